@@ -1,0 +1,1184 @@
+#pragma once
+// Generated from engine_ext/protocol/schema.toml by generate.py. Do not edit.
+// clang-format off
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace tradepit::wire {
+
+static_assert(std::endian::native == std::endian::little, "the wire is little-endian");
+
+inline constexpr std::uint8_t version = 1;
+
+inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
+inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can trade with; what is left of the taker is canceled with reason `fill_limit`.
+inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel takes; `MassCanceled.remaining_count` says how many are left.
+inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
+inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
+inline constexpr std::int64_t units_max = 4611686018427387904;  ///< Largest supply of one asset on one shard, in its smallest unit (2^62).
+inline constexpr std::int64_t price_ticks_max = 1099511627776;  ///< Largest price that an instrument may allow (2^40).
+inline constexpr std::int64_t quantity_lots_max = 1099511627776;  ///< Largest quantity that an instrument may allow (2^40).
+inline constexpr std::int64_t fee_ppm_max = 100000;  ///< Largest fee, in millionths of the notional (10 %).
+inline constexpr std::int64_t decimals_max = 18;  ///< Decimals of an asset or a price.
+
+enum class MessageType : std::uint8_t {
+  new_order = 1,
+  cancel_order = 2,
+  replace_order = 3,
+  mass_cancel = 4,
+  set_asset = 5,
+  set_instrument = 6,
+  set_account = 7,
+  credit = 8,
+  debit = 9,
+  logon = 32,
+  status_query = 33,
+  instruments_query = 34,
+  book_query = 35,
+  order_query = 36,
+  open_orders_query = 37,
+  balances_query = 38,
+  order_accepted = 64,
+  order_rejected = 65,
+  trade = 66,
+  order_canceled = 67,
+  order_replaced = 68,
+  mass_canceled = 69,
+  balance_changed = 70,
+  asset_changed = 71,
+  instrument_changed = 72,
+  account_changed = 73,
+  command_rejected = 74,
+  execution_report = 96,
+  reject = 97,
+  logged_on = 98,
+  shard_status = 99,
+  book_level = 100,
+  balance = 101,
+  query_end = 102,
+  market_trade = 112,
+  top_of_book = 113,
+};
+
+enum class Side : std::uint8_t {
+  buy = 1,
+  sell = 2,
+};
+
+enum class OrderType : std::uint8_t {
+  limit = 1,
+  market = 2,
+};
+
+enum class TimeInForce : std::uint8_t {
+  gtc = 1,  ///< Good till canceled: what does not trade rests.
+  ioc = 2,  ///< Immediate or cancel: what does not trade at once is canceled.
+  fok = 3,  ///< Fill or kill: trades in full at once, or is rejected.
+};
+
+/// Bits of OrderFlag.
+namespace order_flag {
+inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at once.
+inline constexpr std::uint8_t known = 1;
+}
+
+enum class OrderStatus : std::uint8_t {
+  open = 1,
+  partially_filled = 2,
+  filled = 3,
+  canceled = 4,
+  rejected = 5,
+};
+
+enum class ExecutionKind : std::uint8_t {
+  accepted = 1,
+  rejected = 2,
+  trade = 3,
+  canceled = 4,
+  replaced = 5,
+  status = 6,  ///< The answer to a query: nothing happened.
+};
+
+enum class Liquidity : std::uint8_t {
+  none = 0,
+  maker = 1,
+  taker = 2,
+};
+
+enum class CancelReason : std::uint8_t {
+  requested = 1,
+  mass_cancel = 2,
+  ioc_remainder = 3,
+  fill_limit = 4,
+};
+
+enum class AccountState : std::uint8_t {
+  active = 1,
+  suspended = 2,  ///< May cancel, may not place or replace.
+};
+
+enum class TradingState : std::uint8_t {
+  continuous = 1,
+  halted = 2,  ///< Orders may be canceled, not placed or replaced.
+};
+
+/// Bits of ReportFlag.
+namespace report_flag {
+inline constexpr std::uint8_t last = 1;  ///< The last report that answers the request.
+inline constexpr std::uint8_t known = 1;
+}
+
+/// Bits of ReplaceFlag.
+namespace replace_flag {
+inline constexpr std::uint8_t kept_priority = 1;  ///< The order kept its place in the queue.
+inline constexpr std::uint8_t known = 1;
+}
+
+/// Bits of LogonFlag.
+namespace logon_flag {
+inline constexpr std::uint8_t receive_reports = 1;  ///< Send this session every report of its account, not only answers.
+inline constexpr std::uint8_t known = 1;
+}
+
+enum class Durability : std::uint8_t {
+  memory = 1,
+  disk = 2,
+};
+
+enum class Reason : std::uint16_t {
+  none = 0,  ///< accepted
+  malformed = 1,  ///< the bytes are not a record of this protocol: truncated, wrong length, or a reserved field that is not zero
+  unsupported_version = 2,  ///< the record's version is not the one this server speaks
+  unknown_type = 3,  ///< the record's type is unknown, or is not one that a client sends
+  message_too_large = 4,  ///< the message is larger than message_bytes_max, or has more frames than one
+  not_logged_on = 5,  ///< send Logon first: this session is unknown (a reconnect makes a new one)
+  wrong_key = 6,  ///< the key is not valid for this account
+  not_authorized = 7,  ///< this session may not act for that account, or may not administer
+  busy = 8,  ///< a queue is at its limit: wait and send again
+  storage_full = 9,  ///< the journal's disk is full: nothing is accepted until there is space
+  unknown_instrument = 20,  ///< no such instrument on this shard
+  instrument_halted = 21,  ///< the instrument is halted: orders can be canceled, not placed or replaced
+  unknown_account = 30,  ///< no such account on this shard
+  account_suspended = 31,  ///< the account is suspended: it may cancel, not place or replace
+  unknown_order = 32,  ///< no open order of this account has that id
+  invalid_side = 40,  ///< side must be buy or sell
+  invalid_order_type = 41,  ///< type must be limit or market
+  invalid_time_in_force = 42,  ///< time in force must be gtc, ioc or fok, and a market order's ioc or fok
+  invalid_flags = 43,  ///< unknown flag, or post_only on an order that cannot rest
+  invalid_price = 44,  ///< a limit order's price must lie between the instrument's lowest and highest; a market order has no price
+  invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
+  invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
+  quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
+  duplicate_client_order_id = 50,  ///< the account has used this client_order_id before
+  insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
+  post_only_would_trade = 70,  ///< a post-only order would have traded at once
+  fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
+  too_many_orders = 72,  ///< the shard's order pool is full
+  too_many_accounts = 80,  ///< the shard's account table is full
+  invalid_account = 81,  ///< account ids run from 1 to account_id_max; the state must be a known one
+  unknown_asset = 82,  ///< no such asset on this shard
+  invalid_asset = 83,  ///< an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life
+  invalid_instrument = 84,  ///< the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)
+  invalid_amount = 85,  ///< the amount must be positive and keep the asset's supply within units_max
+  duplicate_transfer = 86,  ///< this transfer_id was applied before
+};
+
+/// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
+/// echoed in what answers it.
+struct Header {
+  std::uint8_t version;
+  std::uint8_t type;
+  std::uint16_t length;
+  std::uint32_t request_id;
+};
+static_assert(sizeof(Header) == 8);
+
+template <typename T, std::size_t size>
+inline constexpr bool is_wire_layout =
+    sizeof(T) == size && alignof(T) <= 8 && std::is_trivially_copyable_v<T> &&
+    std::is_standard_layout_v<T> && std::has_unique_object_representations_v<T>;
+
+/// Places an order.
+struct NewOrder {
+  static constexpr MessageType type = MessageType::new_order;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose order
+  std::uint64_t client_order_id{};  ///< the client's own id, unique per account; 0 = none, and then a repeat is a second order
+  std::int64_t price_ticks{};  ///< limit price; 0 for a market order
+  std::int64_t quantity_lots{};  ///< how much
+  std::uint32_t instrument_id{};
+  Side side{};
+  OrderType order_type{};
+  TimeInForce time_in_force{};
+  std::uint8_t flags{};  ///< bit set
+};
+static_assert(is_wire_layout<NewOrder, 56>);
+static_assert(offsetof(NewOrder, time_ns) == 8);
+static_assert(offsetof(NewOrder, account_id) == 16);
+static_assert(offsetof(NewOrder, client_order_id) == 24);
+static_assert(offsetof(NewOrder, price_ticks) == 32);
+static_assert(offsetof(NewOrder, quantity_lots) == 40);
+static_assert(offsetof(NewOrder, instrument_id) == 48);
+static_assert(offsetof(NewOrder, side) == 52);
+static_assert(offsetof(NewOrder, order_type) == 53);
+static_assert(offsetof(NewOrder, time_in_force) == 54);
+static_assert(offsetof(NewOrder, flags) == 55);
+
+/// Cancels one open order, named by order_id or, where that is 0, by client_order_id.
+struct CancelOrder {
+  static constexpr MessageType type = MessageType::cancel_order;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose order
+  std::uint64_t order_id{};  ///< 0 = use client_order_id
+  std::uint64_t client_order_id{};
+};
+static_assert(is_wire_layout<CancelOrder, 40>);
+static_assert(offsetof(CancelOrder, time_ns) == 8);
+static_assert(offsetof(CancelOrder, account_id) == 16);
+static_assert(offsetof(CancelOrder, order_id) == 24);
+static_assert(offsetof(CancelOrder, client_order_id) == 32);
+
+/// Changes price and quantity of one open order, which keeps its ids. A smaller quantity at the same price keeps its place in the queue; anything else goes to the back of its level and may trade first. Refused, it changes nothing.
+struct ReplaceOrder {
+  static constexpr MessageType type = MessageType::replace_order;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose order
+  std::uint64_t order_id{};  ///< 0 = use client_order_id
+  std::uint64_t client_order_id{};
+  std::int64_t price_ticks{};  ///< the new price; 0 = as it is
+  std::int64_t quantity_lots{};  ///< the new quantity in all, what has traded included; 0 = as it is
+};
+static_assert(is_wire_layout<ReplaceOrder, 56>);
+static_assert(offsetof(ReplaceOrder, time_ns) == 8);
+static_assert(offsetof(ReplaceOrder, account_id) == 16);
+static_assert(offsetof(ReplaceOrder, order_id) == 24);
+static_assert(offsetof(ReplaceOrder, client_order_id) == 32);
+static_assert(offsetof(ReplaceOrder, price_ticks) == 40);
+static_assert(offsetof(ReplaceOrder, quantity_lots) == 48);
+
+/// Cancels the account's open orders, oldest first, at most cancels_per_command_max.
+struct MassCancel {
+  static constexpr MessageType type = MessageType::mass_cancel;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose orders
+  std::uint32_t instrument_id{};  ///< 0 = every instrument
+  Side side{};  ///< 0 = both
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<MassCancel, 32>);
+static_assert(offsetof(MassCancel, time_ns) == 8);
+static_assert(offsetof(MassCancel, account_id) == 16);
+static_assert(offsetof(MassCancel, instrument_id) == 24);
+static_assert(offsetof(MassCancel, side) == 28);
+static_assert(offsetof(MassCancel, reserved) == 29);
+
+/// Lists an asset, or renames it. Decimals never change.
+struct SetAsset {
+  static constexpr MessageType type = MessageType::set_asset;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  char symbol[16]{};  ///< such as USD
+  std::uint32_t asset_id{};  ///< from 1
+  std::uint8_t decimals{};  ///< the smallest unit is 10^-decimals
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<SetAsset, 40>);
+static_assert(offsetof(SetAsset, time_ns) == 8);
+static_assert(offsetof(SetAsset, symbol) == 16);
+static_assert(offsetof(SetAsset, asset_id) == 32);
+static_assert(offsetof(SetAsset, decimals) == 36);
+static_assert(offsetof(SetAsset, reserved) == 37);
+
+/// Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
+struct SetInstrument {
+  static constexpr MessageType type = MessageType::set_instrument;
+  Header header{version, static_cast<std::uint8_t>(type), 104, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  char symbol[16]{};  ///< such as BTC-USD
+  std::int64_t tick_size{};  ///< one tick, in units of 10^-price_decimals of the quote asset
+  std::int64_t lot_size_units{};  ///< one lot, in the base asset's smallest unit
+  std::int64_t price_ticks_min{};  ///< from 1
+  std::int64_t price_ticks_max{};  ///< inclusive
+  std::int64_t quantity_lots_min{};  ///< from 1
+  std::int64_t quantity_lots_max{};  ///< inclusive
+  std::uint32_t instrument_id{};  ///< from 1
+  std::uint32_t base_asset_id{};  ///< what is traded
+  std::uint32_t quote_asset_id{};  ///< what it is priced in
+  std::uint32_t maker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down
+  std::uint32_t taker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down
+  std::uint8_t price_decimals{};
+  TradingState trading_state{};
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<SetInstrument, 104>);
+static_assert(offsetof(SetInstrument, time_ns) == 8);
+static_assert(offsetof(SetInstrument, symbol) == 16);
+static_assert(offsetof(SetInstrument, tick_size) == 32);
+static_assert(offsetof(SetInstrument, lot_size_units) == 40);
+static_assert(offsetof(SetInstrument, price_ticks_min) == 48);
+static_assert(offsetof(SetInstrument, price_ticks_max) == 56);
+static_assert(offsetof(SetInstrument, quantity_lots_min) == 64);
+static_assert(offsetof(SetInstrument, quantity_lots_max) == 72);
+static_assert(offsetof(SetInstrument, instrument_id) == 80);
+static_assert(offsetof(SetInstrument, base_asset_id) == 84);
+static_assert(offsetof(SetInstrument, quote_asset_id) == 88);
+static_assert(offsetof(SetInstrument, maker_fee_ppm) == 92);
+static_assert(offsetof(SetInstrument, taker_fee_ppm) == 96);
+static_assert(offsetof(SetInstrument, price_decimals) == 100);
+static_assert(offsetof(SetInstrument, trading_state) == 101);
+static_assert(offsetof(SetInstrument, reserved) == 102);
+
+/// Opens an account, or changes its state.
+struct SetAccount {
+  static constexpr MessageType type = MessageType::set_account;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< from 1
+  AccountState state{};
+  std::uint8_t reserved[7]{};
+};
+static_assert(is_wire_layout<SetAccount, 32>);
+static_assert(offsetof(SetAccount, time_ns) == 8);
+static_assert(offsetof(SetAccount, account_id) == 16);
+static_assert(offsetof(SetAccount, state) == 24);
+static_assert(offsetof(SetAccount, reserved) == 25);
+
+/// Adds to an account's available balance. Applied once per transfer_id.
+struct Credit {
+  static constexpr MessageType type = MessageType::credit;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};
+  std::uint64_t transfer_id{};  ///< not 0; unique over credits and debits of the shard
+  std::int64_t amount_units{};  ///< from 1
+  std::uint32_t asset_id{};
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<Credit, 48>);
+static_assert(offsetof(Credit, time_ns) == 8);
+static_assert(offsetof(Credit, account_id) == 16);
+static_assert(offsetof(Credit, transfer_id) == 24);
+static_assert(offsetof(Credit, amount_units) == 32);
+static_assert(offsetof(Credit, asset_id) == 40);
+static_assert(offsetof(Credit, reserved) == 44);
+
+/// Takes from an account's available balance. Applied once per transfer_id.
+struct Debit {
+  static constexpr MessageType type = MessageType::debit;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};
+  std::uint64_t transfer_id{};  ///< not 0; unique over credits and debits of the shard
+  std::int64_t amount_units{};  ///< from 1
+  std::uint32_t asset_id{};
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<Debit, 48>);
+static_assert(offsetof(Debit, time_ns) == 8);
+static_assert(offsetof(Debit, account_id) == 16);
+static_assert(offsetof(Debit, transfer_id) == 24);
+static_assert(offsetof(Debit, amount_units) == 32);
+static_assert(offsetof(Debit, asset_id) == 40);
+static_assert(offsetof(Debit, reserved) == 44);
+
+/// Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a new session: log on again.
+struct Logon {
+  static constexpr MessageType type = MessageType::logon;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t account_id{};  ///< 0 for an operator's session, which may act for every account
+  std::uint8_t key[32]{};  ///< the API key's 32 bytes
+  std::uint8_t flags{};  ///< bit set
+  std::uint8_t reserved[7]{};
+};
+static_assert(is_wire_layout<Logon, 56>);
+static_assert(offsetof(Logon, account_id) == 8);
+static_assert(offsetof(Logon, key) == 16);
+static_assert(offsetof(Logon, flags) == 48);
+static_assert(offsetof(Logon, reserved) == 49);
+
+/// Asks for ShardStatus; also the heartbeat.
+struct StatusQuery {
+  static constexpr MessageType type = MessageType::status_query;
+  Header header{version, static_cast<std::uint8_t>(type), 8, 0};
+};
+static_assert(is_wire_layout<StatusQuery, 8>);
+
+/// Answered with AssetChanged and InstrumentChanged records as they stand, then QueryEnd.
+struct InstrumentsQuery {
+  static constexpr MessageType type = MessageType::instruments_query;
+  Header header{version, static_cast<std::uint8_t>(type), 8, 0};
+};
+static_assert(is_wire_layout<InstrumentsQuery, 8>);
+
+/// Answered with BookLevel records, best first, bids before asks, then QueryEnd.
+struct BookQuery {
+  static constexpr MessageType type = MessageType::book_query;
+  Header header{version, static_cast<std::uint8_t>(type), 16, 0};
+  std::uint32_t instrument_id{};
+  std::uint32_t levels_max{};  ///< levels a side, from 1 to book_levels_max
+};
+static_assert(is_wire_layout<BookQuery, 16>);
+static_assert(offsetof(BookQuery, instrument_id) == 8);
+static_assert(offsetof(BookQuery, levels_max) == 12);
+
+/// Answered with one ExecutionReport of kind `status`, or Reject `unknown_order` if the order is not open.
+struct OrderQuery {
+  static constexpr MessageType type = MessageType::order_query;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t account_id{};
+  std::uint64_t order_id{};  ///< 0 = use client_order_id
+  std::uint64_t client_order_id{};
+};
+static_assert(is_wire_layout<OrderQuery, 32>);
+static_assert(offsetof(OrderQuery, account_id) == 8);
+static_assert(offsetof(OrderQuery, order_id) == 16);
+static_assert(offsetof(OrderQuery, client_order_id) == 24);
+
+/// Answered with ExecutionReport records of kind `status`, oldest first, then QueryEnd.
+struct OpenOrdersQuery {
+  static constexpr MessageType type = MessageType::open_orders_query;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t account_id{};
+  std::uint64_t after_order_id{};  ///< 0 = from the oldest; else the last order_id of the page before
+  std::uint32_t instrument_id{};  ///< 0 = every instrument
+  std::uint32_t count_max{};  ///< from 1 to 400
+};
+static_assert(is_wire_layout<OpenOrdersQuery, 32>);
+static_assert(offsetof(OpenOrdersQuery, account_id) == 8);
+static_assert(offsetof(OpenOrdersQuery, after_order_id) == 16);
+static_assert(offsetof(OpenOrdersQuery, instrument_id) == 24);
+static_assert(offsetof(OpenOrdersQuery, count_max) == 28);
+
+/// Answered with Balance records by asset_id, then QueryEnd.
+struct BalancesQuery {
+  static constexpr MessageType type = MessageType::balances_query;
+  Header header{version, static_cast<std::uint8_t>(type), 16, 0};
+  std::uint64_t account_id{};
+};
+static_assert(is_wire_layout<BalancesQuery, 16>);
+static_assert(offsetof(BalancesQuery, account_id) == 8);
+
+/// The order passed every check. Trades and a cancel may follow under the same seq.
+struct OrderAccepted {
+  static constexpr MessageType type = MessageType::order_accepted;
+  Header header{version, static_cast<std::uint8_t>(type), 72, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t order_id{};  ///< shard_id * 2^48 + a counter from 1
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::int64_t price_ticks{};  ///< 0 for a market order
+  std::int64_t quantity_lots{};
+  std::uint32_t instrument_id{};
+  Side side{};
+  OrderType order_type{};
+  TimeInForce time_in_force{};
+  std::uint8_t flags{};
+};
+static_assert(is_wire_layout<OrderAccepted, 72>);
+static_assert(offsetof(OrderAccepted, seq) == 8);
+static_assert(offsetof(OrderAccepted, time_ns) == 16);
+static_assert(offsetof(OrderAccepted, order_id) == 24);
+static_assert(offsetof(OrderAccepted, account_id) == 32);
+static_assert(offsetof(OrderAccepted, client_order_id) == 40);
+static_assert(offsetof(OrderAccepted, price_ticks) == 48);
+static_assert(offsetof(OrderAccepted, quantity_lots) == 56);
+static_assert(offsetof(OrderAccepted, instrument_id) == 64);
+static_assert(offsetof(OrderAccepted, side) == 68);
+static_assert(offsetof(OrderAccepted, order_type) == 69);
+static_assert(offsetof(OrderAccepted, time_in_force) == 70);
+static_assert(offsetof(OrderAccepted, flags) == 71);
+
+/// A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed.
+struct OrderRejected {
+  static constexpr MessageType type = MessageType::order_rejected;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t order_id{};  ///< as in the command; 0 for NewOrder
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::uint32_t instrument_id{};  ///< as in the command; 0 for cancel and replace
+  Reason reason{};
+  std::uint8_t command_type{};  ///< message type of the command
+  std::uint8_t reserved{};
+};
+static_assert(is_wire_layout<OrderRejected, 56>);
+static_assert(offsetof(OrderRejected, seq) == 8);
+static_assert(offsetof(OrderRejected, time_ns) == 16);
+static_assert(offsetof(OrderRejected, order_id) == 24);
+static_assert(offsetof(OrderRejected, account_id) == 32);
+static_assert(offsetof(OrderRejected, client_order_id) == 40);
+static_assert(offsetof(OrderRejected, instrument_id) == 48);
+static_assert(offsetof(OrderRejected, reason) == 52);
+static_assert(offsetof(OrderRejected, command_type) == 54);
+static_assert(offsetof(OrderRejected, reserved) == 55);
+
+/// One maker met the taker, at the maker's price.
+struct Trade {
+  static constexpr MessageType type = MessageType::trade;
+  Header header{version, static_cast<std::uint8_t>(type), 152, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t trade_id{};  ///< shard_id * 2^48 + a counter from 1
+  std::int64_t price_ticks{};  ///< the maker's
+  std::int64_t quantity_lots{};
+  std::int64_t notional_units{};  ///< price times quantity, in the quote asset
+  std::int64_t base_units{};  ///< quantity, in the base asset
+  std::uint64_t maker_order_id{};
+  std::uint64_t taker_order_id{};
+  std::uint64_t maker_account_id{};
+  std::uint64_t taker_account_id{};
+  std::uint64_t maker_client_order_id{};
+  std::uint64_t taker_client_order_id{};
+  std::int64_t maker_fee_units{};  ///< in the quote asset
+  std::int64_t taker_fee_units{};  ///< in the quote asset
+  std::int64_t maker_remaining_lots{};  ///< open after this trade; 0 = filled
+  std::int64_t taker_remaining_lots{};  ///< open after this trade; 0 = filled
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<Trade, 152>);
+static_assert(offsetof(Trade, seq) == 8);
+static_assert(offsetof(Trade, time_ns) == 16);
+static_assert(offsetof(Trade, trade_id) == 24);
+static_assert(offsetof(Trade, price_ticks) == 32);
+static_assert(offsetof(Trade, quantity_lots) == 40);
+static_assert(offsetof(Trade, notional_units) == 48);
+static_assert(offsetof(Trade, base_units) == 56);
+static_assert(offsetof(Trade, maker_order_id) == 64);
+static_assert(offsetof(Trade, taker_order_id) == 72);
+static_assert(offsetof(Trade, maker_account_id) == 80);
+static_assert(offsetof(Trade, taker_account_id) == 88);
+static_assert(offsetof(Trade, maker_client_order_id) == 96);
+static_assert(offsetof(Trade, taker_client_order_id) == 104);
+static_assert(offsetof(Trade, maker_fee_units) == 112);
+static_assert(offsetof(Trade, taker_fee_units) == 120);
+static_assert(offsetof(Trade, maker_remaining_lots) == 128);
+static_assert(offsetof(Trade, taker_remaining_lots) == 136);
+static_assert(offsetof(Trade, instrument_id) == 144);
+static_assert(offsetof(Trade, taker_side) == 148);
+static_assert(offsetof(Trade, reserved) == 149);
+
+/// What was open of the order is gone.
+struct OrderCanceled {
+  static constexpr MessageType type = MessageType::order_canceled;
+  Header header{version, static_cast<std::uint8_t>(type), 80, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t order_id{};
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::int64_t canceled_lots{};  ///< what was open
+  std::int64_t filled_lots{};  ///< what had traded
+  std::int64_t price_ticks{};
+  std::uint32_t instrument_id{};
+  Side side{};
+  CancelReason reason{};
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<OrderCanceled, 80>);
+static_assert(offsetof(OrderCanceled, seq) == 8);
+static_assert(offsetof(OrderCanceled, time_ns) == 16);
+static_assert(offsetof(OrderCanceled, order_id) == 24);
+static_assert(offsetof(OrderCanceled, account_id) == 32);
+static_assert(offsetof(OrderCanceled, client_order_id) == 40);
+static_assert(offsetof(OrderCanceled, canceled_lots) == 48);
+static_assert(offsetof(OrderCanceled, filled_lots) == 56);
+static_assert(offsetof(OrderCanceled, price_ticks) == 64);
+static_assert(offsetof(OrderCanceled, instrument_id) == 72);
+static_assert(offsetof(OrderCanceled, side) == 76);
+static_assert(offsetof(OrderCanceled, reason) == 77);
+static_assert(offsetof(OrderCanceled, reserved) == 78);
+
+/// The order has a new price or quantity. Trades may follow under the same seq.
+struct OrderReplaced {
+  static constexpr MessageType type = MessageType::order_replaced;
+  Header header{version, static_cast<std::uint8_t>(type), 80, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t order_id{};
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::int64_t price_ticks{};  ///< new
+  std::int64_t quantity_lots{};  ///< new, what has traded included
+  std::int64_t filled_lots{};  ///< what had traded before
+  std::uint32_t instrument_id{};
+  Side side{};
+  std::uint8_t flags{};
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<OrderReplaced, 80>);
+static_assert(offsetof(OrderReplaced, seq) == 8);
+static_assert(offsetof(OrderReplaced, time_ns) == 16);
+static_assert(offsetof(OrderReplaced, order_id) == 24);
+static_assert(offsetof(OrderReplaced, account_id) == 32);
+static_assert(offsetof(OrderReplaced, client_order_id) == 40);
+static_assert(offsetof(OrderReplaced, price_ticks) == 48);
+static_assert(offsetof(OrderReplaced, quantity_lots) == 56);
+static_assert(offsetof(OrderReplaced, filled_lots) == 64);
+static_assert(offsetof(OrderReplaced, instrument_id) == 72);
+static_assert(offsetof(OrderReplaced, side) == 76);
+static_assert(offsetof(OrderReplaced, flags) == 77);
+static_assert(offsetof(OrderReplaced, reserved) == 78);
+
+/// Ends a MassCancel, after its OrderCanceled events.
+struct MassCanceled {
+  static constexpr MessageType type = MessageType::mass_canceled;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::uint32_t canceled_count{};
+  std::uint32_t remaining_count{};  ///< orders that match and are still open: send MassCancel again
+};
+static_assert(is_wire_layout<MassCanceled, 40>);
+static_assert(offsetof(MassCanceled, seq) == 8);
+static_assert(offsetof(MassCanceled, time_ns) == 16);
+static_assert(offsetof(MassCanceled, account_id) == 24);
+static_assert(offsetof(MassCanceled, canceled_count) == 32);
+static_assert(offsetof(MassCanceled, remaining_count) == 36);
+
+/// A Credit or Debit was applied.
+struct BalanceChanged {
+  static constexpr MessageType type = MessageType::balance_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 72, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::uint64_t transfer_id{};
+  std::int64_t delta_units{};  ///< negative for a debit
+  std::int64_t available_units{};  ///< after
+  std::int64_t held_units{};  ///< after
+  std::uint32_t asset_id{};
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<BalanceChanged, 72>);
+static_assert(offsetof(BalanceChanged, seq) == 8);
+static_assert(offsetof(BalanceChanged, time_ns) == 16);
+static_assert(offsetof(BalanceChanged, account_id) == 24);
+static_assert(offsetof(BalanceChanged, transfer_id) == 32);
+static_assert(offsetof(BalanceChanged, delta_units) == 40);
+static_assert(offsetof(BalanceChanged, available_units) == 48);
+static_assert(offsetof(BalanceChanged, held_units) == 56);
+static_assert(offsetof(BalanceChanged, asset_id) == 64);
+static_assert(offsetof(BalanceChanged, reserved) == 68);
+
+/// An asset as it stands.
+struct AssetChanged {
+  static constexpr MessageType type = MessageType::asset_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::uint64_t seq{};  ///< of the command; in an answer to a query, of the last SetAsset
+  std::int64_t time_ns{};  ///< of that command
+  char symbol[16]{};
+  std::uint32_t asset_id{};
+  std::uint8_t decimals{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<AssetChanged, 48>);
+static_assert(offsetof(AssetChanged, seq) == 8);
+static_assert(offsetof(AssetChanged, time_ns) == 16);
+static_assert(offsetof(AssetChanged, symbol) == 24);
+static_assert(offsetof(AssetChanged, asset_id) == 40);
+static_assert(offsetof(AssetChanged, decimals) == 44);
+static_assert(offsetof(AssetChanged, reserved) == 45);
+
+/// An instrument as it stands.
+struct InstrumentChanged {
+  static constexpr MessageType type = MessageType::instrument_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 120, 0};
+  std::uint64_t seq{};  ///< of the command; in an answer to a query, of the last SetInstrument
+  std::int64_t time_ns{};  ///< of that command
+  char symbol[16]{};
+  std::int64_t tick_size{};  ///< one tick, in units of 10^-price_decimals of the quote asset
+  std::int64_t lot_size_units{};  ///< one lot, in the base asset's smallest unit
+  std::int64_t tick_lot_units{};  ///< one tick times one lot, in the quote asset's smallest unit
+  std::int64_t price_ticks_min{};
+  std::int64_t price_ticks_max{};
+  std::int64_t quantity_lots_min{};
+  std::int64_t quantity_lots_max{};
+  std::uint32_t instrument_id{};
+  std::uint32_t base_asset_id{};
+  std::uint32_t quote_asset_id{};
+  std::uint32_t maker_fee_ppm{};
+  std::uint32_t taker_fee_ppm{};
+  std::uint8_t price_decimals{};
+  TradingState trading_state{};
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<InstrumentChanged, 120>);
+static_assert(offsetof(InstrumentChanged, seq) == 8);
+static_assert(offsetof(InstrumentChanged, time_ns) == 16);
+static_assert(offsetof(InstrumentChanged, symbol) == 24);
+static_assert(offsetof(InstrumentChanged, tick_size) == 40);
+static_assert(offsetof(InstrumentChanged, lot_size_units) == 48);
+static_assert(offsetof(InstrumentChanged, tick_lot_units) == 56);
+static_assert(offsetof(InstrumentChanged, price_ticks_min) == 64);
+static_assert(offsetof(InstrumentChanged, price_ticks_max) == 72);
+static_assert(offsetof(InstrumentChanged, quantity_lots_min) == 80);
+static_assert(offsetof(InstrumentChanged, quantity_lots_max) == 88);
+static_assert(offsetof(InstrumentChanged, instrument_id) == 96);
+static_assert(offsetof(InstrumentChanged, base_asset_id) == 100);
+static_assert(offsetof(InstrumentChanged, quote_asset_id) == 104);
+static_assert(offsetof(InstrumentChanged, maker_fee_ppm) == 108);
+static_assert(offsetof(InstrumentChanged, taker_fee_ppm) == 112);
+static_assert(offsetof(InstrumentChanged, price_decimals) == 116);
+static_assert(offsetof(InstrumentChanged, trading_state) == 117);
+static_assert(offsetof(InstrumentChanged, reserved) == 118);
+
+/// An account as it stands.
+struct AccountChanged {
+  static constexpr MessageType type = MessageType::account_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  AccountState state{};
+  std::uint8_t reserved[7]{};
+};
+static_assert(is_wire_layout<AccountChanged, 40>);
+static_assert(offsetof(AccountChanged, seq) == 8);
+static_assert(offsetof(AccountChanged, time_ns) == 16);
+static_assert(offsetof(AccountChanged, account_id) == 24);
+static_assert(offsetof(AccountChanged, state) == 32);
+static_assert(offsetof(AccountChanged, reserved) == 33);
+
+/// A MassCancel or an administrative command was refused; nothing changed.
+struct CommandRejected {
+  static constexpr MessageType type = MessageType::command_rejected;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};  ///< as in the command, or 0
+  Reason reason{};
+  std::uint8_t command_type{};  ///< message type of the command
+  std::uint8_t reserved[5]{};
+};
+static_assert(is_wire_layout<CommandRejected, 40>);
+static_assert(offsetof(CommandRejected, seq) == 8);
+static_assert(offsetof(CommandRejected, time_ns) == 16);
+static_assert(offsetof(CommandRejected, account_id) == 24);
+static_assert(offsetof(CommandRejected, reason) == 32);
+static_assert(offsetof(CommandRejected, command_type) == 34);
+static_assert(offsetof(CommandRejected, reserved) == 35);
+
+/// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
+struct ExecutionReport {
+  static constexpr MessageType type = MessageType::execution_report;
+  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
+  std::uint64_t seq{};  ///< of the command that caused it
+  std::int64_t time_ns{};  ///< of that command
+  std::uint64_t order_id{};  ///< 0 if the order was never accepted
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::int64_t price_ticks{};  ///< the order's limit; 0 for a market order
+  std::int64_t quantity_lots{};  ///< the order's quantity in all
+  std::int64_t filled_lots{};  ///< traded so far, this report included
+  std::int64_t remaining_lots{};  ///< still open
+  std::uint64_t trade_id{};  ///< kind `trade` only
+  std::int64_t trade_price_ticks{};  ///< kind `trade` only
+  std::int64_t trade_quantity_lots{};  ///< kind `trade` only
+  std::int64_t fee_units{};  ///< kind `trade` only: this side's fee, in the quote asset
+  std::uint32_t instrument_id{};
+  Reason reason{};  ///< kind `rejected` only
+  ExecutionKind kind{};
+  OrderStatus status{};  ///< of the order, after this report
+  Side side{};
+  OrderType order_type{};
+  TimeInForce time_in_force{};
+  std::uint8_t order_flags{};
+  Liquidity liquidity{};
+  CancelReason cancel_reason{};  ///< kind `canceled` only, else 0
+  std::uint8_t command_type{};  ///< message type of the command that caused it; 0 in an answer to a query
+  std::uint8_t flags{};
+};
+static_assert(is_wire_layout<ExecutionReport, 128>);
+static_assert(offsetof(ExecutionReport, seq) == 8);
+static_assert(offsetof(ExecutionReport, time_ns) == 16);
+static_assert(offsetof(ExecutionReport, order_id) == 24);
+static_assert(offsetof(ExecutionReport, account_id) == 32);
+static_assert(offsetof(ExecutionReport, client_order_id) == 40);
+static_assert(offsetof(ExecutionReport, price_ticks) == 48);
+static_assert(offsetof(ExecutionReport, quantity_lots) == 56);
+static_assert(offsetof(ExecutionReport, filled_lots) == 64);
+static_assert(offsetof(ExecutionReport, remaining_lots) == 72);
+static_assert(offsetof(ExecutionReport, trade_id) == 80);
+static_assert(offsetof(ExecutionReport, trade_price_ticks) == 88);
+static_assert(offsetof(ExecutionReport, trade_quantity_lots) == 96);
+static_assert(offsetof(ExecutionReport, fee_units) == 104);
+static_assert(offsetof(ExecutionReport, instrument_id) == 112);
+static_assert(offsetof(ExecutionReport, reason) == 116);
+static_assert(offsetof(ExecutionReport, kind) == 118);
+static_assert(offsetof(ExecutionReport, status) == 119);
+static_assert(offsetof(ExecutionReport, side) == 120);
+static_assert(offsetof(ExecutionReport, order_type) == 121);
+static_assert(offsetof(ExecutionReport, time_in_force) == 122);
+static_assert(offsetof(ExecutionReport, order_flags) == 123);
+static_assert(offsetof(ExecutionReport, liquidity) == 124);
+static_assert(offsetof(ExecutionReport, cancel_reason) == 125);
+static_assert(offsetof(ExecutionReport, command_type) == 126);
+static_assert(offsetof(ExecutionReport, flags) == 127);
+
+/// The request was refused before it was sequenced, or a query or an administrative command was refused.
+struct Reject {
+  static constexpr MessageType type = MessageType::reject;
+  Header header{version, static_cast<std::uint8_t>(type), 24, 0};
+  std::uint64_t seq{};  ///< of the command, or 0 if it was not sequenced
+  std::uint32_t offset_bytes{};  ///< where in the message the refused record begins
+  Reason reason{};
+  std::uint8_t record_type{};  ///< the refused record's type, as far as it could be read
+  std::uint8_t flags{};
+};
+static_assert(is_wire_layout<Reject, 24>);
+static_assert(offsetof(Reject, seq) == 8);
+static_assert(offsetof(Reject, offset_bytes) == 16);
+static_assert(offsetof(Reject, reason) == 20);
+static_assert(offsetof(Reject, record_type) == 22);
+static_assert(offsetof(Reject, flags) == 23);
+
+/// The session may send.
+struct LoggedOn {
+  static constexpr MessageType type = MessageType::logged_on;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t account_id{};  ///< 0 for an operator
+  std::uint64_t seq{};  ///< last sequenced command
+  std::uint32_t shard_id{};
+  Durability durability{};  ///< what a reply promises
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<LoggedOn, 32>);
+static_assert(offsetof(LoggedOn, account_id) == 8);
+static_assert(offsetof(LoggedOn, seq) == 16);
+static_assert(offsetof(LoggedOn, shard_id) == 24);
+static_assert(offsetof(LoggedOn, durability) == 28);
+static_assert(offsetof(LoggedOn, reserved) == 29);
+
+/// Where the shard stands.
+struct ShardStatus {
+  static constexpr MessageType type = MessageType::shard_status;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};  ///< last sequenced command
+  std::uint64_t committed_seq{};  ///< last durable command
+  std::uint64_t digest{};  ///< chain digest at seq
+  std::int64_t time_ns{};  ///< the matcher's clock
+  std::uint64_t open_order_count{};
+  std::uint32_t account_count{};
+  std::uint32_t shard_id{};
+};
+static_assert(is_wire_layout<ShardStatus, 56>);
+static_assert(offsetof(ShardStatus, seq) == 8);
+static_assert(offsetof(ShardStatus, committed_seq) == 16);
+static_assert(offsetof(ShardStatus, digest) == 24);
+static_assert(offsetof(ShardStatus, time_ns) == 32);
+static_assert(offsetof(ShardStatus, open_order_count) == 40);
+static_assert(offsetof(ShardStatus, account_count) == 48);
+static_assert(offsetof(ShardStatus, shard_id) == 52);
+
+/// One price level.
+struct BookLevel {
+  static constexpr MessageType type = MessageType::book_level;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t price_ticks{};
+  std::int64_t quantity_lots{};  ///< open at this price
+  std::uint32_t order_count{};
+  std::uint32_t instrument_id{};
+  Side side{};
+  std::uint8_t reserved[7]{};
+};
+static_assert(is_wire_layout<BookLevel, 40>);
+static_assert(offsetof(BookLevel, price_ticks) == 8);
+static_assert(offsetof(BookLevel, quantity_lots) == 16);
+static_assert(offsetof(BookLevel, order_count) == 24);
+static_assert(offsetof(BookLevel, instrument_id) == 28);
+static_assert(offsetof(BookLevel, side) == 32);
+static_assert(offsetof(BookLevel, reserved) == 33);
+
+/// One asset of one account.
+struct Balance {
+  static constexpr MessageType type = MessageType::balance;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t account_id{};
+  std::int64_t available_units{};
+  std::int64_t held_units{};  ///< reserved by open orders
+  std::uint32_t asset_id{};
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<Balance, 40>);
+static_assert(offsetof(Balance, account_id) == 8);
+static_assert(offsetof(Balance, available_units) == 16);
+static_assert(offsetof(Balance, held_units) == 24);
+static_assert(offsetof(Balance, asset_id) == 32);
+static_assert(offsetof(Balance, reserved) == 36);
+
+/// Ends the answer to a query.
+struct QueryEnd {
+  static constexpr MessageType type = MessageType::query_end;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t seq{};  ///< the answer is exact as of this seq
+  std::uint64_t account_seq{};  ///< last command that changed the asked account (orders, balances, trades); 0 where no account was asked
+  std::uint32_t count{};  ///< records before this one
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<QueryEnd, 32>);
+static_assert(offsetof(QueryEnd, seq) == 8);
+static_assert(offsetof(QueryEnd, account_seq) == 16);
+static_assert(offsetof(QueryEnd, count) == 24);
+static_assert(offsetof(QueryEnd, reserved) == 28);
+
+/// A trade, after it is durable.
+struct MarketTrade {
+  static constexpr MessageType type = MessageType::market_trade;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};
+  std::int64_t time_ns{};
+  std::uint64_t trade_id{};
+  std::int64_t price_ticks{};
+  std::int64_t quantity_lots{};
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<MarketTrade, 56>);
+static_assert(offsetof(MarketTrade, seq) == 8);
+static_assert(offsetof(MarketTrade, time_ns) == 16);
+static_assert(offsetof(MarketTrade, trade_id) == 24);
+static_assert(offsetof(MarketTrade, price_ticks) == 32);
+static_assert(offsetof(MarketTrade, quantity_lots) == 40);
+static_assert(offsetof(MarketTrade, instrument_id) == 48);
+static_assert(offsetof(MarketTrade, taker_side) == 52);
+static_assert(offsetof(MarketTrade, reserved) == 53);
+
+/// Best bid and ask after a commit that changed them; a side without orders has price and quantity 0.
+struct TopOfBook {
+  static constexpr MessageType type = MessageType::top_of_book;
+  Header header{version, static_cast<std::uint8_t>(type), 64, 0};
+  std::uint64_t seq{};
+  std::int64_t time_ns{};
+  std::int64_t bid_price_ticks{};
+  std::int64_t bid_quantity_lots{};
+  std::int64_t ask_price_ticks{};
+  std::int64_t ask_quantity_lots{};
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<TopOfBook, 64>);
+static_assert(offsetof(TopOfBook, seq) == 8);
+static_assert(offsetof(TopOfBook, time_ns) == 16);
+static_assert(offsetof(TopOfBook, bid_price_ticks) == 24);
+static_assert(offsetof(TopOfBook, bid_quantity_lots) == 32);
+static_assert(offsetof(TopOfBook, ask_price_ticks) == 40);
+static_assert(offsetof(TopOfBook, ask_quantity_lots) == 48);
+static_assert(offsetof(TopOfBook, instrument_id) == 56);
+static_assert(offsetof(TopOfBook, reserved) == 60);
+
+/// One sequenced command and its events, in the journal and in a commit batch. The command record follows, then the event records. crc32c (Castagnoli) covers everything after itself.
+struct JournalEntry {
+  std::uint32_t length{};  ///< bytes, this header included; a multiple of 8
+  std::uint32_t crc32c{};
+  std::uint64_t seq{};
+  std::uint64_t commit_first_seq{};  ///< seq that opened the group of commands synced together
+  std::uint64_t digest{};  ///< chain digest after this command's events
+  std::uint32_t event_count{};
+  std::uint32_t reserved{};
+};
+static_assert(is_wire_layout<JournalEntry, 40>);
+static_assert(offsetof(JournalEntry, length) == 0);
+static_assert(offsetof(JournalEntry, crc32c) == 4);
+static_assert(offsetof(JournalEntry, seq) == 8);
+static_assert(offsetof(JournalEntry, commit_first_seq) == 16);
+static_assert(offsetof(JournalEntry, digest) == 24);
+static_assert(offsetof(JournalEntry, event_count) == 32);
+static_assert(offsetof(JournalEntry, reserved) == 36);
+
+/// Opens a journal segment file.
+struct SegmentHeader {
+  std::uint8_t magic[8]{};  ///< TPJRNL\0\0
+  std::uint32_t version{};  ///< format of the journal, of the wire
+  std::uint32_t shard_id{};
+  std::uint64_t first_seq{};  ///< of the first entry
+  std::uint64_t digest{};  ///< chain digest before the first entry
+  std::uint64_t size_bytes{};  ///< of the file
+  std::uint8_t reserved[16]{};
+  std::uint32_t reserved_tail{};
+  std::uint32_t crc32c{};  ///< over everything before itself
+};
+static_assert(is_wire_layout<SegmentHeader, 64>);
+static_assert(offsetof(SegmentHeader, magic) == 0);
+static_assert(offsetof(SegmentHeader, version) == 8);
+static_assert(offsetof(SegmentHeader, shard_id) == 12);
+static_assert(offsetof(SegmentHeader, first_seq) == 16);
+static_assert(offsetof(SegmentHeader, digest) == 24);
+static_assert(offsetof(SegmentHeader, size_bytes) == 32);
+static_assert(offsetof(SegmentHeader, reserved) == 40);
+static_assert(offsetof(SegmentHeader, reserved_tail) == 56);
+static_assert(offsetof(SegmentHeader, crc32c) == 60);
+
+/// Opens a JetStream message; whole JournalEntry items follow.
+struct CommitBatchHeader {
+  std::uint8_t magic[4]{};  ///< TPCB
+  std::uint16_t version{};
+  std::uint16_t reserved{};
+  std::uint32_t shard_id{};
+  std::uint32_t entry_count{};
+  std::uint64_t first_seq{};
+  std::uint64_t last_seq{};
+  std::uint64_t last_digest{};  ///< chain digest at last_seq
+};
+static_assert(is_wire_layout<CommitBatchHeader, 40>);
+static_assert(offsetof(CommitBatchHeader, magic) == 0);
+static_assert(offsetof(CommitBatchHeader, version) == 4);
+static_assert(offsetof(CommitBatchHeader, reserved) == 6);
+static_assert(offsetof(CommitBatchHeader, shard_id) == 8);
+static_assert(offsetof(CommitBatchHeader, entry_count) == 12);
+static_assert(offsetof(CommitBatchHeader, first_seq) == 16);
+static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
+static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
+
+/// Size of a record of `type`, or 0 if there is no such type.
+[[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::new_order: return sizeof(NewOrder);
+    case MessageType::cancel_order: return sizeof(CancelOrder);
+    case MessageType::replace_order: return sizeof(ReplaceOrder);
+    case MessageType::mass_cancel: return sizeof(MassCancel);
+    case MessageType::set_asset: return sizeof(SetAsset);
+    case MessageType::set_instrument: return sizeof(SetInstrument);
+    case MessageType::set_account: return sizeof(SetAccount);
+    case MessageType::credit: return sizeof(Credit);
+    case MessageType::debit: return sizeof(Debit);
+    case MessageType::logon: return sizeof(Logon);
+    case MessageType::status_query: return sizeof(StatusQuery);
+    case MessageType::instruments_query: return sizeof(InstrumentsQuery);
+    case MessageType::book_query: return sizeof(BookQuery);
+    case MessageType::order_query: return sizeof(OrderQuery);
+    case MessageType::open_orders_query: return sizeof(OpenOrdersQuery);
+    case MessageType::balances_query: return sizeof(BalancesQuery);
+    case MessageType::order_accepted: return sizeof(OrderAccepted);
+    case MessageType::order_rejected: return sizeof(OrderRejected);
+    case MessageType::trade: return sizeof(Trade);
+    case MessageType::order_canceled: return sizeof(OrderCanceled);
+    case MessageType::order_replaced: return sizeof(OrderReplaced);
+    case MessageType::mass_canceled: return sizeof(MassCanceled);
+    case MessageType::balance_changed: return sizeof(BalanceChanged);
+    case MessageType::asset_changed: return sizeof(AssetChanged);
+    case MessageType::instrument_changed: return sizeof(InstrumentChanged);
+    case MessageType::account_changed: return sizeof(AccountChanged);
+    case MessageType::command_rejected: return sizeof(CommandRejected);
+    case MessageType::execution_report: return sizeof(ExecutionReport);
+    case MessageType::reject: return sizeof(Reject);
+    case MessageType::logged_on: return sizeof(LoggedOn);
+    case MessageType::shard_status: return sizeof(ShardStatus);
+    case MessageType::book_level: return sizeof(BookLevel);
+    case MessageType::balance: return sizeof(Balance);
+    case MessageType::query_end: return sizeof(QueryEnd);
+    case MessageType::market_trade: return sizeof(MarketTrade);
+    case MessageType::top_of_book: return sizeof(TopOfBook);
+  }
+  return 0;
+}
+
+/// True for a record that is sequenced by a matcher.
+[[nodiscard]] constexpr bool is_command(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::new_order:
+    case MessageType::cancel_order:
+    case MessageType::replace_order:
+    case MessageType::mass_cancel:
+    case MessageType::set_asset:
+    case MessageType::set_instrument:
+    case MessageType::set_account:
+    case MessageType::credit:
+    case MessageType::debit:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// True for a record that is answered without being sequenced.
+[[nodiscard]] constexpr bool is_request(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::logon:
+    case MessageType::status_query:
+    case MessageType::instruments_query:
+    case MessageType::book_query:
+    case MessageType::order_query:
+    case MessageType::open_orders_query:
+    case MessageType::balances_query:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// True for a record that is emitted by the engine.
+[[nodiscard]] constexpr bool is_event(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::order_accepted:
+    case MessageType::order_rejected:
+    case MessageType::trade:
+    case MessageType::order_canceled:
+    case MessageType::order_replaced:
+    case MessageType::mass_canceled:
+    case MessageType::balance_changed:
+    case MessageType::asset_changed:
+    case MessageType::instrument_changed:
+    case MessageType::account_changed:
+    case MessageType::command_rejected:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// True for a command that only an operator's session may send.
+[[nodiscard]] constexpr bool is_administrative(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::set_asset:
+    case MessageType::set_instrument:
+    case MessageType::set_account:
+    case MessageType::credit:
+    case MessageType::debit:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type).
+[[nodiscard]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
+  switch (type) {
+    case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::set_instrument: return (bytes[102] | bytes[103]) == std::byte{0};
+    case MessageType::set_account: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
+    case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
+    case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
+    case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
+    case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
+    case MessageType::order_canceled: return (bytes[78] | bytes[79]) == std::byte{0};
+    case MessageType::order_replaced: return (bytes[78] | bytes[79]) == std::byte{0};
+    case MessageType::balance_changed: return (bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
+    case MessageType::asset_changed: return (bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
+    case MessageType::instrument_changed: return (bytes[118] | bytes[119]) == std::byte{0};
+    case MessageType::account_changed: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::balance: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::query_end: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::market_trade: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
+    case MessageType::top_of_book: return (bytes[60] | bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
+    default: return true;
+  }
+}
+
+}  // namespace tradepit::wire

@@ -1,0 +1,21 @@
+"""Names that services share: NATS subjects and streams, ZeroMQ topics, ids."""
+
+ORDER_ID_BITS = 48  # the low bits of an order or trade id are the shard's counter
+
+
+def events_subject(shard_id: int) -> str:
+    return f"tp.events.{shard_id}"
+
+
+def events_stream(shard_id: int) -> str:
+    return f"tp-events-{shard_id}"
+
+
+def shard_of_id(order_or_trade_id: int) -> int:
+    """The shard that gave out an order id or a trade id."""
+    return order_or_trade_id >> ORDER_ID_BITS
+
+
+def feed_topic(instrument_id: int) -> bytes:
+    """First frame of a feed message: 4 bytes, so that no topic is a prefix of another."""
+    return instrument_id.to_bytes(4, "big")

@@ -1,0 +1,1317 @@
+"""The wire in Python. Generated from engine_ext/protocol/schema.toml by generate.py. Do not edit.
+
+Each record is a NamedTuple with an `encode()`; `decode` and `decode_all` read them back.
+Enum fields hold plain ints, which compare equal to the members of the enums below.
+"""
+
+import struct
+from enum import IntEnum, IntFlag
+from struct import Struct
+from typing import Any, NamedTuple
+
+from tradepit.protocol.errors import MalformedRecord
+
+VERSION = 1
+HEADER_SIZE = 8
+
+MESSAGE_BYTES_MAX = 65536
+FILLS_PER_COMMAND_MAX = 10000
+CANCELS_PER_COMMAND_MAX = 10000
+BOOK_LEVELS_MAX = 500
+ACCOUNT_ID_MAX = 9223372036854775807
+UNITS_MAX = 4611686018427387904
+PRICE_TICKS_MAX = 1099511627776
+QUANTITY_LOTS_MAX = 1099511627776
+FEE_PPM_MAX = 100000
+DECIMALS_MAX = 18
+
+
+class MessageType(IntEnum):
+    NEW_ORDER = 1
+    CANCEL_ORDER = 2
+    REPLACE_ORDER = 3
+    MASS_CANCEL = 4
+    SET_ASSET = 5
+    SET_INSTRUMENT = 6
+    SET_ACCOUNT = 7
+    CREDIT = 8
+    DEBIT = 9
+    LOGON = 32
+    STATUS_QUERY = 33
+    INSTRUMENTS_QUERY = 34
+    BOOK_QUERY = 35
+    ORDER_QUERY = 36
+    OPEN_ORDERS_QUERY = 37
+    BALANCES_QUERY = 38
+    ORDER_ACCEPTED = 64
+    ORDER_REJECTED = 65
+    TRADE = 66
+    ORDER_CANCELED = 67
+    ORDER_REPLACED = 68
+    MASS_CANCELED = 69
+    BALANCE_CHANGED = 70
+    ASSET_CHANGED = 71
+    INSTRUMENT_CHANGED = 72
+    ACCOUNT_CHANGED = 73
+    COMMAND_REJECTED = 74
+    EXECUTION_REPORT = 96
+    REJECT = 97
+    LOGGED_ON = 98
+    SHARD_STATUS = 99
+    BOOK_LEVEL = 100
+    BALANCE = 101
+    QUERY_END = 102
+    MARKET_TRADE = 112
+    TOP_OF_BOOK = 113
+
+
+class Side(IntEnum):
+    BUY = 1
+    SELL = 2
+
+
+class OrderType(IntEnum):
+    LIMIT = 1
+    MARKET = 2
+
+
+class TimeInForce(IntEnum):
+    GTC = 1
+    IOC = 2
+    FOK = 3
+
+
+class OrderFlag(IntFlag):
+    POST_ONLY = 1
+
+
+class OrderStatus(IntEnum):
+    OPEN = 1
+    PARTIALLY_FILLED = 2
+    FILLED = 3
+    CANCELED = 4
+    REJECTED = 5
+
+
+class ExecutionKind(IntEnum):
+    ACCEPTED = 1
+    REJECTED = 2
+    TRADE = 3
+    CANCELED = 4
+    REPLACED = 5
+    STATUS = 6
+
+
+class Liquidity(IntEnum):
+    NONE = 0
+    MAKER = 1
+    TAKER = 2
+
+
+class CancelReason(IntEnum):
+    REQUESTED = 1
+    MASS_CANCEL = 2
+    IOC_REMAINDER = 3
+    FILL_LIMIT = 4
+
+
+class AccountState(IntEnum):
+    ACTIVE = 1
+    SUSPENDED = 2
+
+
+class TradingState(IntEnum):
+    CONTINUOUS = 1
+    HALTED = 2
+
+
+class ReportFlag(IntFlag):
+    LAST = 1
+
+
+class ReplaceFlag(IntFlag):
+    KEPT_PRIORITY = 1
+
+
+class LogonFlag(IntFlag):
+    RECEIVE_REPORTS = 1
+
+
+class Durability(IntEnum):
+    MEMORY = 1
+    DISK = 2
+
+
+class Reason(IntEnum):
+    NONE = 0
+    MALFORMED = 1
+    UNSUPPORTED_VERSION = 2
+    UNKNOWN_TYPE = 3
+    MESSAGE_TOO_LARGE = 4
+    NOT_LOGGED_ON = 5
+    WRONG_KEY = 6
+    NOT_AUTHORIZED = 7
+    BUSY = 8
+    STORAGE_FULL = 9
+    UNKNOWN_INSTRUMENT = 20
+    INSTRUMENT_HALTED = 21
+    UNKNOWN_ACCOUNT = 30
+    ACCOUNT_SUSPENDED = 31
+    UNKNOWN_ORDER = 32
+    INVALID_SIDE = 40
+    INVALID_ORDER_TYPE = 41
+    INVALID_TIME_IN_FORCE = 42
+    INVALID_FLAGS = 43
+    INVALID_PRICE = 44
+    INVALID_QUANTITY = 45
+    INVALID_CLIENT_ORDER_ID = 46
+    QUANTITY_BELOW_FILLED = 47
+    DUPLICATE_CLIENT_ORDER_ID = 50
+    INSUFFICIENT_FUNDS = 60
+    POST_ONLY_WOULD_TRADE = 70
+    FOK_NOT_FILLABLE = 71
+    TOO_MANY_ORDERS = 72
+    TOO_MANY_ACCOUNTS = 80
+    INVALID_ACCOUNT = 81
+    UNKNOWN_ASSET = 82
+    INVALID_ASSET = 83
+    INVALID_INSTRUMENT = 84
+    INVALID_AMOUNT = 85
+    DUPLICATE_TRANSFER = 86
+
+
+REASON_TEXT: dict[Reason, str] = {
+    Reason.NONE: "accepted",
+    Reason.MALFORMED: "the bytes are not a record of this protocol: truncated, wrong length, or a reserved field that is not zero",
+    Reason.UNSUPPORTED_VERSION: "the record's version is not the one this server speaks",
+    Reason.UNKNOWN_TYPE: "the record's type is unknown, or is not one that a client sends",
+    Reason.MESSAGE_TOO_LARGE: "the message is larger than message_bytes_max, or has more frames than one",
+    Reason.NOT_LOGGED_ON: "send Logon first: this session is unknown (a reconnect makes a new one)",
+    Reason.WRONG_KEY: "the key is not valid for this account",
+    Reason.NOT_AUTHORIZED: "this session may not act for that account, or may not administer",
+    Reason.BUSY: "a queue is at its limit: wait and send again",
+    Reason.STORAGE_FULL: "the journal's disk is full: nothing is accepted until there is space",
+    Reason.UNKNOWN_INSTRUMENT: "no such instrument on this shard",
+    Reason.INSTRUMENT_HALTED: "the instrument is halted: orders can be canceled, not placed or replaced",
+    Reason.UNKNOWN_ACCOUNT: "no such account on this shard",
+    Reason.ACCOUNT_SUSPENDED: "the account is suspended: it may cancel, not place or replace",
+    Reason.UNKNOWN_ORDER: "no open order of this account has that id",
+    Reason.INVALID_SIDE: "side must be buy or sell",
+    Reason.INVALID_ORDER_TYPE: "type must be limit or market",
+    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, ioc or fok, and a market order's ioc or fok",
+    Reason.INVALID_FLAGS: "unknown flag, or post_only on an order that cannot rest",
+    Reason.INVALID_PRICE: "a limit order's price must lie between the instrument's lowest and highest; a market order has no price",
+    Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
+    Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
+    Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
+    Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
+    Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
+    Reason.POST_ONLY_WOULD_TRADE: "a post-only order would have traded at once",
+    Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
+    Reason.TOO_MANY_ORDERS: "the shard's order pool is full",
+    Reason.TOO_MANY_ACCOUNTS: "the shard's account table is full",
+    Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max; the state must be a known one",
+    Reason.UNKNOWN_ASSET: "no such asset on this shard",
+    Reason.INVALID_ASSET: "an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life",
+    Reason.INVALID_INSTRUMENT: "the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)",
+    Reason.INVALID_AMOUNT: "the amount must be positive and keep the asset's supply within units_max",
+    Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
+}
+
+REASON_HTTP_STATUS: dict[Reason, int] = {
+    Reason.NONE: 200,
+    Reason.MALFORMED: 400,
+    Reason.UNSUPPORTED_VERSION: 400,
+    Reason.UNKNOWN_TYPE: 400,
+    Reason.MESSAGE_TOO_LARGE: 413,
+    Reason.NOT_LOGGED_ON: 401,
+    Reason.WRONG_KEY: 401,
+    Reason.NOT_AUTHORIZED: 403,
+    Reason.BUSY: 503,
+    Reason.STORAGE_FULL: 503,
+    Reason.UNKNOWN_INSTRUMENT: 404,
+    Reason.INSTRUMENT_HALTED: 409,
+    Reason.UNKNOWN_ACCOUNT: 404,
+    Reason.ACCOUNT_SUSPENDED: 403,
+    Reason.UNKNOWN_ORDER: 404,
+    Reason.INVALID_SIDE: 400,
+    Reason.INVALID_ORDER_TYPE: 400,
+    Reason.INVALID_TIME_IN_FORCE: 400,
+    Reason.INVALID_FLAGS: 400,
+    Reason.INVALID_PRICE: 400,
+    Reason.INVALID_QUANTITY: 400,
+    Reason.INVALID_CLIENT_ORDER_ID: 400,
+    Reason.QUANTITY_BELOW_FILLED: 409,
+    Reason.DUPLICATE_CLIENT_ORDER_ID: 409,
+    Reason.INSUFFICIENT_FUNDS: 422,
+    Reason.POST_ONLY_WOULD_TRADE: 409,
+    Reason.FOK_NOT_FILLABLE: 409,
+    Reason.TOO_MANY_ORDERS: 503,
+    Reason.TOO_MANY_ACCOUNTS: 503,
+    Reason.INVALID_ACCOUNT: 400,
+    Reason.UNKNOWN_ASSET: 404,
+    Reason.INVALID_ASSET: 400,
+    Reason.INVALID_INSTRUMENT: 400,
+    Reason.INVALID_AMOUNT: 400,
+    Reason.DUPLICATE_TRANSFER: 409,
+}
+
+
+def _text(value: str, size: int) -> bytes:
+    data = value.encode()
+    if len(data) > size:
+        raise ValueError(f"{value!r} is longer than {size} bytes")
+    return data
+
+
+def pack_record(layout: Struct, values: tuple[Any, ...]) -> bytes:
+    """Pack; a value that its field cannot hold is a ValueError."""
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise ValueError(f"a field does not fit: {error}") from error
+
+
+_NEW_ORDER = Struct("<BBHIqQQqqIBBBB")
+_NEW_ORDER_BODY = Struct("<4xIqQQqqIBBBB")
+
+
+class NewOrder(NamedTuple):
+    """Places an order."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    instrument_id: int = 0
+    side: int = 0
+    order_type: int = 0
+    time_in_force: int = 0
+    flags: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_NEW_ORDER, (VERSION, 1, 56, *self))
+
+
+_CANCEL_ORDER = Struct("<BBHIqQQQ")
+_CANCEL_ORDER_BODY = Struct("<4xIqQQQ")
+
+
+class CancelOrder(NamedTuple):
+    """Cancels one open order, named by order_id or, where that is 0, by client_order_id."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    order_id: int = 0
+    client_order_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_CANCEL_ORDER, (VERSION, 2, 40, *self))
+
+
+_REPLACE_ORDER = Struct("<BBHIqQQQqq")
+_REPLACE_ORDER_BODY = Struct("<4xIqQQQqq")
+
+
+class ReplaceOrder(NamedTuple):
+    """Changes price and quantity of one open order, which keeps its ids. A smaller quantity at
+    the same price keeps its place in the queue; anything else goes to the back of its level
+    and may trade first. Refused, it changes nothing.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    order_id: int = 0
+    client_order_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_REPLACE_ORDER, (VERSION, 3, 56, *self))
+
+
+_MASS_CANCEL = Struct("<BBHIqQIB3x")
+_MASS_CANCEL_BODY = Struct("<4xIqQIB3x")
+
+
+class MassCancel(NamedTuple):
+    """Cancels the account's open orders, oldest first, at most cancels_per_command_max."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    instrument_id: int = 0
+    side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MASS_CANCEL, (VERSION, 4, 32, *self))
+
+
+_SET_ASSET = Struct("<BBHIq16sIB3x")
+_SET_ASSET_BODY = Struct("<4xIq16sIB3x")
+
+
+class SetAsset(NamedTuple):
+    """Lists an asset, or renames it. Decimals never change."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    symbol: str = ""
+    asset_id: int = 0
+    decimals: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(
+            _SET_ASSET,
+            (VERSION, 5, 40, self.request_id, self.time_ns, _text(self.symbol, 16), self.asset_id, self.decimals),
+        )
+
+
+_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIIIBB2x")
+_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIIIBB2x")
+
+
+class SetInstrument(NamedTuple):
+    """Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot
+    never change. One tick times one lot must be a whole number (at least 1) of the quote
+    asset's smallest unit, and the largest order, fee included, must stay below units_max.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    symbol: str = ""
+    tick_size: int = 0
+    lot_size_units: int = 0
+    price_ticks_min: int = 0
+    price_ticks_max: int = 0
+    quantity_lots_min: int = 0
+    quantity_lots_max: int = 0
+    instrument_id: int = 0
+    base_asset_id: int = 0
+    quote_asset_id: int = 0
+    maker_fee_ppm: int = 0
+    taker_fee_ppm: int = 0
+    price_decimals: int = 0
+    trading_state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(
+            _SET_INSTRUMENT,
+            (VERSION, 6, 104, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state),
+        )
+
+
+_SET_ACCOUNT = Struct("<BBHIqQB7x")
+_SET_ACCOUNT_BODY = Struct("<4xIqQB7x")
+
+
+class SetAccount(NamedTuple):
+    """Opens an account, or changes its state."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SET_ACCOUNT, (VERSION, 7, 32, *self))
+
+
+_CREDIT = Struct("<BBHIqQQqI4x")
+_CREDIT_BODY = Struct("<4xIqQQqI4x")
+
+
+class Credit(NamedTuple):
+    """Adds to an account's available balance. Applied once per transfer_id."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    transfer_id: int = 0
+    amount_units: int = 0
+    asset_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_CREDIT, (VERSION, 8, 48, *self))
+
+
+_DEBIT = Struct("<BBHIqQQqI4x")
+_DEBIT_BODY = Struct("<4xIqQQqI4x")
+
+
+class Debit(NamedTuple):
+    """Takes from an account's available balance. Applied once per transfer_id."""
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    transfer_id: int = 0
+    amount_units: int = 0
+    asset_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_DEBIT, (VERSION, 9, 48, *self))
+
+
+_LOGON = Struct("<BBHIQ32sB7x")
+_LOGON_BODY = Struct("<4xIQ32sB7x")
+
+
+class Logon(NamedTuple):
+    """Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a
+    new session: log on again.
+    """
+
+    request_id: int = 0
+    account_id: int = 0
+    key: bytes = bytes(32)
+    flags: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_LOGON, (VERSION, 32, 56, *self))
+
+
+_STATUS_QUERY = Struct("<BBHI")
+_STATUS_QUERY_BODY = Struct("<4xI")
+
+
+class StatusQuery(NamedTuple):
+    """Asks for ShardStatus; also the heartbeat."""
+
+    request_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_STATUS_QUERY, (VERSION, 33, 8, *self))
+
+
+_INSTRUMENTS_QUERY = Struct("<BBHI")
+_INSTRUMENTS_QUERY_BODY = Struct("<4xI")
+
+
+class InstrumentsQuery(NamedTuple):
+    """Answered with AssetChanged and InstrumentChanged records as they stand, then QueryEnd."""
+
+    request_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_INSTRUMENTS_QUERY, (VERSION, 34, 8, *self))
+
+
+_BOOK_QUERY = Struct("<BBHIII")
+_BOOK_QUERY_BODY = Struct("<4xIII")
+
+
+class BookQuery(NamedTuple):
+    """Answered with BookLevel records, best first, bids before asks, then QueryEnd."""
+
+    request_id: int = 0
+    instrument_id: int = 0
+    levels_max: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BOOK_QUERY, (VERSION, 35, 16, *self))
+
+
+_ORDER_QUERY = Struct("<BBHIQQQ")
+_ORDER_QUERY_BODY = Struct("<4xIQQQ")
+
+
+class OrderQuery(NamedTuple):
+    """Answered with one ExecutionReport of kind `status`, or Reject `unknown_order` if the
+    order is not open.
+    """
+
+    request_id: int = 0
+    account_id: int = 0
+    order_id: int = 0
+    client_order_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_QUERY, (VERSION, 36, 32, *self))
+
+
+_OPEN_ORDERS_QUERY = Struct("<BBHIQQII")
+_OPEN_ORDERS_QUERY_BODY = Struct("<4xIQQII")
+
+
+class OpenOrdersQuery(NamedTuple):
+    """Answered with ExecutionReport records of kind `status`, oldest first, then QueryEnd."""
+
+    request_id: int = 0
+    account_id: int = 0
+    after_order_id: int = 0
+    instrument_id: int = 0
+    count_max: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_OPEN_ORDERS_QUERY, (VERSION, 37, 32, *self))
+
+
+_BALANCES_QUERY = Struct("<BBHIQ")
+_BALANCES_QUERY_BODY = Struct("<4xIQ")
+
+
+class BalancesQuery(NamedTuple):
+    """Answered with Balance records by asset_id, then QueryEnd."""
+
+    request_id: int = 0
+    account_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BALANCES_QUERY, (VERSION, 38, 16, *self))
+
+
+_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqIBBBB")
+_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqIBBBB")
+
+
+class OrderAccepted(NamedTuple):
+    """The order passed every check. Trades and a cancel may follow under the same seq."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    instrument_id: int = 0
+    side: int = 0
+    order_type: int = 0
+    time_in_force: int = 0
+    flags: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 72, *self))
+
+
+_ORDER_REJECTED = Struct("<BBHIQqQQQIHB1x")
+_ORDER_REJECTED_BODY = Struct("<4xIQqQQQIHB1x")
+
+
+class OrderRejected(NamedTuple):
+    """A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    instrument_id: int = 0
+    reason: int = 0
+    command_type: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_REJECTED, (VERSION, 65, 56, *self))
+
+
+_TRADE = Struct("<BBHIQqQqqqqQQQQQQqqqqIB3x")
+_TRADE_BODY = Struct("<4xIQqQqqqqQQQQQQqqqqIB3x")
+
+
+class Trade(NamedTuple):
+    """One maker met the taker, at the maker's price."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    notional_units: int = 0
+    base_units: int = 0
+    maker_order_id: int = 0
+    taker_order_id: int = 0
+    maker_account_id: int = 0
+    taker_account_id: int = 0
+    maker_client_order_id: int = 0
+    taker_client_order_id: int = 0
+    maker_fee_units: int = 0
+    taker_fee_units: int = 0
+    maker_remaining_lots: int = 0
+    taker_remaining_lots: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TRADE, (VERSION, 66, 152, *self))
+
+
+_ORDER_CANCELED = Struct("<BBHIQqQQQqqqIBB2x")
+_ORDER_CANCELED_BODY = Struct("<4xIQqQQQqqqIBB2x")
+
+
+class OrderCanceled(NamedTuple):
+    """What was open of the order is gone."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    canceled_lots: int = 0
+    filled_lots: int = 0
+    price_ticks: int = 0
+    instrument_id: int = 0
+    side: int = 0
+    reason: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_CANCELED, (VERSION, 67, 80, *self))
+
+
+_ORDER_REPLACED = Struct("<BBHIQqQQQqqqIBB2x")
+_ORDER_REPLACED_BODY = Struct("<4xIQqQQQqqqIBB2x")
+
+
+class OrderReplaced(NamedTuple):
+    """The order has a new price or quantity. Trades may follow under the same seq."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    filled_lots: int = 0
+    instrument_id: int = 0
+    side: int = 0
+    flags: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_REPLACED, (VERSION, 68, 80, *self))
+
+
+_MASS_CANCELED = Struct("<BBHIQqQII")
+_MASS_CANCELED_BODY = Struct("<4xIQqQII")
+
+
+class MassCanceled(NamedTuple):
+    """Ends a MassCancel, after its OrderCanceled events."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    canceled_count: int = 0
+    remaining_count: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MASS_CANCELED, (VERSION, 69, 40, *self))
+
+
+_BALANCE_CHANGED = Struct("<BBHIQqQQqqqI4x")
+_BALANCE_CHANGED_BODY = Struct("<4xIQqQQqqqI4x")
+
+
+class BalanceChanged(NamedTuple):
+    """A Credit or Debit was applied."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    transfer_id: int = 0
+    delta_units: int = 0
+    available_units: int = 0
+    held_units: int = 0
+    asset_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BALANCE_CHANGED, (VERSION, 70, 72, *self))
+
+
+_ASSET_CHANGED = Struct("<BBHIQq16sIB3x")
+_ASSET_CHANGED_BODY = Struct("<4xIQq16sIB3x")
+
+
+class AssetChanged(NamedTuple):
+    """An asset as it stands."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    symbol: str = ""
+    asset_id: int = 0
+    decimals: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(
+            _ASSET_CHANGED,
+            (VERSION, 71, 48, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.asset_id, self.decimals),
+        )
+
+
+_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIIIBB2x")
+_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIIIBB2x")
+
+
+class InstrumentChanged(NamedTuple):
+    """An instrument as it stands."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    symbol: str = ""
+    tick_size: int = 0
+    lot_size_units: int = 0
+    tick_lot_units: int = 0
+    price_ticks_min: int = 0
+    price_ticks_max: int = 0
+    quantity_lots_min: int = 0
+    quantity_lots_max: int = 0
+    instrument_id: int = 0
+    base_asset_id: int = 0
+    quote_asset_id: int = 0
+    maker_fee_ppm: int = 0
+    taker_fee_ppm: int = 0
+    price_decimals: int = 0
+    trading_state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(
+            _INSTRUMENT_CHANGED,
+            (VERSION, 72, 120, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state),
+        )
+
+
+_ACCOUNT_CHANGED = Struct("<BBHIQqQB7x")
+_ACCOUNT_CHANGED_BODY = Struct("<4xIQqQB7x")
+
+
+class AccountChanged(NamedTuple):
+    """An account as it stands."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ACCOUNT_CHANGED, (VERSION, 73, 40, *self))
+
+
+_COMMAND_REJECTED = Struct("<BBHIQqQHB5x")
+_COMMAND_REJECTED_BODY = Struct("<4xIQqQHB5x")
+
+
+class CommandRejected(NamedTuple):
+    """A MassCancel or an administrative command was refused; nothing changed."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    reason: int = 0
+    command_type: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_COMMAND_REJECTED, (VERSION, 74, 40, *self))
+
+
+_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqIHBBBBBBBBBB")
+_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqIHBBBBBBBBBB")
+
+
+class ExecutionReport(NamedTuple):
+    """What happened to one order of the session's account. Answers carry the request's
+    request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    filled_lots: int = 0
+    remaining_lots: int = 0
+    trade_id: int = 0
+    trade_price_ticks: int = 0
+    trade_quantity_lots: int = 0
+    fee_units: int = 0
+    instrument_id: int = 0
+    reason: int = 0
+    kind: int = 0
+    status: int = 0
+    side: int = 0
+    order_type: int = 0
+    time_in_force: int = 0
+    order_flags: int = 0
+    liquidity: int = 0
+    cancel_reason: int = 0
+    command_type: int = 0
+    flags: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 128, *self))
+
+
+_REJECT = Struct("<BBHIQIHBB")
+_REJECT_BODY = Struct("<4xIQIHBB")
+
+
+class Reject(NamedTuple):
+    """The request was refused before it was sequenced, or a query or an administrative command
+    was refused.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    offset_bytes: int = 0
+    reason: int = 0
+    record_type: int = 0
+    flags: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_REJECT, (VERSION, 97, 24, *self))
+
+
+_LOGGED_ON = Struct("<BBHIQQIB3x")
+_LOGGED_ON_BODY = Struct("<4xIQQIB3x")
+
+
+class LoggedOn(NamedTuple):
+    """The session may send."""
+
+    request_id: int = 0
+    account_id: int = 0
+    seq: int = 0
+    shard_id: int = 0
+    durability: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_LOGGED_ON, (VERSION, 98, 32, *self))
+
+
+_SHARD_STATUS = Struct("<BBHIQQQqQII")
+_SHARD_STATUS_BODY = Struct("<4xIQQQqQII")
+
+
+class ShardStatus(NamedTuple):
+    """Where the shard stands."""
+
+    request_id: int = 0
+    seq: int = 0
+    committed_seq: int = 0
+    digest: int = 0
+    time_ns: int = 0
+    open_order_count: int = 0
+    account_count: int = 0
+    shard_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SHARD_STATUS, (VERSION, 99, 56, *self))
+
+
+_BOOK_LEVEL = Struct("<BBHIqqIIB7x")
+_BOOK_LEVEL_BODY = Struct("<4xIqqIIB7x")
+
+
+class BookLevel(NamedTuple):
+    """One price level."""
+
+    request_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    order_count: int = 0
+    instrument_id: int = 0
+    side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BOOK_LEVEL, (VERSION, 100, 40, *self))
+
+
+_BALANCE = Struct("<BBHIQqqI4x")
+_BALANCE_BODY = Struct("<4xIQqqI4x")
+
+
+class Balance(NamedTuple):
+    """One asset of one account."""
+
+    request_id: int = 0
+    account_id: int = 0
+    available_units: int = 0
+    held_units: int = 0
+    asset_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BALANCE, (VERSION, 101, 40, *self))
+
+
+_QUERY_END = Struct("<BBHIQQI4x")
+_QUERY_END_BODY = Struct("<4xIQQI4x")
+
+
+class QueryEnd(NamedTuple):
+    """Ends the answer to a query."""
+
+    request_id: int = 0
+    seq: int = 0
+    account_seq: int = 0
+    count: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_QUERY_END, (VERSION, 102, 32, *self))
+
+
+_MARKET_TRADE = Struct("<BBHIQqQqqIB3x")
+_MARKET_TRADE_BODY = Struct("<4xIQqQqqIB3x")
+
+
+class MarketTrade(NamedTuple):
+    """A trade, after it is durable."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MARKET_TRADE, (VERSION, 112, 56, *self))
+
+
+_TOP_OF_BOOK = Struct("<BBHIQqqqqqI4x")
+_TOP_OF_BOOK_BODY = Struct("<4xIQqqqqqI4x")
+
+
+class TopOfBook(NamedTuple):
+    """Best bid and ask after a commit that changed them; a side without orders has price and
+    quantity 0.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    bid_price_ticks: int = 0
+    bid_quantity_lots: int = 0
+    ask_price_ticks: int = 0
+    ask_quantity_lots: int = 0
+    instrument_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TOP_OF_BOOK, (VERSION, 113, 64, *self))
+
+
+JOURNAL_ENTRY_LAYOUT = Struct("<IIQQQI4x")
+
+
+class JournalEntry(NamedTuple):
+    """One sequenced command and its events, in the journal and in a commit batch. The command
+    record follows, then the event records. crc32c (Castagnoli) covers everything after
+    itself.
+    """
+
+    length: int = 0
+    crc32c: int = 0
+    seq: int = 0
+    commit_first_seq: int = 0
+    digest: int = 0
+    event_count: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(JOURNAL_ENTRY_LAYOUT, self)
+
+
+SEGMENT_HEADER_LAYOUT = Struct("<8sIIQQQ16x4xI")
+
+
+class SegmentHeader(NamedTuple):
+    """Opens a journal segment file."""
+
+    magic: bytes = bytes(8)
+    version: int = 0
+    shard_id: int = 0
+    first_seq: int = 0
+    digest: int = 0
+    size_bytes: int = 0
+    crc32c: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(SEGMENT_HEADER_LAYOUT, self)
+
+
+COMMIT_BATCH_HEADER_LAYOUT = Struct("<4sH2xIIQQQ")
+
+
+class CommitBatchHeader(NamedTuple):
+    """Opens a JetStream message; whole JournalEntry items follow."""
+
+    magic: bytes = bytes(4)
+    version: int = 0
+    shard_id: int = 0
+    entry_count: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    last_digest: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(COMMIT_BATCH_HEADER_LAYOUT, self)
+
+
+type_of_record: dict[type[Any], MessageType] = {
+    NewOrder: MessageType.NEW_ORDER,
+    CancelOrder: MessageType.CANCEL_ORDER,
+    ReplaceOrder: MessageType.REPLACE_ORDER,
+    MassCancel: MessageType.MASS_CANCEL,
+    SetAsset: MessageType.SET_ASSET,
+    SetInstrument: MessageType.SET_INSTRUMENT,
+    SetAccount: MessageType.SET_ACCOUNT,
+    Credit: MessageType.CREDIT,
+    Debit: MessageType.DEBIT,
+    Logon: MessageType.LOGON,
+    StatusQuery: MessageType.STATUS_QUERY,
+    InstrumentsQuery: MessageType.INSTRUMENTS_QUERY,
+    BookQuery: MessageType.BOOK_QUERY,
+    OrderQuery: MessageType.ORDER_QUERY,
+    OpenOrdersQuery: MessageType.OPEN_ORDERS_QUERY,
+    BalancesQuery: MessageType.BALANCES_QUERY,
+    OrderAccepted: MessageType.ORDER_ACCEPTED,
+    OrderRejected: MessageType.ORDER_REJECTED,
+    Trade: MessageType.TRADE,
+    OrderCanceled: MessageType.ORDER_CANCELED,
+    OrderReplaced: MessageType.ORDER_REPLACED,
+    MassCanceled: MessageType.MASS_CANCELED,
+    BalanceChanged: MessageType.BALANCE_CHANGED,
+    AssetChanged: MessageType.ASSET_CHANGED,
+    InstrumentChanged: MessageType.INSTRUMENT_CHANGED,
+    AccountChanged: MessageType.ACCOUNT_CHANGED,
+    CommandRejected: MessageType.COMMAND_REJECTED,
+    ExecutionReport: MessageType.EXECUTION_REPORT,
+    Reject: MessageType.REJECT,
+    LoggedOn: MessageType.LOGGED_ON,
+    ShardStatus: MessageType.SHARD_STATUS,
+    BookLevel: MessageType.BOOK_LEVEL,
+    Balance: MessageType.BALANCE,
+    QueryEnd: MessageType.QUERY_END,
+    MarketTrade: MessageType.MARKET_TRADE,
+    TopOfBook: MessageType.TOP_OF_BOOK,
+}
+record_of_type: dict[int, type[Any]] = {
+    1: NewOrder,
+    2: CancelOrder,
+    3: ReplaceOrder,
+    4: MassCancel,
+    5: SetAsset,
+    6: SetInstrument,
+    7: SetAccount,
+    8: Credit,
+    9: Debit,
+    32: Logon,
+    33: StatusQuery,
+    34: InstrumentsQuery,
+    35: BookQuery,
+    36: OrderQuery,
+    37: OpenOrdersQuery,
+    38: BalancesQuery,
+    64: OrderAccepted,
+    65: OrderRejected,
+    66: Trade,
+    67: OrderCanceled,
+    68: OrderReplaced,
+    69: MassCanceled,
+    70: BalanceChanged,
+    71: AssetChanged,
+    72: InstrumentChanged,
+    73: AccountChanged,
+    74: CommandRejected,
+    96: ExecutionReport,
+    97: Reject,
+    98: LoggedOn,
+    99: ShardStatus,
+    100: BookLevel,
+    101: Balance,
+    102: QueryEnd,
+    112: MarketTrade,
+    113: TopOfBook,
+}
+
+# Which enum a numeric field holds: for people-readable output.
+ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
+    NewOrder: {
+        "side": Side,
+        "order_type": OrderType,
+        "time_in_force": TimeInForce,
+        "flags": OrderFlag,
+    },
+    MassCancel: {
+        "side": Side,
+    },
+    SetInstrument: {
+        "trading_state": TradingState,
+    },
+    SetAccount: {
+        "state": AccountState,
+    },
+    Logon: {
+        "flags": LogonFlag,
+    },
+    OrderAccepted: {
+        "side": Side,
+        "order_type": OrderType,
+        "time_in_force": TimeInForce,
+        "flags": OrderFlag,
+    },
+    OrderRejected: {
+        "reason": Reason,
+    },
+    Trade: {
+        "taker_side": Side,
+    },
+    OrderCanceled: {
+        "side": Side,
+        "reason": CancelReason,
+    },
+    OrderReplaced: {
+        "side": Side,
+        "flags": ReplaceFlag,
+    },
+    InstrumentChanged: {
+        "trading_state": TradingState,
+    },
+    AccountChanged: {
+        "state": AccountState,
+    },
+    CommandRejected: {
+        "reason": Reason,
+    },
+    ExecutionReport: {
+        "reason": Reason,
+        "kind": ExecutionKind,
+        "status": OrderStatus,
+        "side": Side,
+        "order_type": OrderType,
+        "time_in_force": TimeInForce,
+        "order_flags": OrderFlag,
+        "liquidity": Liquidity,
+        "cancel_reason": CancelReason,
+        "flags": ReportFlag,
+    },
+    Reject: {
+        "reason": Reason,
+        "flags": ReportFlag,
+    },
+    LoggedOn: {
+        "durability": Durability,
+    },
+    BookLevel: {
+        "side": Side,
+    },
+    MarketTrade: {
+        "taker_side": Side,
+    },
+}
+
+COMMANDS: tuple[type[Any], ...] = (
+    NewOrder,
+    CancelOrder,
+    ReplaceOrder,
+    MassCancel,
+    SetAsset,
+    SetInstrument,
+    SetAccount,
+    Credit,
+    Debit,
+)
+EVENTS: tuple[type[Any], ...] = (
+    OrderAccepted,
+    OrderRejected,
+    Trade,
+    OrderCanceled,
+    OrderReplaced,
+    MassCanceled,
+    BalanceChanged,
+    AssetChanged,
+    InstrumentChanged,
+    AccountChanged,
+    CommandRejected,
+)
+
+_BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
+    1: (_NEW_ORDER_BODY, 56, NewOrder._make, ()),
+    2: (_CANCEL_ORDER_BODY, 40, CancelOrder._make, ()),
+    3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
+    4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
+    5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
+    6: (_SET_INSTRUMENT_BODY, 104, SetInstrument._make, (2,)),
+    7: (_SET_ACCOUNT_BODY, 32, SetAccount._make, ()),
+    8: (_CREDIT_BODY, 48, Credit._make, ()),
+    9: (_DEBIT_BODY, 48, Debit._make, ()),
+    32: (_LOGON_BODY, 56, Logon._make, ()),
+    33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
+    34: (_INSTRUMENTS_QUERY_BODY, 8, InstrumentsQuery._make, ()),
+    35: (_BOOK_QUERY_BODY, 16, BookQuery._make, ()),
+    36: (_ORDER_QUERY_BODY, 32, OrderQuery._make, ()),
+    37: (_OPEN_ORDERS_QUERY_BODY, 32, OpenOrdersQuery._make, ()),
+    38: (_BALANCES_QUERY_BODY, 16, BalancesQuery._make, ()),
+    64: (_ORDER_ACCEPTED_BODY, 72, OrderAccepted._make, ()),
+    65: (_ORDER_REJECTED_BODY, 56, OrderRejected._make, ()),
+    66: (_TRADE_BODY, 152, Trade._make, ()),
+    67: (_ORDER_CANCELED_BODY, 80, OrderCanceled._make, ()),
+    68: (_ORDER_REPLACED_BODY, 80, OrderReplaced._make, ()),
+    69: (_MASS_CANCELED_BODY, 40, MassCanceled._make, ()),
+    70: (_BALANCE_CHANGED_BODY, 72, BalanceChanged._make, ()),
+    71: (_ASSET_CHANGED_BODY, 48, AssetChanged._make, (3,)),
+    72: (_INSTRUMENT_CHANGED_BODY, 120, InstrumentChanged._make, (3,)),
+    73: (_ACCOUNT_CHANGED_BODY, 40, AccountChanged._make, ()),
+    74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
+    96: (_EXECUTION_REPORT_BODY, 128, ExecutionReport._make, ()),
+    97: (_REJECT_BODY, 24, Reject._make, ()),
+    98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),
+    99: (_SHARD_STATUS_BODY, 56, ShardStatus._make, ()),
+    100: (_BOOK_LEVEL_BODY, 40, BookLevel._make, ()),
+    101: (_BALANCE_BODY, 40, Balance._make, ()),
+    102: (_QUERY_END_BODY, 32, QueryEnd._make, ()),
+    112: (_MARKET_TRADE_BODY, 56, MarketTrade._make, ()),
+    113: (_TOP_OF_BOOK_BODY, 64, TopOfBook._make, ()),
+}
+
+
+def decode(buffer: bytes | memoryview, offset: int = 0) -> tuple[Any, int]:
+    """One record at `offset`, and the offset after it. Raises MalformedRecord."""
+    if len(buffer) - offset < HEADER_SIZE:
+        raise MalformedRecord(f"{len(buffer) - offset} bytes at {offset}: no header")
+    if buffer[offset] != VERSION:
+        raise MalformedRecord(f"version {buffer[offset]} at {offset}, not {VERSION}")
+    body = _BODIES.get(buffer[offset + 1])
+    if body is None:
+        raise MalformedRecord(f"unknown type {buffer[offset + 1]} at {offset}")
+    layout, size, make, texts = body
+    length = buffer[offset + 2] | buffer[offset + 3] << 8
+    if length != size or len(buffer) - offset < size:
+        raise MalformedRecord(f"length {length} at {offset}, not {size}, or cut short")
+    values = layout.unpack_from(buffer, offset)
+    if texts:
+        fields = list(values)
+        for index in texts:
+            try:
+                fields[index] = fields[index].rstrip(b"\0").decode()
+            except UnicodeDecodeError as error:
+                raise MalformedRecord(f"text at {offset} is not UTF-8") from error
+        return make(fields), offset + size
+    return make(values), offset + size
+
+
+def decode_all(buffer: bytes | memoryview) -> list[Any]:
+    """Every record of the buffer, in order. Raises MalformedRecord."""
+    records, offset, end = [], 0, len(buffer)
+    while offset < end:
+        record, offset = decode(buffer, offset)
+        records.append(record)
+    return records
