@@ -167,6 +167,7 @@ class Reason(IntEnum):
     INVALID_CLIENT_ORDER_ID = 46
     QUANTITY_BELOW_FILLED = 47
     DUPLICATE_CLIENT_ORDER_ID = 50
+    DUPLICATE_TRANSFER = 51
     INSUFFICIENT_FUNDS = 60
     POST_ONLY_WOULD_TRADE = 70
     FOK_NOT_FILLABLE = 71
@@ -177,7 +178,6 @@ class Reason(IntEnum):
     INVALID_ASSET = 83
     INVALID_INSTRUMENT = 84
     INVALID_AMOUNT = 85
-    DUPLICATE_TRANSFER = 86
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -205,6 +205,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
     Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
+    Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
     Reason.POST_ONLY_WOULD_TRADE: "a post-only order would have traded at once",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
@@ -214,8 +215,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.UNKNOWN_ASSET: "no such asset on this shard",
     Reason.INVALID_ASSET: "an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life",
     Reason.INVALID_INSTRUMENT: "the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)",
-    Reason.INVALID_AMOUNT: "the amount must be positive and keep the asset's supply within units_max",
-    Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
+    Reason.INVALID_AMOUNT: "the amount must be positive and keep the asset's supply within units_max; transfer_id must lie between 1 and 2^63 - 1",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -243,6 +243,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_CLIENT_ORDER_ID: 400,
     Reason.QUANTITY_BELOW_FILLED: 409,
     Reason.DUPLICATE_CLIENT_ORDER_ID: 409,
+    Reason.DUPLICATE_TRANSFER: 409,
     Reason.INSUFFICIENT_FUNDS: 422,
     Reason.POST_ONLY_WOULD_TRADE: 409,
     Reason.FOK_NOT_FILLABLE: 409,
@@ -253,7 +254,6 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_ASSET: 400,
     Reason.INVALID_INSTRUMENT: 400,
     Reason.INVALID_AMOUNT: 400,
-    Reason.DUPLICATE_TRANSFER: 409,
 }
 
 

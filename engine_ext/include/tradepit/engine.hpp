@@ -1,0 +1,107 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "tradepit/buffer.hpp"
+#include "tradepit/wire.hpp"
+
+namespace tradepit {
+
+/// Limits of one shard, fixed for its life: what the engine refuses depends on them, so a replay
+/// must use the same ones. Memory is reserved for all of them and touched as it is used.
+struct EngineConfig {
+  std::uint32_t shard_id = 0;
+  std::uint32_t max_orders = 1U << 20;            ///< open at one time
+  std::uint32_t max_client_order_ids = 1U << 20;  ///< remembered after the order is gone
+  std::uint32_t max_transfer_ids = 1U << 20;      ///< remembered; an older id would apply again
+  std::uint32_t max_accounts = 1U << 16;          ///< the house not counted
+  std::uint32_t max_instruments = 1U << 10;       ///< the largest instrument_id
+  std::uint32_t max_assets = 1U << 6;             ///< the largest asset_id
+
+  friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
+};
+
+/// Best prices of an instrument; a side without orders has price and quantity 0.
+struct Top {
+  std::int64_t bid_price_ticks = 0;
+  std::int64_t bid_quantity_lots = 0;
+  std::int64_t ask_price_ticks = 0;
+  std::int64_t ask_quantity_lots = 0;
+
+  friend bool operator==(const Top&, const Top&) = default;
+};
+
+namespace detail {
+class EngineState;
+}
+
+/// One shard: its books, accounts and funds. A pure function of its commands: no clock, no
+/// randomness, no I/O; the same commands give the same event bytes on every machine. Not thread
+/// safe. Allocates when constructed and for administrative commands, not while it trades (the
+/// buffers that it is given grow until they are large enough).
+class Engine {
+ public:
+  /// Each limit of `config` must be at least 1, and shard_id below 2^15.
+  explicit Engine(const EngineConfig& config);
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  /// Applies one command as seq() + 1. `command` points to a record that check_record() passed and
+  /// that is_command() holds for. Appends its events to `events` (their request_id is 0).
+  ///
+  /// If `reports` is not null, appends one ExecutionReport for each party of each order event: for
+  /// a trade the taker's, then the maker's. Reports about the order that the command names answer
+  /// it: they carry its request_id, and the last one ReportFlag `last`. All others carry
+  /// request_id 0 (so does the maker's side of a trade with oneself). MassCancel is answered with
+  /// a report for each order, none of them `last`: the MassCanceled event ends the answer.
+  /// Administrative commands make no reports: their event is the answer.
+  void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
+
+  /// Answers BookQuery, OrderQuery, OpenOrdersQuery, BalancesQuery or InstrumentsQuery with the
+  /// records that schema.toml names, request_id echoed. A refusal is one Reject record with
+  /// ReportFlag `last` and offset_bytes 0. `request` passed check_record().
+  void query(const std::byte* request, ByteBuffer& out) const noexcept;
+
+  [[nodiscard]] std::uint64_t seq() const noexcept;     ///< of the last command; 0 at first
+  [[nodiscard]] std::uint64_t digest() const noexcept;  ///< chain digest at seq()
+  [[nodiscard]] std::uint64_t open_order_count() const noexcept;
+  [[nodiscard]] std::uint32_t account_count() const noexcept;  ///< the house not counted
+  [[nodiscard]] const EngineConfig& config() const noexcept;
+
+  /// About the last command.
+  [[nodiscard]] std::uint32_t last_event_count() const noexcept;
+  /// Instruments whose book the last command changed, each once.
+  [[nodiscard]] std::span<const std::uint32_t> touched_instruments() const noexcept;
+
+  /// All zero for an unknown instrument.
+  [[nodiscard]] Top top_of_book(std::uint32_t instrument_id) const noexcept;
+
+  /// Funds of an account in its asset's smallest unit; zeros where there are none.
+  struct Funds {
+    std::int64_t available_units = 0;
+    std::int64_t held_units = 0;
+  };
+  [[nodiscard]] Funds funds(std::uint64_t account_id, std::uint32_t asset_id) const noexcept;
+
+  /// Appends the whole state. Equal states give equal bytes. The size is a multiple of 8.
+  void snapshot(ByteBuffer& out) const;
+
+  /// The engine that wrote `snapshot`, or null and a sentence in `error` (a literal). It goes on
+  /// exactly as the original does; its limits are those of the original.
+  [[nodiscard]] static std::unique_ptr<Engine> restore(std::span<const std::byte> snapshot,
+                                                       const char*& error);
+
+  /// Verifies every invariant, slowly: books, indexes, holds, conservation of funds. Null, or what
+  /// is broken.
+  [[nodiscard]] const char* check() const;
+
+ private:
+  explicit Engine(std::unique_ptr<detail::EngineState> state) noexcept;
+
+  std::unique_ptr<detail::EngineState> state_;
+};
+
+}  // namespace tradepit
