@@ -1,0 +1,30 @@
+"""How every service logs: one line per event, on stderr.
+
+    2026-11-22T10:33:31.599Z INFO ledger ready shard_id=0 stream=tp-events-0
+
+The message is the event's name followed by `key=value` fields; whoever logs writes it so. Read by
+people, by `tradepit up` (which repeats warnings and errors on the terminal) and by grep.
+"""
+
+import logging
+import sys
+import time
+
+
+class _OneLine(logging.Formatter):
+    """Keeps an event on one line: a traceback follows it, line feeds shown as \\n."""
+
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", "\\n")
+
+
+def setup_logging(service: str, level: int = logging.INFO) -> None:
+    """Send this process's log records to stderr under the service's name; call it once, first."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = _OneLine(f"%(asctime)s %(levelname)s {service} %(message)s")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)

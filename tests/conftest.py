@@ -1,0 +1,71 @@
+"""Fixtures: real servers for the session, fresh places in them for each test, a whole exchange."""
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis
+from tradepit.cli.embedded import EmbeddedServers
+
+CONNECT_TIMEOUT_S = 10.0
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """PostgreSQL, NATS and Redis, shared by the tests of this session.
+
+    A test that kills or stops one brings it back before it ends: `servers.kill("nats")`,
+    `servers.restart("nats")`. Ports and data stay the same.
+    """
+    with EmbeddedServers(tmp_path_factory.mktemp("servers")) as embedded:
+        yield embedded
+
+
+@pytest.fixture
+def nats_url(servers: EmbeddedServers) -> str:
+    """JetStream, shared: keep to streams of `shard_id`."""
+    return servers.nats_url
+
+
+@pytest.fixture
+def redis_url(servers: EmbeddedServers) -> str:
+    """An empty Redis database."""
+    with redis.Redis.from_url(servers.redis_url, socket_timeout=CONNECT_TIMEOUT_S) as client:
+        client.flushdb()
+    return servers.redis_url
+
+
+@pytest.fixture
+def shard_id() -> int:
+    """A shard that no other test of this session uses, so that its stream is new."""
+    return next(_numbers)
+
+
+@pytest.fixture
+def database_url(servers: EmbeddedServers) -> Iterator[str]:
+    """A fresh, empty database (no migration has run in it), dropped afterwards."""
+    name = f"test_{next(_numbers)}"
+
+    async def run(statement: str) -> None:
+        connection = await asyncpg.connect(servers.postgres_url, timeout=CONNECT_TIMEOUT_S)
+        try:
+            await connection.execute(statement, timeout=CONNECT_TIMEOUT_S)
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
+
+    asyncio.run(run(f"CREATE DATABASE {name}"))
+    yield servers.database_url(name)
+    asyncio.run(run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    """An empty data folder."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    return folder
