@@ -1283,6 +1283,11 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
 }
 
 
+def layout_of(record_type: int) -> Struct:
+    """A record's layout for hot loops: its fields in order, request_id first, texts as bytes."""
+    return _BODIES[record_type][0]
+
+
 def decode(buffer: bytes | memoryview, offset: int = 0) -> tuple[Any, int]:
     """One record at `offset`, and the offset after it. Raises MalformedRecord."""
     if len(buffer) - offset < HEADER_SIZE:

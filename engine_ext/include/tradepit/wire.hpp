@@ -172,6 +172,7 @@ enum class Reason : std::uint16_t {
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
   duplicate_client_order_id = 50,  ///< the account has used this client_order_id before
+  duplicate_transfer = 51,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
   post_only_would_trade = 70,  ///< a post-only order would have traded at once
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
@@ -181,8 +182,7 @@ enum class Reason : std::uint16_t {
   unknown_asset = 82,  ///< no such asset on this shard
   invalid_asset = 83,  ///< an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life
   invalid_instrument = 84,  ///< the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)
-  invalid_amount = 85,  ///< the amount must be positive and keep the asset's supply within units_max
-  duplicate_transfer = 86,  ///< this transfer_id was applied before
+  invalid_amount = 85,  ///< the amount must be positive and keep the asset's supply within units_max; transfer_id must lie between 1 and 2^63 - 1
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
