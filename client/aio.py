@@ -1,0 +1,456 @@
+"""The asyncio client: many requests in flight on one connection to one shard.
+
+A plain ZeroMQ socket with `loop.add_reader`: the socket's file descriptor is edge-triggered, and any
+call on the socket may use the edge up, so that every wake-up and every send is followed by reading
+until nothing is left. A watchdog reads as well, in case an edge was missed all the same.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Self
+
+import zmq
+from tradepit.client import results
+from tradepit.client.requests import OPEN_ORDERS_PAGE, messages, new_order, no_answer, request_ids
+from tradepit.client.results import Answer, Book, Listing, Order
+from tradepit.client.session import TIMEOUT_S, key_bytes, open_socket
+from tradepit.protocol import wire
+from tradepit.protocol.errors import Refused, TradepitError, Unreachable
+
+OUTSTANDING_MAX = 65_536
+REPORTS_QUEUED_MAX = 65_536
+MESSAGES_PER_TURN_MAX = 64  # then the loop's other work has its turn
+WATCH_S = 0.1  # how late a missed edge or a lost connection is noticed, at worst
+HEARTBEAT_S = 1.0
+
+_NOT_LOGGED_ON = int(wire.Reason.NOT_LOGGED_ON)
+
+
+class _Waiting(Answer):
+    """An answer that a coroutine waits for."""
+
+    __slots__ = ("future", "is_sent")
+
+    def __init__(self, request: Any, deadline_s: float, future: asyncio.Future[Answer]) -> None:
+        super().__init__(request, deadline_s)
+        self.future = future
+        self.is_sent = False
+
+
+class AsyncClient:
+    """Orders in, answers out, over ZeroMQ, from one event loop.
+
+    All requests of one turn of the loop travel in one message. Results, exceptions, logging on
+    again and reports are those of `Client`. A cancelled call gives up its answer, not the order.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        account_id: int,
+        key: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        on_report: Callable[[wire.ExecutionReport], None] | None = None,
+    ) -> None:
+        flags = wire.LogonFlag.RECEIVE_REPORTS if account_id else wire.LogonFlag(0)
+        self._logon = wire.Logon(account_id=account_id, key=key_bytes(key), flags=flags).encode()
+        self._endpoint = endpoint
+        self._account_id = account_id
+        self._timeout_s = timeout_s
+        self._on_report = on_report
+        self._ids = request_ids()
+        self._pending: dict[int, _Waiting] = {}  # in the order of asking, so of the deadlines
+        self._unsent: deque[_Waiting] = deque()  # pending, and to be sent (again)
+        self._socket: zmq.Socket[bytes] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._logged_on: asyncio.Future[wire.LoggedOn] | None = None
+        self._is_logged_on = False
+        self._logon_sent_s = 0.0  # when the logon that is under way was sent; 0 = none is
+        self._heard_s = 0.0
+        self._heartbeat_id = 0
+        self._is_flush_due = False
+        self._watch: asyncio.TimerHandle | None = None
+        self._reports: deque[wire.ExecutionReport] = deque()
+        self._report_came = asyncio.Event()
+        self.reports_dropped = 0
+        self.logon_count = 0
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def connect(self) -> wire.LoggedOn:
+        """Connect and log on. Raises Unreachable, or Refused if the key is wrong."""
+        self.close()
+        self._loop = asyncio.get_running_loop()
+        self._logged_on = self._loop.create_future()
+        self._socket = open_socket(zmq.DEALER, self._endpoint)
+        self._loop.add_reader(int(self._socket.fd), self._read)
+        self._watch = self._loop.call_later(0, self._watch_over)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._logged_on
+        except TimeoutError:
+            self.close()
+            raise Unreachable(f"{self._endpoint} does not answer a logon") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close at once; calls that wait end with OutcomeUnknown or Unreachable."""
+        if self._socket is None or self._loop is None:
+            return
+        self._loop.remove_reader(int(self._socket.fd))
+        self._socket.close()
+        self._socket = None
+        if self._watch is not None:
+            self._watch.cancel()
+        self._is_logged_on = False
+        self._logon_sent_s = 0.0
+        for answer in list(self._pending.values()):
+            self._fail(answer)
+        self._unsent.clear()
+        self._report_came.set()
+
+    async def submit(
+        self,
+        *,
+        instrument_id: int,
+        side: int,
+        quantity_lots: int,
+        price_ticks: int = 0,
+        time_in_force: int = 0,
+        post_only: bool = False,
+        client_order_id: int = 0,
+        account_id: int = 0,
+    ) -> Order:
+        """Place an order: see `new_order`. Returns it with what it traded at once."""
+        order = new_order(
+            instrument_id=instrument_id,
+            side=side,
+            quantity_lots=quantity_lots,
+            price_ticks=price_ticks,
+            time_in_force=time_in_force,
+            post_only=post_only,
+            client_order_id=client_order_id,
+            account_id=account_id,
+        )
+        return results.accepted_order(await self._ask(order))
+
+    async def cancel(
+        self, *, order_id: int = 0, client_order_id: int = 0, account_id: int = 0
+    ) -> Order:
+        """Cancel an open order, named by one of its ids."""
+        request = wire.CancelOrder(
+            account_id=account_id, order_id=order_id, client_order_id=client_order_id
+        )
+        return results.accepted_order(await self._ask(request))
+
+    async def replace(
+        self,
+        *,
+        order_id: int = 0,
+        client_order_id: int = 0,
+        price_ticks: int = 0,
+        quantity_lots: int = 0,
+        account_id: int = 0,
+    ) -> Order:
+        """Change an open order; `quantity_lots` is the new total, filled included; 0 = as it is."""
+        request = wire.ReplaceOrder(
+            account_id=account_id,
+            order_id=order_id,
+            client_order_id=client_order_id,
+            price_ticks=price_ticks,
+            quantity_lots=quantity_lots,
+        )
+        return results.accepted_order(await self._ask(request))
+
+    async def mass_cancel(
+        self, *, instrument_id: int = 0, side: int = 0, account_id: int = 0
+    ) -> int:
+        """Cancel all open orders (of an instrument, of a side); how many there were."""
+        canceled_count = 0
+        while True:
+            request = wire.MassCancel(account_id=account_id, instrument_id=instrument_id, side=side)
+            record: wire.MassCanceled = results.single_record(await self._ask(request))
+            canceled_count += record.canceled_count
+            if not record.remaining_count:
+                return canceled_count
+
+    async def order(
+        self, *, order_id: int = 0, client_order_id: int = 0, account_id: int = 0
+    ) -> Order:
+        """An open order. One that is filled, canceled or unknown raises Refused(unknown_order)."""
+        request = wire.OrderQuery(
+            account_id=account_id, order_id=order_id, client_order_id=client_order_id
+        )
+        return results.accepted_order(await self._ask(request))
+
+    async def open_orders(self, *, instrument_id: int = 0, account_id: int = 0) -> list[Order]:
+        """Open orders, oldest first. Pages: orders that change meanwhile may be seen as they were."""
+        orders: list[Order] = []
+        while True:
+            request = wire.OpenOrdersQuery(
+                account_id=account_id,
+                after_order_id=orders[-1].order_id if orders else 0,
+                instrument_id=instrument_id,
+                count_max=OPEN_ORDERS_PAGE,
+            )
+            page = results.open_orders_page(await self._ask(request))
+            orders += page
+            if len(page) < OPEN_ORDERS_PAGE:
+                return orders
+
+    async def balances(self, *, account_id: int = 0) -> list[wire.Balance]:
+        """Available and held, by asset_id."""
+        request = wire.BalancesQuery(account_id=account_id)
+        return results.balances_of_answer(await self._ask(request))
+
+    async def book(self, instrument_id: int, levels: int = 10) -> Book:
+        """The best `levels` of each side."""
+        request = wire.BookQuery(instrument_id=instrument_id, levels_max=levels)
+        return results.book_of_answer(await self._ask(request))
+
+    async def instruments(self) -> Listing:
+        """Assets and instruments of the shard."""
+        return results.listing_of_answer(await self._ask(wire.InstrumentsQuery()))
+
+    async def status(self) -> wire.ShardStatus:
+        """Where the shard stands."""
+        status: wire.ShardStatus = results.single_record(await self._ask(wire.StatusQuery()))
+        return status
+
+    # An operator's calls: a client with account_id 0 and an operator's key.
+
+    async def set_asset(self, asset: wire.SetAsset) -> wire.AssetChanged:
+        """List or rename an asset."""
+        changed: wire.AssetChanged = results.single_record(await self._ask(asset))
+        return changed
+
+    async def set_instrument(self, instrument: wire.SetInstrument) -> wire.InstrumentChanged:
+        """List an instrument or change its limits, fees and trading state."""
+        changed: wire.InstrumentChanged = results.single_record(await self._ask(instrument))
+        return changed
+
+    async def set_account(
+        self, account_id: int, state: int = wire.AccountState.ACTIVE
+    ) -> wire.AccountChanged:
+        """Open an account or change its state."""
+        request = wire.SetAccount(account_id=account_id, state=state)
+        changed: wire.AccountChanged = results.single_record(await self._ask(request))
+        return changed
+
+    async def credit(
+        self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
+    ) -> wire.BalanceChanged:
+        """Add to an account's balance; a repeated transfer_id is refused as duplicate_transfer."""
+        request = wire.Credit(
+            account_id=account_id,
+            transfer_id=transfer_id,
+            amount_units=amount_units,
+            asset_id=asset_id,
+        )
+        changed: wire.BalanceChanged = results.single_record(await self._ask(request))
+        return changed
+
+    async def debit(
+        self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
+    ) -> wire.BalanceChanged:
+        """Take from an account's balance; a repeated transfer_id is refused."""
+        request = wire.Debit(
+            account_id=account_id,
+            transfer_id=transfer_id,
+            amount_units=amount_units,
+            asset_id=asset_id,
+        )
+        changed: wire.BalanceChanged = results.single_record(await self._ask(request))
+        return changed
+
+    async def reports(self) -> AsyncIterator[wire.ExecutionReport]:
+        """Unasked reports, oldest first, until the client is closed."""
+        while True:
+            while self._reports:
+                yield self._reports.popleft()
+            if self._socket is None:
+                return
+            self._report_came.clear()
+            await self._report_came.wait()
+
+    # Inside. Everything below runs on the loop's thread and never waits.
+
+    async def _ask(self, request: Any) -> Answer:
+        loop = self._loop
+        if loop is None or self._socket is None:
+            raise Unreachable(f"not connected to {self._endpoint}: call connect first")
+        if len(self._pending) >= OUTSTANDING_MAX:
+            raise results.refusal(wire.Reason.BUSY)
+        request_id = next(self._ids)
+        while request_id in self._pending:
+            request_id = next(self._ids)
+        if self._account_id and getattr(request, "account_id", 1) == 0:
+            request = request._replace(request_id=request_id, account_id=self._account_id)
+        else:
+            request = request._replace(request_id=request_id)
+        future: asyncio.Future[Answer] = loop.create_future()
+        answer = _Waiting(request, loop.time() + self._timeout_s, future)
+        self._pending[request_id] = answer
+        self._unsent.append(answer)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            loop.call_soon(self._flush)
+        try:
+            return await future  # _watch_over ends it at its deadline
+        finally:
+            self._pending.pop(request_id, None)
+
+    def _flush(self) -> None:
+        """Send what waits, in as few messages as it fits; what finds no room waits on."""
+        self._is_flush_due = False
+        if self._socket is None or not self._unsent or not self._is_logged_on:
+            return
+        unsent = [each for each in self._unsent if not each.future.done()]
+        self._unsent.clear()
+        sent_count = 0
+        for count, message in messages(unsent):
+            try:
+                self._socket.send(message, zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            for answer in unsent[sent_count : sent_count + count]:
+                answer.is_sent = True
+            sent_count += count
+        self._unsent.extend(unsent[sent_count:])
+        self._read()
+
+    def _read(self) -> None:
+        """Take what has come, and go on in another turn if there is much."""
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            if self._socket is None or self._loop is None:
+                return
+            try:
+                data = self._socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._heard_s = self._loop.time()
+            for record in wire.decode_all(data):
+                self._take(record)
+        if self._loop is not None:
+            self._loop.call_soon(self._read)
+
+    def _take(self, record: Any) -> None:
+        kind = type(record)
+        answer = self._pending.get(record.request_id)
+        if kind is wire.Reject and record.reason == _NOT_LOGGED_ON:
+            if answer is not None and answer.is_sent:
+                answer.is_sent = False
+                self._unsent.append(answer)
+            self._is_logged_on = False
+            self._send_logon()
+        elif kind is wire.LoggedOn:
+            self._take_logged_on(record)
+        elif answer is not None:
+            if answer.add(record):
+                del self._pending[record.request_id]
+                if not answer.future.done():
+                    answer.future.set_result(answer)
+        elif kind is wire.ExecutionReport:
+            self._take_report(record)
+        elif kind is wire.Reject and record.record_type == wire.MessageType.LOGON:
+            self._take_logon_refused(results.refusal(record.reason))
+
+    def _take_report(self, report: wire.ExecutionReport) -> None:
+        if self._on_report is not None:
+            self._on_report(report)
+            return
+        if len(self._reports) == REPORTS_QUEUED_MAX:
+            self._reports.popleft()
+            self.reports_dropped += 1
+        self._reports.append(report)
+        self._report_came.set()
+
+    def _take_logged_on(self, logged_on: wire.LoggedOn) -> None:
+        self._is_logged_on = True
+        self._logon_sent_s = 0.0
+        self.logon_count += 1
+        if self._logged_on is not None and not self._logged_on.done():
+            self._logged_on.set_result(logged_on)
+        # What the old session refused goes before what was asked since.
+        self._unsent = deque(sorted(self._unsent, key=lambda answer: answer.deadline_s))
+        if self._loop is not None and not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _take_logon_refused(self, refused: Refused) -> None:
+        """The key is no good (any more): nothing unsent can be sent."""
+        self._logon_sent_s = 0.0
+        if self._logged_on is not None and not self._logged_on.done():
+            self._logged_on.set_exception(refused)
+        for answer in self._unsent:
+            if not answer.future.done():
+                answer.future.set_exception(refused)
+        self._unsent.clear()
+
+    def _send_logon(self) -> None:
+        """Log on unless that is under way; without a connection `_watch_over` tries again."""
+        if self._socket is None or self._loop is None or self._logon_sent_s:
+            return
+        try:
+            self._socket.send(self._logon, zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        self._logon_sent_s = self._loop.time()
+
+    def _watch_over(self) -> None:
+        """Ends what is overdue, repeats a logon that got lost, and hears that the shard is there."""
+        if self._loop is None or self._socket is None:
+            return
+        now_s = self._loop.time()
+        self._watch = self._loop.call_later(WATCH_S, self._watch_over)
+        while self._pending:
+            answer = next(iter(self._pending.values()))
+            if answer.deadline_s > now_s:
+                break
+            self._fail(answer)
+        if self._logon_sent_s and now_s - self._logon_sent_s > HEARTBEAT_S:
+            self._logon_sent_s = 0.0
+        if not self._is_logged_on:
+            self._send_logon()
+        elif now_s - self._heard_s > HEARTBEAT_S and self._heartbeat_id not in self._pending:
+            self._send_heartbeat(now_s)
+        self._flush()
+        self._read()
+
+    def _send_heartbeat(self, now_s: float) -> None:
+        """A StatusQuery that nobody waits for: a new session refuses it, and then we log on."""
+        if self._loop is None:
+            return
+        self._heartbeat_id = next(self._ids)
+        request = wire.StatusQuery(request_id=self._heartbeat_id)
+        answer = _Waiting(request, now_s + self._timeout_s, self._loop.create_future())
+        self._pending[self._heartbeat_id] = answer
+        self._unsent.append(answer)
+
+    def _fail(self, answer: _Waiting) -> None:
+        """End a call whose answer did not come."""
+        del self._pending[answer.request.request_id]
+        if answer.future.done() or answer.request.request_id == self._heartbeat_id:
+            answer.future.cancel()
+            return
+        error: TradepitError
+        if answer.is_sent:
+            error = no_answer(answer.request, self._endpoint, self._timeout_s)
+        else:
+            error = Unreachable(f"no connection to {self._endpoint}: nothing was sent")
+        answer.future.set_exception(error)

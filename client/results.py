@@ -1,0 +1,275 @@
+"""What the SDK gives back, and how replies become it. No sockets here.
+
+An answer is the list of records that carry one request_id. `Answer` collects it; the functions at
+the end turn it into a value, or raise Refused with the server's reason.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from tradepit.protocol import wire
+from tradepit.protocol.errors import Refused
+
+_LAST = int(wire.ReportFlag.LAST)
+_TRADE = int(wire.ExecutionKind.TRADE)
+_OPEN_STATUSES = (wire.OrderStatus.OPEN, wire.OrderStatus.PARTIALLY_FILLED)
+_ORDER_REQUESTS = (wire.NewOrder, wire.CancelOrder, wire.ReplaceOrder, wire.OrderQuery)
+_LISTING_REQUESTS = (
+    wire.InstrumentsQuery,
+    wire.BookQuery,
+    wire.OpenOrdersQuery,
+    wire.BalancesQuery,
+)
+
+
+class Fill(NamedTuple):
+    """One trade of one order. `fee_units` is this side's, in the quote asset's smallest unit."""
+
+    trade_id: int
+    seq: int
+    time_ns: int
+    price_ticks: int
+    quantity_lots: int
+    fee_units: int
+    liquidity: int
+
+
+class Order(NamedTuple):
+    """An order as the answer to one request left it.
+
+    `fills` are the trades that this request caused, not those before it; `filled_lots` counts all.
+    `seq` is that of the command answered, 0 if it was never sequenced. `status` is a
+    `wire.OrderStatus`; a refusal has `reason` other than `Reason.NONE`, and of a refused cancel or
+    replace the other fields say what the refusal said, not how the order stands.
+    """
+
+    order_id: int
+    client_order_id: int
+    account_id: int
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    flags: int
+    price_ticks: int
+    quantity_lots: int
+    filled_lots: int
+    remaining_lots: int
+    status: int
+    reason: int
+    cancel_reason: int
+    seq: int
+    time_ns: int
+    fills: tuple[Fill, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in _OPEN_STATUSES
+
+    @property
+    def is_refused(self) -> bool:
+        return self.reason != wire.Reason.NONE
+
+
+class Level(NamedTuple):
+    """One price of a book."""
+
+    price_ticks: int
+    quantity_lots: int
+    order_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """Levels, best first, exact as of `seq`."""
+
+    instrument_id: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What the shard lists, exact as of `seq`."""
+
+    assets: tuple[wire.AssetChanged, ...]
+    instruments: tuple[wire.InstrumentChanged, ...]
+    seq: int
+
+    def instrument(self, symbol: str) -> wire.InstrumentChanged | None:
+        return next((each for each in self.instruments if each.symbol == symbol), None)
+
+    def asset(self, symbol: str) -> wire.AssetChanged | None:
+        return next((each for each in self.assets if each.symbol == symbol), None)
+
+
+class Answer:
+    """Collects the records that answer one request."""
+
+    __slots__ = ("_end", "data", "deadline_s", "is_pipelined", "records", "request")
+
+    def __init__(self, request: Any, deadline_s: float, *, is_pipelined: bool = False) -> None:
+        """Raises ValueError if a field of the request does not fit the wire."""
+        self.request = request
+        self.data: bytes = request.encode()
+        self.deadline_s = deadline_s
+        self.is_pipelined = is_pipelined
+        self.records: list[Any] = []
+        kind = type(request)
+        if kind in _ORDER_REQUESTS:
+            self._end: Any = wire.ExecutionReport
+        elif kind is wire.MassCancel:
+            self._end = wire.MassCanceled
+        elif kind in _LISTING_REQUESTS:
+            self._end = wire.QueryEnd
+        else:
+            self._end = None  # one record, whatever it is
+
+    def add(self, record: Any) -> bool:
+        """Take one record; true if it was the last of the answer."""
+        self.records.append(record)
+        kind = type(record)
+        end = self._end
+        if kind is end:
+            return kind is not wire.ExecutionReport or record.flags & _LAST != 0
+        return end is None or kind is wire.Reject
+
+
+def order_of_reports(reports: list[wire.ExecutionReport]) -> Order:
+    """The order after these reports, oldest first. There is at least one."""
+    last = reports[-1]
+    fills: tuple[Fill, ...] = ()
+    if len(reports) > 1:
+        fills = tuple(fill_of_report(each) for each in reports if each.kind == _TRADE)
+    return Order(
+        last.order_id,
+        last.client_order_id,
+        last.account_id,
+        last.instrument_id,
+        last.side,
+        last.order_type,
+        last.time_in_force,
+        last.order_flags,
+        last.price_ticks,
+        last.quantity_lots,
+        last.filled_lots,
+        last.remaining_lots,
+        last.status,
+        last.reason,
+        last.cancel_reason,
+        last.seq,
+        last.time_ns,
+        fills,
+    )
+
+
+def fill_of_report(report: wire.ExecutionReport) -> Fill:
+    """The trade that a report of kind `trade` tells of."""
+    return Fill(
+        report.trade_id,
+        report.seq,
+        report.time_ns,
+        report.trade_price_ticks,
+        report.trade_quantity_lots,
+        report.fee_units,
+        report.liquidity,
+    )
+
+
+def order_of_answer(answer: Answer) -> Order:
+    """The order, refused or not: the pipelined calls take this."""
+    last = answer.records[-1]
+    if type(last) is wire.ExecutionReport:
+        return order_of_reports(answer.records)
+    return _refused_order(answer.request, last)
+
+
+def accepted_order(answer: Answer) -> Order:
+    """The order. Raises Refused if the request was."""
+    order = order_of_answer(answer)
+    if order.reason:
+        raise refusal(order.reason)
+    return order
+
+
+def refusal(reason: int) -> Refused:
+    """The exception for a reason, with its text."""
+    try:
+        name = wire.Reason(reason)
+    except ValueError:  # a newer server
+        return Refused(reason, f"refused with reason {reason}, unknown to this client")
+    return Refused(name, f"{name.name.lower()}: {wire.REASON_TEXT[name]}")
+
+
+def raise_if_refused(answer: Answer) -> None:
+    last = answer.records[-1]
+    if type(last) is wire.Reject:
+        raise refusal(last.reason)
+
+
+def single_record(answer: Answer) -> Any:
+    """The one record of the answer. Raises Refused."""
+    raise_if_refused(answer)
+    return answer.records[-1]
+
+
+def open_orders_page(answer: Answer) -> list[Order]:
+    """One page of open orders. Raises Refused."""
+    raise_if_refused(answer)
+    return [order_of_reports([record]) for record in answer.records[:-1]]
+
+
+def balances_of_answer(answer: Answer) -> list[wire.Balance]:
+    """Balances by asset_id. Raises Refused."""
+    raise_if_refused(answer)
+    return answer.records[:-1]
+
+
+def book_of_answer(answer: Answer) -> Book:
+    """Raises Refused."""
+    raise_if_refused(answer)
+    sides: dict[int, list[Level]] = {wire.Side.BUY: [], wire.Side.SELL: []}
+    for level in answer.records[:-1]:
+        sides[level.side].append(Level(level.price_ticks, level.quantity_lots, level.order_count))
+    return Book(
+        instrument_id=answer.request.instrument_id,
+        bids=tuple(sides[wire.Side.BUY]),
+        asks=tuple(sides[wire.Side.SELL]),
+        seq=answer.records[-1].seq,
+    )
+
+
+def listing_of_answer(answer: Answer) -> Listing:
+    """Raises Refused."""
+    raise_if_refused(answer)
+    records = answer.records[:-1]
+    return Listing(
+        assets=tuple(each for each in records if type(each) is wire.AssetChanged),
+        instruments=tuple(each for each in records if type(each) is wire.InstrumentChanged),
+        seq=answer.records[-1].seq,
+    )
+
+
+def _refused_order(request: Any, reject: wire.Reject) -> Order:
+    """The order of a request that got a Reject: what the request said, and why it was refused."""
+    is_new = type(request) is wire.NewOrder
+    return Order(
+        order_id=0 if is_new else request.order_id,
+        client_order_id=request.client_order_id,
+        account_id=request.account_id,
+        instrument_id=request.instrument_id if is_new else 0,
+        side=request.side if is_new else 0,
+        order_type=request.order_type if is_new else 0,
+        time_in_force=request.time_in_force if is_new else 0,
+        flags=request.flags if is_new else 0,
+        price_ticks=request.price_ticks if is_new else 0,
+        quantity_lots=request.quantity_lots if is_new else 0,
+        filled_lots=0,
+        remaining_lots=0,
+        status=wire.OrderStatus.REJECTED,
+        reason=reject.reason,
+        cancel_reason=0,
+        seq=reject.seq,
+        time_ns=0,
+    )
