@@ -1,0 +1,129 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tradepit/buffer.hpp"
+#include "tradepit/engine.hpp"
+#include "tradepit/journal.hpp"
+#include "tradepit/sessions.hpp"
+#include "tradepit/wire.hpp"
+#include "tradepit/zmq_api.hpp"
+
+namespace tradepit {
+
+/// Reply bytes that one message may ask for; the requests after that are answered `busy`.
+inline constexpr std::size_t reply_bytes_per_message_max = 4ULL << 20;
+/// Waiting replies at which the socket is left alone until a commit has let some go.
+inline constexpr std::size_t waiting_reply_bytes_max = 32ULL << 20;
+
+/// Counters that other threads may read at any time.
+struct HotLoopCounters {
+  static constexpr std::size_t latency_bucket_count = 40;  ///< bucket k: below 2^k ns
+
+  std::atomic<std::uint64_t> messages_received{0};
+  std::atomic<std::uint64_t> messages_sent{0};
+  std::atomic<std::uint64_t> messages_dropped{
+      0};  ///< of peers that abuse, or to peers that are gone
+  std::atomic<std::uint64_t> commands{0};
+  std::atomic<std::uint64_t> queries{0};
+  std::atomic<std::uint64_t> trades{0};
+  std::atomic<std::uint64_t> refused_records{
+      0};  ///< not sequenced: malformed, not authorized, busy
+  std::atomic<std::uint64_t> rejected_commands{0};
+  std::atomic<std::uint64_t> sessions{0};
+  std::atomic<std::uint64_t> reply_latency_ns_sum{0};
+  std::atomic<std::uint64_t> reply_latency_count[latency_bucket_count]{};  ///< receipt to reply
+};
+
+struct HotLoopConfig {
+  wire::Durability durability = wire::Durability::disk;
+  void* router_socket = nullptr;
+  void* feed_socket = nullptr;
+};
+
+/// Takes requests from a ROUTER socket, sequences and applies commands, appends them to the journal
+/// and sends replies once their commit is durable. The only thread that orders wait for.
+class HotLoop {
+ public:
+  HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<ApiKey> keys, Engine& engine,
+          JournalWriter& journal);
+  ~HotLoop();
+  HotLoop(const HotLoop&) = delete;
+  HotLoop& operator=(const HotLoop&) = delete;
+
+  /// Runs on the calling thread until stop() or a failure. What was sequenced is committed and
+  /// answered before it returns. Returns why it failed, or an empty text.
+  [[nodiscard]] std::string run();
+  /// Asks run() to return; any thread.
+  void stop() noexcept;
+
+  [[nodiscard]] const HotLoopCounters& counters() const noexcept { return counters_; }
+
+ private:
+  struct InstrumentFeed {
+    ByteBuffer trades;              // MarketTrade records to be sent in this turn
+    wire::TopOfBook top;            // after the last command, committed or not
+    wire::TopOfBook committed_top;  // to be sent in this turn, if has_top
+    bool has_top = false;
+    bool is_listed = false;  // in changed_feeds_
+  };
+  struct WaitingFeed {
+    std::uint64_t seq;
+    std::uint32_t instrument_id;
+    bool is_top;
+    wire::MarketTrade trade;
+    wire::TopOfBook top;
+  };
+
+  [[nodiscard]] bool drain_socket();
+  void handle_message(std::string_view routing_id, std::span<const std::byte> payload,
+                      bool has_extra_frames);
+  /// Handles one record; returns false if the rest of the message cannot be read.
+  bool handle_record(std::uint32_t session, std::span<const std::byte> message,
+                     std::size_t& offset);
+  void handle_command(std::uint32_t session, std::span<const std::byte> record,
+                      wire::MessageType type, std::size_t offset);
+  void handle_query(std::uint32_t session, std::span<const std::byte> record,
+                    wire::MessageType type);
+  void handle_logon(std::uint32_t session, std::span<const std::byte> record, std::size_t offset);
+  void route_reports(std::uint32_t session, std::uint32_t request_id);
+  void forward_events(std::uint32_t session, std::uint32_t request_id, bool to_session);
+  void note_tops(std::int64_t time_ns);
+  void reply(std::uint32_t session, std::span<const std::byte> bytes);
+  void reject(std::uint32_t session, std::uint32_t request_id, std::size_t offset,
+              std::uint8_t record_type, wire::Reason reason, std::uint64_t seq = 0);
+  void count_abuse(std::uint32_t session, wire::Reason reason) noexcept;
+  void commit();
+  void release(std::uint64_t committed_seq);
+  void send_output(std::uint32_t session);
+  void release_feed(std::uint64_t committed_seq);
+  [[nodiscard]] std::string wait_for_work();
+  [[nodiscard]] bool has_room() const noexcept;
+
+  HotLoopConfig config_;
+  const ZmqApi& zmq_;
+  Engine& engine_;
+  JournalWriter& journal_;
+  SessionTable sessions_;
+  Outbox outbox_;
+  ByteBuffer events_;
+  ByteBuffer reports_;
+  ByteBuffer answer_;
+  std::vector<std::uint32_t> with_output_;
+  std::map<std::uint32_t, InstrumentFeed> feeds_;
+  std::vector<WaitingFeed> waiting_feed_;
+  std::vector<std::uint32_t> changed_feeds_;
+  std::size_t message_reply_bytes_ = 0;
+  std::int64_t now_ns_ = 0;
+  int stop_fd_ = -1;
+  std::atomic<bool> stop_{false};
+  std::string error_;
+  HotLoopCounters counters_;
+};
+
+}  // namespace tradepit

@@ -1,0 +1,202 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+
+#include "tradepit/wire.hpp"
+
+/// The journal: every sequenced command with its events, in segment files that are zero-filled
+/// before they are used (a sync of a block that exists already costs two thirds of one that does
+/// not). A segment `<first seq, 20 digits>.journal` is a SegmentHeader, then JournalEntry items
+/// without gaps, then zeros.
+///
+/// What is acknowledged was synced. A group of entries that was being written when the power went
+/// may be torn; all of its entries carry one commit_first_seq, so that a torn last group can be
+/// told from damage to something that was acknowledged.
+namespace tradepit {
+
+inline constexpr std::uint32_t journal_version = 1;
+inline constexpr std::uint64_t segment_bytes_default = 64ULL << 20;
+inline constexpr std::uint64_t segment_bytes_min = 8ULL << 20;
+/// No entry is longer: a command, and as many events as one command can cause.
+inline constexpr std::uint64_t entry_bytes_max =
+    sizeof(wire::JournalEntry) + 256 +
+    (static_cast<std::uint64_t>(wire::fills_per_command_max) + 4) * sizeof(wire::Trade);
+
+/// One journal entry, pointing into a buffer that the caller owns.
+struct EntryView {
+  wire::JournalEntry header;
+  std::span<const std::byte> command;
+  std::span<const std::byte> events;
+};
+
+/// Where a journal ends, or why it must not be used.
+struct JournalEnd {
+  std::string error;  ///< empty if the journal is sound; else names file, offset and seq
+  std::uint64_t entry_count = 0;
+  std::uint64_t last_seq = 0;
+  std::uint64_t last_digest = 0;
+  std::string segment_path;  ///< last segment; empty if there is none
+  std::uint64_t segment_size = 0;
+  std::uint64_t end_offset = 0;        ///< where the next entry goes
+  std::uint64_t torn_bytes = 0;        ///< of a group that was never acknowledged, after end_offset
+  std::uint64_t commit_first_seq = 0;  ///< of the last entry
+};
+
+/// Reads a whole journal in order. `visit` sees each entry once its checksum and seq are right, and
+/// returns an error text to stop at it, or an empty one. Changes nothing on disk.
+[[nodiscard]] JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
+                                      std::uint64_t genesis_digest,
+                                      const std::function<std::string(const EntryView&)>& visit);
+
+/// Zeroes what a torn group left behind `end`, durably. Returns an error text or an empty one.
+[[nodiscard]] std::string cut_torn_tail(const JournalEnd& end);
+
+struct JournalConfig {
+  std::string directory;
+  std::uint32_t shard_id = 0;
+  std::uint64_t segment_bytes = segment_bytes_default;
+  bool sync = true;  ///< false: committed means written, not durable
+};
+
+struct JournalCounters {
+  std::atomic<std::uint64_t> commits{0};
+  std::atomic<std::uint64_t> bytes{0};
+  std::atomic<std::uint64_t> sync_ns{0};
+  std::atomic<std::uint64_t> sync_ns_max{0};
+};
+
+/// Appends to a journal with group commit.
+///
+/// One thread owns append, hand_over and can_append. It collects entries in one buffer while the
+/// journal's own thread writes and syncs the other; the buffers are exchanged by the owner, so no
+/// lock is taken. A third thread zero-fills the next segment ahead of need.
+class JournalWriter {
+ public:
+  /// `end` is what scan_journal found, its torn tail cut.
+  JournalWriter(JournalConfig config, const JournalEnd& end, std::uint64_t genesis_digest);
+  ~JournalWriter();
+  JournalWriter(const JournalWriter&) = delete;
+  JournalWriter& operator=(const JournalWriter&) = delete;
+
+  /// Opens or makes the segment and starts the threads. Returns an error text or an empty one.
+  [[nodiscard]] std::string open();
+
+  /// True while an entry of any size fits without waiting for the disk.
+  [[nodiscard]] bool can_append() const noexcept;
+  /// True if there is no room because the disk has none.
+  [[nodiscard]] bool is_storage_full() const noexcept;
+  /// Adds an entry to the group that is being collected. Requires can_append().
+  void append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
+              std::span<const std::byte> command, std::span<const std::byte> events) noexcept;
+  /// Gives the collected group to the disk if the disk is idle; cheap if it is not.
+  void hand_over() noexcept;
+  /// As hand_over, but writes and syncs on the calling thread: saves two wake-ups for a group that
+  /// is small while nothing else waits.
+  void commit_inline() noexcept;
+
+  [[nodiscard]] bool is_idle() const noexcept { return !busy_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::uint64_t pending_entries() const noexcept { return active_->entry_count; }
+  [[nodiscard]] std::uint64_t committed_seq() const noexcept {
+    return committed_seq_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] bool has_failed() const noexcept { return failed_.load(std::memory_order_acquire); }
+  /// Why it failed; meaningful once has_failed().
+  [[nodiscard]] const std::string& error() const noexcept { return error_; }
+  [[nodiscard]] const JournalCounters& counters() const noexcept { return counters_; }
+  /// An eventfd that counts up after each commit by the journal's thread, and on failure.
+  [[nodiscard]] int commit_fd() const noexcept { return commit_fd_; }
+  /// A second one, for a reader that follows the journal; counts up after every commit.
+  [[nodiscard]] int follower_fd() const noexcept { return follower_fd_; }
+
+  /// Commits what was appended and stops the threads. Called by the owner.
+  void close() noexcept;
+
+ private:
+  struct Group {
+    std::unique_ptr<std::byte[]> bytes;
+    std::uint64_t size = 0;
+    std::uint64_t first_seq = 0;
+    std::uint64_t last_seq = 0;
+    std::uint64_t last_digest = 0;
+    std::uint64_t entry_count = 0;
+  };
+
+  void exchange() noexcept;
+  void write_group() noexcept;
+  [[nodiscard]] bool rotate() noexcept;
+  [[nodiscard]] std::string make_segment(const std::string& path) const;
+  [[nodiscard]] std::string write_header(int file, std::uint64_t first_seq) const;
+  void run_writer() noexcept;
+  void run_preparer() noexcept;
+  void fail(const std::string& what) noexcept;
+  [[nodiscard]] std::string next_path() const { return config_.directory + "/next.segment"; }
+
+  JournalConfig config_;
+  std::uint64_t group_bytes_max_;
+  Group groups_[2];
+  Group* active_ = &groups_[0];  // the owner's
+  Group* handed_ = &groups_[1];  // the writer's while busy_
+  std::uint64_t segment_bytes_;  // owner: size of the segment that offset_ is in
+  std::uint64_t offset_;         // owner: where the next group goes
+  bool handed_rotates_ = false;  // the handed group opens a new segment
+  std::uint64_t handed_offset_ = 0;
+
+  int file_ = -1;
+  std::string open_path_;
+  std::uint64_t written_digest_;  // after everything written: goes into the next segment's header
+  std::uint64_t start_seq_;
+  std::atomic<bool> busy_{false};
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> next_ready_{false};
+  std::atomic<bool> next_no_space_{false};
+  std::atomic<std::uint32_t> work_{0};     // futex word of the writer thread
+  std::atomic<std::uint32_t> prepare_{0};  // futex word of the preparer thread
+  std::atomic<std::uint64_t> committed_seq_{0};
+  JournalCounters counters_;
+  std::string error_;
+  int commit_fd_ = -1;
+  int follower_fd_ = -1;
+  std::thread writer_;
+  std::thread preparer_;
+};
+
+/// Reads committed entries behind a writer, as commit batches.
+class JournalReader {
+ public:
+  JournalReader(std::string directory, std::uint32_t shard_id);
+  ~JournalReader();
+  JournalReader(const JournalReader&) = delete;
+  JournalReader& operator=(const JournalReader&) = delete;
+
+  /// Makes `next_seq` the next entry to be read. Returns an error text or an empty one. The entry
+  /// itself need not have been written yet.
+  [[nodiscard]] std::string seek(std::uint64_t next_seq);
+
+  /// One commit batch of entries up to `last_seq_max`, at most `bytes_max` long unless its only
+  /// entry is longer; empty if there is nothing to read. `error` is set if the bytes are not a
+  /// journal's.
+  [[nodiscard]] std::string next_batch(std::uint64_t last_seq_max, std::uint64_t bytes_max,
+                                       std::string& error);
+
+  [[nodiscard]] std::uint64_t next_seq() const noexcept { return next_seq_; }
+
+ private:
+  [[nodiscard]] std::string open_segment(const std::string& path);
+
+  std::string directory_;
+  std::uint32_t shard_id_;
+  std::uint64_t next_seq_ = 1;
+  std::uint64_t offset_ = 0;
+  std::uint64_t segment_size_ = 0;
+  std::string path_;
+  int file_ = -1;
+};
+
+}  // namespace tradepit

@@ -1,0 +1,120 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "tradepit/buffer.hpp"
+#include "tradepit/wire.hpp"
+
+/// Who is connected to a shard, what each may do, and what is on its way to each.
+namespace tradepit {
+
+inline constexpr std::uint32_t sessions_max = 4096;
+inline constexpr std::uint32_t abuses_max = 16;  ///< then the peer's messages are dropped
+
+/// An API key, and what it lets its holder do.
+struct ApiKey {
+  std::uint8_t bytes[32];
+  std::uint64_t account_id;  ///< 0 for an operator
+  bool is_operator;
+};
+
+struct Session {
+  std::string routing_id;
+  std::uint64_t account_id = 0;
+  std::uint64_t last_used = 0;   ///< turn of the loop: the least recently used session makes room
+  std::uint32_t generation = 0;  ///< tells this session from the one that had its place before
+  std::uint32_t abuse_count = 0;
+  bool is_logged_on = false;
+  bool is_operator = false;
+  bool receives_reports = false;
+  bool is_in_use = false;
+  bool has_output = false;
+  ByteBuffer output;  ///< durable records that wait to be sent in this turn
+};
+
+/// Sessions by the routing id that ZeroMQ gives a connection. A reconnect is a new session.
+class SessionTable {
+ public:
+  explicit SessionTable(std::vector<ApiKey> keys);
+
+  /// The session of a peer, made if there is none: then the least recently used one gives way.
+  [[nodiscard]] std::uint32_t find_or_add(std::string_view routing_id);
+  [[nodiscard]] Session& operator[](std::uint32_t index) noexcept { return sessions_[index]; }
+  void remove(std::uint32_t index);
+
+  /// Logs the session on, or says why not. Every key is compared, each in constant time.
+  [[nodiscard]] wire::Reason log_on(std::uint32_t index, const wire::Logon& logon);
+  /// THE account check: whether the session may send this record for that account.
+  [[nodiscard]] static wire::Reason authorize(const Session& session, wire::MessageType type,
+                                              std::uint64_t account_id) noexcept;
+  /// Sessions that receive every report of an account.
+  [[nodiscard]] std::span<const std::uint32_t> subscribers(std::uint64_t account_id) const noexcept;
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return in_use_count_; }
+  void begin_turn() noexcept { ++turn_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  void unsubscribe(std::uint32_t index);
+
+  std::vector<ApiKey> keys_;
+  std::vector<Session> sessions_;
+  std::vector<std::uint32_t> free_;
+  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> by_routing_id_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> subscribers_;
+  std::uint32_t in_use_count_ = 0;
+  std::uint64_t turn_ = 0;
+};
+
+/// Replies that wait for their commit, first in, first out.
+class Outbox {
+ public:
+  struct Item {
+    std::uint64_t seq;     ///< may go once this is committed
+    std::int64_t time_ns;  ///< when the request was received
+    std::uint32_t session;
+    std::uint32_t generation;
+    std::uint32_t size;
+    std::uint32_t reserved = 0;
+  };
+
+  void push(const Item& item, std::span<const std::byte> bytes);
+
+  /// Takes out what may go at `committed_seq`; `deliver(item, bytes)` sees it in order.
+  template <typename Deliver>
+  void release(std::uint64_t committed_seq, Deliver&& deliver) {
+    while (head_ < items_.size()) {
+      Item item;
+      std::memcpy(&item, items_.data() + head_, sizeof item);
+      if (item.seq > committed_seq) break;
+      deliver(item, std::span<const std::byte>(items_.data() + head_ + sizeof item, item.size));
+      head_ += sizeof item + item.size;
+    }
+    if (head_ == items_.size()) {
+      items_.clear();
+      head_ = 0;
+    } else if (head_ > items_.size() / 2) {
+      items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+  }
+
+  [[nodiscard]] std::size_t waiting_bytes() const noexcept { return items_.size() - head_; }
+
+ private:
+  std::vector<std::byte> items_;
+  std::size_t head_ = 0;
+};
+
+}  // namespace tradepit

@@ -1,0 +1,189 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "tradepit/crc32c.hpp"
+#include "tradepit/engine.hpp"
+#include "tradepit/hot_loop.hpp"
+#include "tradepit/journal.hpp"
+#include "tradepit/zmq_api.hpp"
+
+namespace py = pybind11;
+
+namespace tradepit {
+namespace {
+
+void raise_if(const std::string& error) {
+  if (!error.empty()) throw std::runtime_error(error);
+}
+
+std::span<const std::byte> span_of(const py::bytes& data) {
+  const std::string_view view = data;
+  return {reinterpret_cast<const std::byte*>(view.data()), view.size()};
+}
+
+using Key = std::tuple<py::bytes, std::uint64_t, bool>;
+
+/// A shard's engine, journal and hot loop, tied together for the process that runs them.
+class MatcherCore {
+ public:
+  MatcherCore(std::string directory, std::uint32_t shard_id, int durability,
+              std::uint64_t segment_bytes)
+      : durability_(static_cast<wire::Durability>(durability)),
+        engine_(EngineConfig{.shard_id = shard_id}) {
+    if (segment_bytes < segment_bytes_min) {
+      throw py::value_error("a segment needs at least " + std::to_string(segment_bytes_min) +
+                            " bytes");
+    }
+    journal_config_ = {.directory = std::move(directory),
+                       .shard_id = shard_id,
+                       .segment_bytes = segment_bytes,
+                       .sync = durability_ != wire::Durability::memory};
+    genesis_digest_ = engine_.digest();
+  }
+
+  /// Replays the journal into the engine, checks that it gives the events that were recorded, and
+  /// opens the journal for what comes. Returns (entries, torn bytes that were cut off).
+  std::tuple<std::uint64_t, std::uint64_t> recover() {
+    const py::gil_scoped_release no_gil;
+    ByteBuffer events;
+    const auto replay = [&](const EntryView& entry) -> std::string {
+      events.clear();
+      engine_.apply(entry.command.data(), events, nullptr);
+      const bool is_same = events.size() == entry.events.size() &&
+                           std::memcmp(events.data(), entry.events.data(), events.size()) == 0 &&
+                           engine_.digest() == entry.header.digest;
+      return is_same ? "" : "replaying the command gives other events than were recorded";
+    };
+    const JournalEnd end =
+        scan_journal(journal_config_.directory, journal_config_.shard_id, genesis_digest_, replay);
+    raise_if(end.error);
+    raise_if(cut_torn_tail(end));
+    journal_ = std::make_unique<JournalWriter>(journal_config_, end, genesis_digest_);
+    raise_if(journal_->open());
+    return {end.entry_count, end.torn_bytes};
+  }
+
+  /// Serves orders on the calling thread until stop(). The sockets are addresses of libzmq sockets
+  /// (pyzmq's Socket.underlying) that no other thread uses meanwhile.
+  void run(std::uintptr_t router_socket, std::uintptr_t feed_socket, const std::string& libzmq_path,
+           const std::vector<Key>& keys) {
+    std::vector<ApiKey> api_keys;
+    for (const auto& [bytes, account_id, is_operator] : keys) {
+      ApiKey key{.bytes = {}, .account_id = account_id, .is_operator = is_operator};
+      const auto span = span_of(bytes);
+      if (span.size() != sizeof key.bytes) throw py::value_error("a key has 32 bytes");
+      std::memcpy(key.bytes, span.data(), sizeof key.bytes);
+      api_keys.push_back(key);
+    }
+    raise_if(zmq_.load(libzmq_path));
+    const HotLoopConfig config{
+        .durability = durability_,
+        .router_socket = reinterpret_cast<void*>(router_socket),
+        .feed_socket = reinterpret_cast<void*>(feed_socket),
+    };
+    loop_ = std::make_unique<HotLoop>(config, zmq_, std::move(api_keys), engine_, *journal_);
+    if (is_stopped_) loop_->stop();
+    const py::gil_scoped_release no_gil;
+    raise_if(loop_->run());
+  }
+
+  void stop() {
+    is_stopped_ = true;
+    if (loop_) loop_->stop();
+  }
+
+  [[nodiscard]] std::uint64_t committed_seq() const { return journal_->committed_seq(); }
+  [[nodiscard]] int follower_fd() const { return journal_->follower_fd(); }
+  [[nodiscard]] bool has_failed() const { return journal_->has_failed(); }
+
+  [[nodiscard]] py::dict counters() const {
+    py::dict out;
+    const JournalCounters& journal = journal_->counters();
+    out["commits"] = journal.commits.load();
+    out["journal_bytes"] = journal.bytes.load();
+    out["sync_ns"] = journal.sync_ns.load();
+    out["sync_ns_max"] = journal.sync_ns_max.load();
+    out["committed_seq"] = journal_->committed_seq();
+    if (loop_) {
+      const HotLoopCounters& loop = loop_->counters();
+      out["messages_received"] = loop.messages_received.load();
+      out["messages_sent"] = loop.messages_sent.load();
+      out["messages_dropped"] = loop.messages_dropped.load();
+      out["commands"] = loop.commands.load();
+      out["queries"] = loop.queries.load();
+      out["trades"] = loop.trades.load();
+      out["refused_records"] = loop.refused_records.load();
+      out["rejected_commands"] = loop.rejected_commands.load();
+      out["sessions"] = loop.sessions.load();
+      out["reply_latency_ns_sum"] = loop.reply_latency_ns_sum.load();
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<std::uint64_t> reply_latency_buckets() const {
+    std::vector<std::uint64_t> out(HotLoopCounters::latency_bucket_count);
+    for (std::size_t index = 0; loop_ && index < out.size(); ++index) {
+      out[index] = loop_->counters().reply_latency_count[index].load();
+    }
+    return out;
+  }
+
+ private:
+  wire::Durability durability_;
+  Engine engine_;
+  JournalConfig journal_config_;
+  std::uint64_t genesis_digest_ = 0;
+  std::unique_ptr<JournalWriter> journal_;
+  ZmqApi zmq_;
+  std::unique_ptr<HotLoop> loop_;
+  bool is_stopped_ = false;
+};
+
+py::bytes next_batch(JournalReader& reader, std::uint64_t last_seq_max, std::uint64_t bytes_max) {
+  std::string error;
+  std::string batch;
+  {
+    const py::gil_scoped_release no_gil;
+    batch = reader.next_batch(last_seq_max, bytes_max, error);
+  }
+  raise_if(error);
+  return py::bytes(batch);
+}
+
+}  // namespace
+
+void bind_matcher(py::module_& module) {
+  module.def(
+      "crc32c", [](const py::bytes& data) { return crc32c(span_of(data)); }, py::arg("data"));
+
+  py::class_<MatcherCore>(module, "MatcherCore")
+      .def(py::init<std::string, std::uint32_t, int, std::uint64_t>(), py::arg("directory"),
+           py::arg("shard_id"), py::arg("durability"), py::arg("segment_bytes"))
+      .def("recover", &MatcherCore::recover)
+      .def("run", &MatcherCore::run, py::arg("router_socket"), py::arg("feed_socket"),
+           py::arg("libzmq_path"), py::arg("keys"))
+      .def("stop", &MatcherCore::stop)
+      .def("counters", &MatcherCore::counters)
+      .def("reply_latency_buckets", &MatcherCore::reply_latency_buckets)
+      .def_property_readonly("committed_seq", &MatcherCore::committed_seq)
+      .def_property_readonly("follower_fd", &MatcherCore::follower_fd)
+      .def_property_readonly("has_failed", &MatcherCore::has_failed);
+
+  py::class_<JournalReader>(module, "JournalReader")
+      .def(py::init<std::string, std::uint32_t>(), py::arg("directory"), py::arg("shard_id"))
+      .def(
+          "seek",
+          [](JournalReader& reader, std::uint64_t next_seq) { raise_if(reader.seek(next_seq)); },
+          py::arg("next_seq"))
+      .def("next_batch", &next_batch, py::arg("last_seq_max"), py::arg("bytes_max"))
+      .def_property_readonly("next_seq", &JournalReader::next_seq);
+}
+
+}  // namespace tradepit

@@ -1,0 +1,557 @@
+#include "tradepit/hot_loop.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <utility>
+
+#include "tradepit/wire_check.hpp"
+
+namespace tradepit {
+namespace {
+
+constexpr int messages_per_turn_max = 64;
+constexpr int messages_per_hand_over = 8;
+/// A group up to this size, with nothing else to do, is synced on this thread: handing it to the
+/// journal's thread would cost two wake-ups.
+constexpr std::uint64_t inline_commit_entries_max = 4;
+constexpr long poll_timeout_ms = 1000;
+
+constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
+constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
+constexpr std::size_t query_account_offset = offsetof(wire::BalancesQuery, account_id);
+static_assert(offsetof(wire::Debit, time_ns) == time_offset);
+static_assert(offsetof(wire::SetAsset, time_ns) == time_offset);
+static_assert(offsetof(wire::SetInstrument, time_ns) == time_offset);
+static_assert(offsetof(wire::SetAccount, time_ns) == time_offset);
+static_assert(offsetof(wire::CancelOrder, account_id) == command_account_offset);
+static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset);
+static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
+static_assert(offsetof(wire::OrderQuery, account_id) == query_account_offset);
+static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offset);
+
+/// Large enough for any command or request, aligned for its fields.
+struct alignas(8) RecordBuffer {
+  std::byte bytes[256];
+};
+static_assert(sizeof(wire::SetInstrument) <= sizeof(RecordBuffer));
+
+template <typename T>
+T load(const std::byte* at) noexcept {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+template <typename T>
+std::span<const std::byte> bytes_of(const T& record) noexcept {
+  return {reinterpret_cast<const std::byte*>(&record), sizeof record};
+}
+
+std::int64_t clock_ns() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
+  // One thread writes: no need for a locked instruction.
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+/// One frame of a message, given back to libzmq at the end of its scope.
+class Frame {
+ public:
+  Frame(const ZmqApi& zmq, void* socket) noexcept : zmq_(zmq) {
+    zmq_.msg_init(&message_);
+    do {
+      received_ = zmq_.msg_recv(&message_, socket, zmq_dontwait) >= 0;
+    } while (!received_ && zmq_.error() == EINTR);
+  }
+  ~Frame() { zmq_.msg_close(&message_); }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
+
+  [[nodiscard]] bool received() const noexcept { return received_; }
+  [[nodiscard]] bool has_more() const noexcept { return zmq_.msg_more(&message_) != 0; }
+  [[nodiscard]] std::span<const std::byte> bytes() noexcept {
+    return {static_cast<const std::byte*>(zmq_.msg_data(&message_)), zmq_.msg_size(&message_)};
+  }
+
+ private:
+  const ZmqApi& zmq_;
+  ZmqMessage message_;
+  bool received_ = false;
+};
+
+}  // namespace
+
+HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<ApiKey> keys,
+                 Engine& engine, JournalWriter& journal)
+    : config_(config),
+      zmq_(zmq),
+      engine_(engine),
+      journal_(journal),
+      sessions_(std::move(keys)),
+      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+HotLoop::~HotLoop() {
+  if (stop_fd_ >= 0) ::close(stop_fd_);
+}
+
+void HotLoop::stop() noexcept {
+  stop_.store(true, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(stop_fd_, &one, sizeof one);
+}
+
+std::string HotLoop::run() {
+  if (stop_fd_ < 0) return "cannot make an eventfd";
+  while (!stop_.load(std::memory_order_acquire)) {
+    sessions_.begin_turn();
+    const bool is_drained = drain_socket();
+    commit();
+    if (journal_.has_failed()) return "the journal failed: " + journal_.error();
+    if (!error_.empty()) return error_;
+    if (is_drained || !has_room()) {
+      if (std::string error = wait_for_work(); !error.empty()) return error;
+    }
+  }
+  journal_.close();
+  release(journal_.committed_seq());
+  return journal_.has_failed() ? "the journal failed: " + journal_.error() : "";
+}
+
+bool HotLoop::has_room() const noexcept {
+  // A full disk is answered, not waited for.
+  return (journal_.can_append() || journal_.is_storage_full()) &&
+         outbox_.waiting_bytes() < waiting_reply_bytes_max;
+}
+
+/// Takes messages until there are none, the turn is long enough, or there is no room. True if the
+/// socket has nothing more.
+bool HotLoop::drain_socket() {
+  for (int taken = 1; taken <= messages_per_turn_max && has_room(); ++taken) {
+    Frame routing_id(zmq_, config_.router_socket);
+    if (!routing_id.received()) {
+      if (zmq_.error() != EAGAIN) error_ = "the order socket failed";
+      return true;
+    }
+    count(counters_.messages_received);
+    if (!routing_id.has_more()) continue;
+    Frame payload(zmq_, config_.router_socket);
+    const bool has_extra_frames = payload.has_more();
+    for (bool more = has_extra_frames; more;) more = Frame(zmq_, config_.router_socket).has_more();
+    const auto id = routing_id.bytes();
+    handle_message({reinterpret_cast<const char*>(id.data()), id.size()}, payload.bytes(),
+                   has_extra_frames);
+    if (taken % messages_per_hand_over == 0) journal_.hand_over();
+  }
+  return false;
+}
+
+void HotLoop::handle_message(std::string_view routing_id, std::span<const std::byte> payload,
+                             bool has_extra_frames) {
+  const std::uint32_t session = sessions_.find_or_add(routing_id);
+  if (sessions_[session].abuse_count >= abuses_max) {
+    count(counters_.messages_dropped);
+    return;
+  }
+  now_ns_ = std::max(now_ns_, clock_ns());
+  message_reply_bytes_ = 0;
+  if (has_extra_frames || payload.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
+    reject(session, 0, 0, 0, wire::Reason::message_too_large);
+    return;
+  }
+  if (payload.empty()) reject(session, 0, 0, 0, wire::Reason::malformed);
+  for (std::size_t offset = 0; offset < payload.size();) {
+    if (!handle_record(session, payload, offset)) return;
+  }
+}
+
+bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> message,
+                            std::size_t& offset) {
+  const auto rest = message.subspan(offset);
+  wire::Header header{};
+  std::memcpy(&header, rest.data(), std::min(sizeof header, rest.size()));
+  const wire::Reason reason = check_record(rest);
+  if (reason != wire::Reason::none) {
+    reject(session, header.request_id, offset, header.type, reason);
+    return false;  // where the next record begins is anyone's guess
+  }
+  RecordBuffer buffer;
+  const auto type = static_cast<wire::MessageType>(header.type);
+  if (!wire::is_command(type) && !wire::is_request(type)) {
+    reject(session, header.request_id, offset, header.type, wire::Reason::unknown_type);
+    return false;
+  }
+  std::memcpy(buffer.bytes, rest.data(), header.length);
+  const std::span<const std::byte> record(buffer.bytes, header.length);
+  const std::size_t record_offset = offset;
+  offset += header.length;
+  if (header.request_id == 0) {
+    // Without an id the answer could not be told from a report that nobody asked for.
+    reject(session, 0, record_offset, header.type, wire::Reason::malformed);
+    return true;
+  }
+  if (type == wire::MessageType::logon) {
+    handle_logon(session, record, record_offset);
+    return true;
+  }
+  const bool is_command = wire::is_command(type);
+  std::uint64_t account_id = 0;
+  if (is_command && !wire::is_administrative(type)) {
+    account_id = load<std::uint64_t>(buffer.bytes + command_account_offset);
+  } else if (type == wire::MessageType::order_query ||
+             type == wire::MessageType::open_orders_query ||
+             type == wire::MessageType::balances_query) {
+    account_id = load<std::uint64_t>(buffer.bytes + query_account_offset);
+  }
+  const wire::Reason refusal = SessionTable::authorize(sessions_[session], type, account_id);
+  if (refusal != wire::Reason::none) {
+    reject(session, header.request_id, record_offset, header.type, refusal);
+  } else if (message_reply_bytes_ > reply_bytes_per_message_max) {
+    reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
+  } else if (is_command) {
+    std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);
+    handle_command(session, record, type, record_offset);
+  } else {
+    handle_query(session, record, type);
+  }
+  return true;
+}
+
+void HotLoop::handle_logon(std::uint32_t session, std::span<const std::byte> record,
+                           std::size_t offset) {
+  const auto logon = load<wire::Logon>(record.data());
+  const wire::Reason reason = sessions_.log_on(session, logon);
+  if (reason != wire::Reason::none) {
+    reject(session, logon.header.request_id, offset, logon.header.type, reason);
+    return;
+  }
+  wire::LoggedOn answer;
+  answer.header.request_id = logon.header.request_id;
+  answer.account_id = logon.account_id;
+  answer.seq = engine_.seq();
+  answer.shard_id = engine_.config().shard_id;
+  answer.durability = config_.durability;
+  reply(session, bytes_of(answer));
+}
+
+void HotLoop::handle_query(std::uint32_t session, std::span<const std::byte> record,
+                           wire::MessageType type) {
+  count(counters_.queries);
+  answer_.clear();
+  if (type == wire::MessageType::status_query) {
+    wire::ShardStatus status;
+    status.header.request_id = load<wire::Header>(record.data()).request_id;
+    status.seq = engine_.seq();
+    status.committed_seq = journal_.committed_seq();
+    status.digest = engine_.digest();
+    status.time_ns = now_ns_;
+    status.open_order_count = engine_.open_order_count();
+    status.account_count = engine_.account_count();
+    status.shard_id = engine_.config().shard_id;
+    answer_.append(status);
+  } else {
+    engine_.query(record.data(), answer_);
+  }
+  reply(session, answer_.bytes());
+}
+
+void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> record,
+                             wire::MessageType type, std::size_t offset) {
+  const auto request_id = load<wire::Header>(record.data()).request_id;
+  if (!journal_.can_append()) {
+    // Only a message of many records gets here: the socket is not read without room.
+    journal_.hand_over();
+    const wire::Reason reason =
+        journal_.is_storage_full() ? wire::Reason::storage_full : wire::Reason::busy;
+    reject(session, request_id, offset, static_cast<std::uint8_t>(type), reason);
+    return;
+  }
+  events_.clear();
+  reports_.clear();
+  engine_.apply(record.data(), events_, &reports_);
+  journal_.append(engine_.seq(), engine_.digest(), engine_.last_event_count(), record,
+                  events_.bytes());
+  count(counters_.commands);
+  route_reports(session, request_id);
+  const bool is_answered_by_events =
+      wire::is_administrative(type) || type == wire::MessageType::mass_cancel;
+  forward_events(session, request_id, is_answered_by_events);
+  note_tops(now_ns_);
+}
+
+/// Reports about the command's own order go to who sent it; every report goes to the sessions
+/// that subscribe to its account.
+void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
+  const std::byte* at = reports_.data();
+  const std::byte* const end = at + reports_.size();
+  const std::byte* own_begin = nullptr;  // a run of reports that answer, sent as one
+  const auto flush_own = [&](const std::byte* own_end) {
+    if (own_begin != nullptr) {
+      reply(session, {own_begin, static_cast<std::size_t>(own_end - own_begin)});
+    }
+    own_begin = nullptr;
+  };
+  for (; at < end; at += sizeof(wire::ExecutionReport)) {
+    const bool is_answer = load<wire::Header>(at).request_id == request_id;
+    if (is_answer && own_begin == nullptr) own_begin = at;
+    if (!is_answer) flush_own(at);
+    const auto account_id = load<std::uint64_t>(at + offsetof(wire::ExecutionReport, account_id));
+    const auto subscribers = sessions_.subscribers(account_id);
+    if (subscribers.empty()) continue;
+    auto report = load<wire::ExecutionReport>(at);
+    report.header.request_id = 0;
+    report.flags = 0;
+    for (const std::uint32_t subscriber : subscribers) {
+      if (is_answer && subscriber == session) continue;
+      reply(subscriber, bytes_of(report));
+    }
+  }
+  flush_own(end);
+}
+
+/// Counts events, turns trades into market data and, where they are the answer, sends events on.
+void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id, bool to_session) {
+  const std::byte* at = events_.data();
+  const std::byte* const end = at + events_.size();
+  while (at < end) {
+    const auto header = load<wire::Header>(at);
+    switch (static_cast<wire::MessageType>(header.type)) {
+      case wire::MessageType::trade: {
+        const auto trade = load<wire::Trade>(at);
+        WaitingFeed item{.seq = trade.seq,
+                         .instrument_id = trade.instrument_id,
+                         .is_top = false,
+                         .trade = {},
+                         .top = {}};
+        item.trade.seq = trade.seq;
+        item.trade.time_ns = trade.time_ns;
+        item.trade.trade_id = trade.trade_id;
+        item.trade.price_ticks = trade.price_ticks;
+        item.trade.quantity_lots = trade.quantity_lots;
+        item.trade.instrument_id = trade.instrument_id;
+        item.trade.taker_side = trade.taker_side;
+        waiting_feed_.push_back(item);
+        count(counters_.trades);
+        break;
+      }
+      case wire::MessageType::order_rejected:
+        count(counters_.rejected_commands);
+        break;
+      case wire::MessageType::command_rejected: {
+        const auto event = load<wire::CommandRejected>(at);
+        count(counters_.rejected_commands);
+        reject(session, request_id, 0, event.command_type, event.reason, event.seq);
+        break;
+      }
+      case wire::MessageType::mass_canceled:
+      case wire::MessageType::balance_changed:
+      case wire::MessageType::asset_changed:
+      case wire::MessageType::instrument_changed:
+      case wire::MessageType::account_changed:
+        if (to_session) {
+          RecordBuffer copy;
+          std::memcpy(copy.bytes, at, header.length);
+          std::memcpy(copy.bytes + offsetof(wire::Header, request_id), &request_id,
+                      sizeof request_id);
+          reply(session, {copy.bytes, header.length});
+        }
+        break;
+      default:
+        break;
+    }
+    at += header.length;
+  }
+}
+
+/// Records the new top of each book that the last command changed.
+void HotLoop::note_tops(std::int64_t time_ns) {
+  for (const std::uint32_t instrument_id : engine_.touched_instruments()) {
+    const Top top = engine_.top_of_book(instrument_id);
+    wire::TopOfBook& last = feeds_[instrument_id].top;
+    if (top == Top{last.bid_price_ticks, last.bid_quantity_lots, last.ask_price_ticks,
+                   last.ask_quantity_lots}) {
+      continue;
+    }
+    last.seq = engine_.seq();
+    last.time_ns = time_ns;
+    last.bid_price_ticks = top.bid_price_ticks;
+    last.bid_quantity_lots = top.bid_quantity_lots;
+    last.ask_price_ticks = top.ask_price_ticks;
+    last.ask_quantity_lots = top.ask_quantity_lots;
+    last.instrument_id = instrument_id;
+    waiting_feed_.push_back({.seq = last.seq,
+                             .instrument_id = instrument_id,
+                             .is_top = true,
+                             .trade = {},
+                             .top = last});
+  }
+}
+
+/// Queues bytes for a session; they leave once everything sequenced so far is committed, so that
+/// no answer tells of a state that could be lost.
+void HotLoop::reply(std::uint32_t session, std::span<const std::byte> bytes) {
+  message_reply_bytes_ += bytes.size();
+  outbox_.push({.seq = engine_.seq(),
+                .time_ns = now_ns_,
+                .session = session,
+                .generation = sessions_[session].generation,
+                .size = static_cast<std::uint32_t>(bytes.size())},
+               bytes);
+}
+
+void HotLoop::reject(std::uint32_t session, std::uint32_t request_id, std::size_t offset,
+                     std::uint8_t record_type, wire::Reason reason, std::uint64_t seq) {
+  wire::Reject record;
+  record.header.request_id = request_id;
+  record.seq = seq;
+  record.offset_bytes = static_cast<std::uint32_t>(offset);
+  record.reason = reason;
+  record.record_type = record_type;
+  record.flags = wire::report_flag::last;
+  reply(session, bytes_of(record));
+  if (seq == 0) {
+    count(counters_.refused_records);
+    count_abuse(session, reason);
+  }
+}
+
+void HotLoop::count_abuse(std::uint32_t session, wire::Reason reason) noexcept {
+  switch (reason) {
+    case wire::Reason::malformed:
+    case wire::Reason::unsupported_version:
+    case wire::Reason::unknown_type:
+    case wire::Reason::message_too_large:
+    case wire::Reason::wrong_key:
+      ++sessions_[session].abuse_count;
+      break;
+    default:
+      break;
+  }
+}
+
+void HotLoop::commit() {
+  if (config_.durability == wire::Durability::memory) {
+    journal_.hand_over();
+    release(engine_.seq());
+    return;
+  }
+  const std::uint64_t pending = journal_.pending_entries();
+  if (pending > 0 && pending <= inline_commit_entries_max) {
+    journal_.commit_inline();
+  } else {
+    journal_.hand_over();
+  }
+  release(journal_.committed_seq());
+}
+
+void HotLoop::release(std::uint64_t committed_seq) {
+  const std::int64_t now = clock_ns();
+  outbox_.release(committed_seq, [&](const Outbox::Item& item, std::span<const std::byte> bytes) {
+    Session& session = sessions_[item.session];
+    if (session.generation != item.generation) return;  // the peer is gone
+    if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
+      send_output(item.session);
+    }
+    if (!session.has_output) with_output_.push_back(item.session);
+    session.has_output = true;
+    session.output.append_bytes(bytes);
+    const auto latency_ns =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(now - item.time_ns, 0));
+    const auto bucket = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(latency_ns)),
+                                              HotLoopCounters::latency_bucket_count - 1);
+    count(counters_.reply_latency_count[bucket]);
+    count(counters_.reply_latency_ns_sum, latency_ns);
+  });
+  for (const std::uint32_t session : with_output_) send_output(session);
+  with_output_.clear();
+  release_feed(committed_seq);
+  counters_.sessions.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+/// Sends what a session has collected, in messages of at most message_bytes_max, cut between
+/// records. A peer that is gone, or that does not read, loses its session.
+void HotLoop::send_output(std::uint32_t index) {
+  Session& session = sessions_[index];
+  if (!session.is_in_use || !session.has_output) return;
+  auto left = session.output.bytes();
+  bool is_sent = true;
+  while (!left.empty() && is_sent) {
+    std::size_t size = 0;
+    while (size < left.size()) {
+      const std::size_t record = load<wire::Header>(left.data() + size).length;
+      if (size + record > static_cast<std::size_t>(wire::message_bytes_max)) break;
+      size += record;
+    }
+    is_sent = zmq_.send(config_.router_socket, session.routing_id.data(), session.routing_id.size(),
+                        zmq_sndmore | zmq_dontwait) >= 0 &&
+              zmq_.send(config_.router_socket, left.data(), size, zmq_dontwait) >= 0;
+    left = left.subspan(size);
+    count(is_sent ? counters_.messages_sent : counters_.messages_dropped);
+  }
+  session.output.clear();
+  session.has_output = false;
+  if (!is_sent) sessions_.remove(index);
+}
+
+void HotLoop::release_feed(std::uint64_t committed_seq) {
+  if (waiting_feed_.empty()) return;
+  const auto first_waiting =
+      std::find_if(waiting_feed_.begin(), waiting_feed_.end(),
+                   [=](const WaitingFeed& item) { return item.seq > committed_seq; });
+  for (auto item = waiting_feed_.begin(); item != first_waiting; ++item) {
+    InstrumentFeed& feed = feeds_[item->instrument_id];
+    if (!feed.is_listed) changed_feeds_.push_back(item->instrument_id);
+    feed.is_listed = true;
+    if (item->is_top) {
+      feed.committed_top = item->top;
+      feed.has_top = true;
+    } else {
+      feed.trades.append(item->trade);
+    }
+  }
+  waiting_feed_.erase(waiting_feed_.begin(), first_waiting);
+  for (const std::uint32_t instrument_id : changed_feeds_) {
+    InstrumentFeed& feed = feeds_[instrument_id];
+    if (feed.has_top) feed.trades.append(feed.committed_top);
+    const std::uint8_t topic[4] = {static_cast<std::uint8_t>(instrument_id >> 24),
+                                   static_cast<std::uint8_t>(instrument_id >> 16),
+                                   static_cast<std::uint8_t>(instrument_id >> 8),
+                                   static_cast<std::uint8_t>(instrument_id)};
+    // A subscriber that does not keep up loses messages, and sees it from the seqs.
+    if (zmq_.send(config_.feed_socket, topic, sizeof topic, zmq_sndmore | zmq_dontwait) >= 0) {
+      zmq_.send(config_.feed_socket, feed.trades.data(), feed.trades.size(), zmq_dontwait);
+    }
+    feed.trades.clear();
+    feed.has_top = false;
+    feed.is_listed = false;
+  }
+  changed_feeds_.clear();
+}
+
+std::string HotLoop::wait_for_work() {
+  ZmqPollItem items[] = {
+      {nullptr, journal_.commit_fd(), zmq_pollin, 0},
+      {nullptr, stop_fd_, zmq_pollin, 0},
+      {config_.router_socket, 0, zmq_pollin, 0},
+  };
+  const int count_polled = has_room() ? 3 : 2;
+  if (zmq_.poll(items, count_polled, poll_timeout_ms) < 0 && zmq_.error() != EINTR) {
+    return "waiting on the order socket failed";
+  }
+  if (items[0].revents != 0) {
+    std::uint64_t wake_ups;
+    [[maybe_unused]] const ssize_t got = ::read(journal_.commit_fd(), &wake_ups, sizeof wake_ups);
+  }
+  return "";
+}
+
+}  // namespace tradepit
