@@ -1,8 +1,12 @@
 """Free TCP ports on loopback."""
 
+import random
 import socket
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+PORT_MIN = 10_000
+ATTEMPTS_MAX = 1_000
 
 
 def is_free(port: int) -> bool:
@@ -21,21 +25,33 @@ def choose(preferred: dict[str, int], names: list[str]) -> dict[str, int]:
     """A free port for each name: the preferred one if it is (still) free, else any.
 
     The ports differ from each other. Somebody else may take one before it is used; then the server
-    that wanted it says so and fails.
+    that wanted it says so and fails. Raises OSError if the machine has no free port left.
     """
     chosen: dict[str, int] = {}
-    probes: list[socket.socket] = []
-    try:
-        for name in names:
-            port = preferred.get(name, 0)
-            if port and port not in chosen.values() and is_free(port):
-                chosen[name] = port
-                continue
-            probe = socket.socket()
-            probes.append(probe)  # kept open until all are chosen, so that no port comes twice
-            probe.bind((LOOPBACK, 0))
-            chosen[name] = probe.getsockname()[1]
-    finally:
-        for probe in probes:
-            probe.close()
+    for name in names:
+        port = preferred.get(name, 0)
+        if not port or port in chosen.values() or not is_free(port):
+            port = _any_free(set(chosen.values()) | set(preferred.values()))
+        chosen[name] = port
     return chosen
+
+
+def _any_free(taken: set[int]) -> int:
+    """A port below those that the kernel gives to outgoing connections.
+
+    Above that line a client that keeps connecting to a server that is down is, sooner or later,
+    given the server's own port as its local one: it connects to itself, and the server can't start.
+    """
+    for _ in range(ATTEMPTS_MAX):
+        port = random.randrange(PORT_MIN, _first_outgoing_port())  # noqa: S311 -- any will do
+        if port not in taken and is_free(port):
+            return port
+    raise OSError("no free TCP port on loopback")
+
+
+def _first_outgoing_port() -> int:
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768
+    return first if first > 2 * PORT_MIN else 60_000
