@@ -2,13 +2,14 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
 import redis
 from tradepit.cli.embedded import EmbeddedServers
+from tradepit.cli.running import RunningExchange
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -69,3 +70,31 @@ def data_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o700)
     return folder
+
+
+@pytest.fixture(scope="module")
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    """A whole exchange, as `tradepit up --no-demo` runs it, shared by the tests of one module."""
+    with RunningExchange(tmp_path_factory.mktemp("exchange") / "data", "--no-demo") as running:
+        yield running
+
+
+@pytest.fixture
+def start_exchange(tmp_path: Path) -> Iterator[Callable[..., RunningExchange]]:
+    """`start_exchange(*arguments)` starts one in this test's own data folder, as often as it likes
+    (one after the other: the folder is the same). Whatever still runs at the end is stopped.
+    """
+    started: list[RunningExchange] = []
+
+    def start(*arguments: str, environment: dict[str, str] | None = None) -> RunningExchange:
+        running = RunningExchange(
+            tmp_path / "data", "--no-demo", *arguments, environment=environment
+        )
+        started.append(running)
+        running.start()
+        return running
+
+    yield start
+    for running in started:
+        if running.child.process is not None:
+            running.stop()
