@@ -1,0 +1,253 @@
+"""Sends what the journal has committed to JetStream, in order, once, and for as long as it takes.
+
+The cursor is the journal itself, so nothing can be lost between it and the stream: after a restart,
+or any trouble, the stream is asked for its last batch and publishing goes on from the seq after it.
+Several batches are in flight; each names the stream sequence that it must follow, so that a batch
+that was lost, repeated or written by a second matcher makes the broker refuse the next.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import nats
+from nats.aio.client import Client as NatsClient
+from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, Header, PubAck, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, NotFoundError
+from tradepit.engine import JournalReader
+from tradepit.protocol import names
+from tradepit.protocol.errors import MalformedRecord, TradepitError
+from tradepit.protocol.wire import COMMIT_BATCH_HEADER_LAYOUT, CommitBatchHeader
+
+log = logging.getLogger(__name__)
+
+BATCH_BYTES_MAX = 64 * 1024
+PAYLOAD_BYTES_NEEDED = 2 * 1024 * 1024  # the longest entry: one command that trades 10,000 times
+BATCHES_IN_FLIGHT_MAX = 8
+LINGER_S = 0.001  # lets commits gather into a batch while the stream keeps up
+IDLE_WAIT_S = 1.0
+ACK_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 2
+BACKOFF_S_MIN = 0.05
+BACKOFF_S_MAX = 2.0
+DUPLICATE_WINDOW_S = 120.0
+MAGIC = b"TPCB"
+
+
+class StreamAhead(TradepitError):
+    """The stream holds commands that the journal lacks: it must not be continued."""
+
+
+class _InFlight(NamedTuple):
+    ack: asyncio.Future[PubAck]
+    last_seq: int
+
+
+class Publisher:
+    """One shard's publisher. `committed_seq` tells how far the journal may be read.
+
+    `wake` is called from outside after each commit. `published_seq` is what JetStream has
+    acknowledged; `is_connected` says whether it answers at present.
+    """
+
+    def __init__(
+        self,
+        nats_url: str,
+        shard_id: int,
+        make_reader: Callable[[], JournalReader],
+        committed_seq: Callable[[], int],
+    ) -> None:
+        self.published_seq = 0
+        self.is_connected = False
+        self.is_synchronized = asyncio.Event()
+        self._url = nats_url
+        self._shard_id = shard_id
+        self._subject = names.events_subject(shard_id)
+        self._stream = names.events_stream(shard_id)
+        self._make_reader = make_reader
+        self._committed_seq = committed_seq
+        self._committed = asyncio.Event()
+        self._in_flight: deque[_InFlight] = deque()
+        self._last_stream_seq = 0  # of the last batch that was sent, acknowledged or not
+
+    def wake(self) -> None:
+        """Something was committed."""
+        self._committed.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until `stop` is set and everything committed by then is in the stream.
+
+        Outlives an absent broker. Raises StreamAhead, JournalDamaged (as RuntimeError from the
+        reader): the shard must stop.
+        """
+        backoff_s = BACKOFF_S_MIN
+        while True:
+            try:
+                client = await self._connect()
+                try:
+                    await self._publish_all(client, stop)
+                    return
+                finally:
+                    self.is_connected = False
+                    self._forget_in_flight()
+                    await asyncio.wait_for(client.close(), ACK_TIMEOUT_S)
+            except (NatsError, TimeoutError, OSError) as error:
+                log.warning(
+                    "publishing_interrupted published_seq=%d committed_seq=%d error=%r",
+                    self.published_seq,
+                    self._committed_seq(),
+                    error,
+                )
+                if self.is_connected:
+                    backoff_s = BACKOFF_S_MIN
+            if stop.is_set():
+                return  # what is missing goes out after the next start
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
+
+    async def _connect(self) -> NatsClient:
+        client = await nats.connect(
+            self._url,
+            name=f"tradepit-matcher-{self._shard_id}",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            allow_reconnect=False,  # run() starts over and asks the stream where it stands
+            ping_interval=2,
+            max_outstanding_pings=2,
+            error_cb=_log_error,
+            disconnected_cb=self._on_disconnect,
+        )
+        if client.max_payload < PAYLOAD_BYTES_NEEDED:
+            log.warning(
+                "payload_limit_too_small max_payload=%d needed=%d remedy=set_max_payload_8MB",
+                client.max_payload,
+                PAYLOAD_BYTES_NEEDED,
+            )
+        return client
+
+    async def _publish_all(self, client: NatsClient, stop: asyncio.Event) -> None:
+        jetstream = client.jetstream(timeout=ACK_TIMEOUT_S)
+        reader = await self._synchronize(jetstream)
+        while True:
+            await self._send_committed(jetstream, reader)
+            if self._in_flight:
+                await self._await_oldest()
+            elif stop.is_set() and reader.next_seq > self._committed_seq():
+                return
+            else:
+                await self._wait_for_commit(client)
+
+    async def _synchronize(self, jetstream: JetStreamContext) -> JournalReader:
+        """Ask the stream where it stands; make it if it is missing."""
+        await self._ensure_stream(jetstream)
+        try:
+            last = await jetstream.get_last_msg(self._stream, self._subject)
+        except NotFoundError:
+            last_seq, self._last_stream_seq = 0, 0
+        else:
+            last_seq, self._last_stream_seq = _last_seq_of(last.data or b""), last.seq or 0
+        if last_seq > self._committed_seq():
+            raise StreamAhead(
+                f"stream {self._stream} holds seq {last_seq}, the journal ends at "
+                f"{self._committed_seq()}: this is not the journal that the stream was made from"
+            )
+        reader = self._make_reader()
+        reader.seek(last_seq + 1)
+        self.published_seq = last_seq
+        self.is_connected = True
+        self.is_synchronized.set()
+        log.info(
+            "publishing stream=%s from_seq=%d committed_seq=%d",
+            self._stream,
+            last_seq + 1,
+            self._committed_seq(),
+        )
+        return reader
+
+    async def _ensure_stream(self, jetstream: JetStreamContext) -> None:
+        try:
+            await jetstream.stream_info(self._stream)
+        except NotFoundError:
+            await jetstream.add_stream(
+                StreamConfig(
+                    name=self._stream,
+                    subjects=[self._subject],
+                    storage=StorageType.FILE,
+                    retention=RetentionPolicy.LIMITS,
+                    discard=DiscardPolicy.NEW,
+                    duplicate_window=DUPLICATE_WINDOW_S,
+                    deny_delete=True,
+                    deny_purge=True,
+                    allow_direct=True,
+                )
+            )
+
+    async def _send_committed(self, jetstream: JetStreamContext, reader: JournalReader) -> None:
+        while len(self._in_flight) < BATCHES_IN_FLIGHT_MAX:
+            batch = reader.next_batch(self._committed_seq(), BATCH_BYTES_MAX)
+            if not batch:
+                return
+            header = CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))
+            ack = await jetstream.publish_async(
+                self._subject,
+                batch,
+                wait_stall=ACK_TIMEOUT_S,
+                headers={
+                    Header.MSG_ID: f"{self._shard_id}:{header.first_seq}",
+                    Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(self._last_stream_seq),
+                },
+            )
+            self._last_stream_seq += 1
+            self._in_flight.append(_InFlight(ack, header.last_seq))
+
+    async def _await_oldest(self) -> None:
+        oldest = self._in_flight[0]
+        try:
+            ack = await asyncio.wait_for(asyncio.shield(oldest.ack), ACK_TIMEOUT_S)
+        except APIError as error:
+            log.warning("batch_refused last_seq=%d error=%s", oldest.last_seq, error)
+            raise
+        if ack.duplicate:
+            raise NatsError("the stream has this batch already")
+        self._in_flight.popleft()
+        self.published_seq = oldest.last_seq
+
+    async def _wait_for_commit(self, client: NatsClient) -> None:
+        try:
+            await asyncio.wait_for(self._committed.wait(), IDLE_WAIT_S)
+        except TimeoutError:
+            if not client.is_connected:
+                raise NatsError("the connection is gone") from None
+            return
+        self._committed.clear()
+        await asyncio.sleep(LINGER_S)
+
+    async def _on_disconnect(self) -> None:
+        self._fail_in_flight()
+        self._committed.set()
+
+    def _forget_in_flight(self) -> None:
+        self._fail_in_flight()
+        for batch in self._in_flight:
+            batch.ack.exception()  # looked at, so that asyncio does not report it as lost
+        self._in_flight.clear()
+
+    def _fail_in_flight(self) -> None:
+        for batch in self._in_flight:
+            if not batch.ack.done():
+                batch.ack.set_exception(ConnectionClosedError())
+
+
+def _last_seq_of(batch: bytes) -> int:
+    if len(batch) < COMMIT_BATCH_HEADER_LAYOUT.size or not batch.startswith(MAGIC):
+        raise MalformedRecord("the last message of the stream is not a commit batch")
+    return CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch)).last_seq
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("nats_error error=%r", error)

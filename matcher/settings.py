@@ -1,0 +1,61 @@
+"""What a matcher is told from outside. Read once, in __main__."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tradepit.protocol import configuration
+from tradepit.protocol.configuration import ApiKey
+from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.wire import Durability
+
+SEGMENT_MIB_DEFAULT = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Endpoints are ZeroMQ addresses to bind; a metrics_port of 0 serves no metrics."""
+
+    shard_id: int
+    data_dir: Path
+    order_endpoint: str
+    feed_endpoint: str
+    nats_url: str
+    durability: Durability
+    segment_bytes: int
+    metrics_port: int
+    keys: tuple[ApiKey, ...]
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.data_dir / "journal" / f"shard-{self.shard_id}"
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from TRADEPIT_* variables and the keys file. Raises ConfigurationError."""
+    durability = environment.get("TRADEPIT_DURABILITY", "disk")
+    if durability not in ("memory", "disk"):
+        raise ConfigurationError(f"TRADEPIT_DURABILITY must be memory or disk, not {durability!r}")
+    segment_mib = configuration.integer(
+        environment, "TRADEPIT_SEGMENT_MIB", SEGMENT_MIB_DEFAULT, 8, 4096
+    )
+    return Settings(
+        shard_id=configuration.integer(
+            environment, "TRADEPIT_SHARD_ID", 0, 0, configuration.SHARD_ID_MAX
+        ),
+        data_dir=Path(environment.get("TRADEPIT_DATA_DIR", "data")),
+        order_endpoint=configuration.endpoint(
+            environment, "TRADEPIT_ORDER_ENDPOINT", "tcp://127.0.0.1:5555"
+        ),
+        feed_endpoint=configuration.endpoint(
+            environment, "TRADEPIT_FEED_ENDPOINT", "tcp://127.0.0.1:5556"
+        ),
+        nats_url=environment.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
+        durability=Durability[durability.upper()],
+        segment_bytes=segment_mib << 20,
+        metrics_port=configuration.integer(
+            environment, "TRADEPIT_METRICS_PORT", 0, 0, configuration.PORT_MAX
+        ),
+        keys=configuration.read_keys(configuration.keys_file(environment)),
+    )

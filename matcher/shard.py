@@ -1,0 +1,260 @@
+"""A shard's process: recovers the journal, binds the sockets, runs the hot loop and the publisher."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import zmq
+import zmq.backend.cython._zmq as zmq_extension
+from tradepit.engine import JournalReader, MatcherCore
+from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
+from tradepit.protocol.health_server import serve_health
+from tradepit.protocol.wire import MESSAGE_BYTES_MAX
+
+from tradepit.matcher import metrics
+from tradepit.matcher.publisher import Publisher
+from tradepit.matcher.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Longer messages are answered with a Reject up to this size; past it libzmq drops the peer.
+RECEIVED_BYTES_MAX = 16 * MESSAGE_BYTES_MAX
+ROUTER_QUEUE_MESSAGES = 10_000
+FEED_QUEUE_MESSAGES = 10_000
+LINGER_MS = 1000
+STREAM_CHECK_TIMEOUT_S = 5.0
+PUBLISH_REST_TIMEOUT_S = 10.0
+LIBZMQ_MIN = (4, 3, 5)  # earlier ones have known holes
+
+
+class HotLoopFailed(TradepitError):
+    """The hot loop stopped by itself; the text says why."""
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what was sequenced by then is durable and published.
+
+    Raises ConfigurationError, JournalDamaged, HotLoopFailed, or StreamAhead.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    with _locked(settings.journal_dir):
+        core = _recover(settings)
+        publisher = Publisher(
+            settings.nats_url,
+            settings.shard_id,
+            lambda: JournalReader(str(settings.journal_dir), settings.shard_id),
+            lambda: core.committed_seq,
+        )
+        registry = metrics.make_registry(core, publisher)
+        hot_loop = _HotLoop(settings, core, stop)
+
+        def why_not_ready() -> str:
+            return "" if hot_loop.is_running else "not open for orders"
+
+        with (
+            _following(core, publisher),
+            serve_health(settings.metrics_port, why_not_ready, lambda: metrics.render(registry)),
+        ):
+            publishing_stop = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                publishing = tasks.create_task(
+                    publisher.run(publishing_stop), name="matcher.publisher"
+                )
+                await _wait_for_stream(publisher, publishing, stop)
+                with hot_loop.open():
+                    if not stop.is_set():
+                        log.info(
+                            "ready shard_id=%d seq=%d order_endpoint=%s feed_endpoint=%s",
+                            settings.shard_id,
+                            core.committed_seq,
+                            settings.order_endpoint,
+                            settings.feed_endpoint,
+                        )
+                    await stop.wait()
+                publishing_stop.set()
+                publisher.wake()
+                await _finish(publishing)
+        log.info("stopped seq=%d published_seq=%d", core.committed_seq, publisher.published_seq)
+
+
+def _recover(settings: Settings) -> MatcherCore:
+    core = MatcherCore(
+        str(settings.journal_dir), settings.shard_id, settings.durability, settings.segment_bytes
+    )
+    try:
+        entry_count, torn_bytes = core.recover()
+    except RuntimeError as error:
+        raise JournalDamaged(str(error)) from error
+    if torn_bytes:
+        log.warning(
+            "torn_tail_cut bytes=%d after_seq=%d never_acknowledged=1",
+            torn_bytes,
+            core.committed_seq,
+        )
+    log.info("recovered entries=%d seq=%d", entry_count, core.committed_seq)
+    return core
+
+
+async def _wait_for_stream(
+    publisher: Publisher, publishing: asyncio.Task[None], stop: asyncio.Event
+) -> None:
+    """Give the stream the chance to say that it is ahead of this journal, before orders come."""
+    waits = [
+        asyncio.ensure_future(publisher.is_synchronized.wait()),
+        asyncio.ensure_future(stop.wait()),
+    ]
+    try:
+        await asyncio.wait(
+            [*waits, publishing],
+            timeout=STREAM_CHECK_TIMEOUT_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    finally:
+        for wait in waits:
+            wait.cancel()
+    if not publisher.is_synchronized.is_set() and not stop.is_set():
+        log.error("stream_unreachable opening_anyway=1 backlog_waits_in=journal")
+
+
+async def _finish(publishing: asyncio.Task[None]) -> None:
+    try:
+        await asyncio.wait_for(publishing, PUBLISH_REST_TIMEOUT_S)
+    except TimeoutError:
+        log.warning("publishing_unfinished goes_on=after_the_next_start")
+
+
+class _HotLoop:
+    """The thread that orders go through, with its sockets."""
+
+    def __init__(self, settings: Settings, core: MatcherCore, stop: asyncio.Event) -> None:
+        self.is_running = False
+        self._settings = settings
+        self._core = core
+        self._stop = stop
+        self._error: str | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Serve orders while the context is open. Raises HotLoopFailed at its end."""
+        loop = asyncio.get_running_loop()
+        with zmq.Context() as context, _router(context) as router, _feed(context) as feed:
+            _bind(router, self._settings.order_endpoint, "TRADEPIT_ORDER_ENDPOINT")
+            _bind(feed, self._settings.feed_endpoint, "TRADEPIT_FEED_ENDPOINT")
+            thread = threading.Thread(
+                target=self._run, args=(router, feed, loop), name="hot-loop", daemon=True
+            )
+            thread.start()
+            self.is_running = True
+            try:
+                yield
+            finally:
+                self.is_running = False
+                self._core.stop()
+                thread.join()
+        if self._error is not None:
+            raise HotLoopFailed(self._error)
+
+    def _run(
+        self,
+        router: zmq.Socket[bytes],
+        feed: zmq.Socket[bytes],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        keys = [(key.key_bytes, key.account_id, key.is_operator) for key in self._settings.keys]
+        try:
+            self._core.run(router.underlying, feed.underlying, zmq_extension.__file__, keys)
+        except RuntimeError as error:
+            self._error = str(error)
+        loop.call_soon_threadsafe(self._stop.set)
+
+
+def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    router = context.socket(zmq.ROUTER)
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    router.setsockopt(zmq.ROUTER_HANDOVER, 0)
+    router.setsockopt(zmq.SNDHWM, ROUTER_QUEUE_MESSAGES)
+    router.setsockopt(zmq.RCVHWM, ROUTER_QUEUE_MESSAGES)
+    router.setsockopt(zmq.MAXMSGSIZE, RECEIVED_BYTES_MAX)
+    router.setsockopt(zmq.HANDSHAKE_IVL, 5000)
+    router.setsockopt(zmq.HEARTBEAT_IVL, 1000)
+    router.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3000)
+    router.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    router.setsockopt(zmq.BACKLOG, 128)
+    router.setsockopt(zmq.LINGER, LINGER_MS)
+    return router
+
+
+def _feed(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    feed = context.socket(zmq.PUB)
+    feed.setsockopt(zmq.SNDHWM, FEED_QUEUE_MESSAGES)
+    feed.setsockopt(zmq.MAXMSGSIZE, 1024)  # subscribers send topics only
+    feed.setsockopt(zmq.HANDSHAKE_IVL, 5000)
+    feed.setsockopt(zmq.LINGER, 0)
+    return feed
+
+
+def _bind(socket: zmq.Socket[bytes], endpoint: str, setting: str) -> None:
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise ConfigurationError(
+            f"cannot listen on {endpoint} ({error.strerror}): another process uses it, or it is "
+            f"not an address of this machine; set {setting}"
+        ) from error
+
+
+@contextmanager
+def _following(core: MatcherCore, publisher: Publisher) -> Iterator[None]:
+    """Wake the publisher after each commit."""
+    loop = asyncio.get_running_loop()
+
+    def on_commit() -> None:
+        os.eventfd_read(core.follower_fd)
+        publisher.wake()
+
+    loop.add_reader(core.follower_fd, on_commit)
+    try:
+        yield
+    finally:
+        loop.remove_reader(core.follower_fd)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """One matcher for a journal."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write to {directory} ({error.strerror}): set TRADEPIT_DATA_DIR to a folder "
+            "that this user may write to"
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError(
+                f"another matcher runs on {directory}: stop it, or give this one another "
+                "TRADEPIT_SHARD_ID or TRADEPIT_DATA_DIR"
+            ) from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def check_libzmq() -> None:
+    """Refuse a libzmq that is too old. Raises ConfigurationError."""
+    if zmq.zmq_version_info() < LIBZMQ_MIN:
+        raise ConfigurationError(
+            f"libzmq {zmq.zmq_version()} is too old: pip install -U pyzmq (it brings 4.3.5)"
+        )
