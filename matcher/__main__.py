@@ -5,11 +5,10 @@ import asyncio
 import logging
 import sys
 
-from tradepit.protocol.errors import ConfigurationError, TradepitError
-from tradepit.protocol.log import setup_logging
-
 from tradepit.matcher.settings import read_settings
 from tradepit.matcher.shard import check_libzmq, serve
+from tradepit.protocol.errors import ConfigurationError, TradepitError
+from tradepit.protocol.log import setup_logging
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 from tradepit.engine import MatcherCore
-
 from tradepit.matcher.publisher import Publisher
 
 COUNTERS = {

@@ -13,13 +13,12 @@ from pathlib import Path
 import zmq
 import zmq.backend.cython._zmq as zmq_extension
 from tradepit.engine import JournalReader, MatcherCore
-from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
-from tradepit.protocol.health_server import serve_health
-from tradepit.protocol.wire import MESSAGE_BYTES_MAX
-
 from tradepit.matcher import metrics
 from tradepit.matcher.publisher import Publisher
 from tradepit.matcher.settings import Settings
+from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
+from tradepit.protocol.health_server import serve_health
+from tradepit.protocol.wire import MESSAGE_BYTES_MAX
 
 log = logging.getLogger(__name__)
 
