@@ -1,0 +1,103 @@
+# Everything that a developer or a newcomer runs. `make help` lists it.
+# ARGS="..." is passed on: make up ARGS="--port 9000", make test ARGS="-k ledger".
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMPS := $(VENV)/stamps
+CPP_BUILD := build/cpp
+CPP_INPUTS := $(shell find engine_ext -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
+CPP_FILES = $$(git ls-files '*.cpp' '*.hpp')
+COMPILE_LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-annotate --no-header --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
+
+.PHONY: up
+up: $(STAMPS)/built ## Install what is missing, start a whole exchange and serve until Ctrl-C
+	@exec $(BIN)/tradepit up $(ARGS)
+
+.PHONY: build
+build: $(STAMPS)/built ## Install what is missing and build the C++ module
+
+.PHONY: test
+test: $(STAMPS)/built $(STAMPS)/dev cpp-test ## Run every test (ARGS="-k name" for some of the Python ones)
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: cpp-test
+cpp-test: cpp ## Run the C++ tests alone
+	@if [ -x $(CPP_BUILD)/engine_tests ]; then $(CPP_BUILD)/engine_tests; fi
+
+.PHONY: cpp
+cpp: $(STAMPS)/run ## Build the C++ tests and benchmarks
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake -S engine_ext -B $(CPP_BUILD) -G Ninja --log-level=WARNING \
+		-DCMAKE_BUILD_TYPE=Release -DTRADEPIT_PYTHON=OFF -DTRADEPIT_TESTS=ON
+	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build $(CPP_BUILD) -- --quiet
+
+.PHONY: lint
+lint: $(STAMPS)/built $(STAMPS)/dev ## Check style, types and generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+	$(BIN)/python engine_ext/protocol/generate.py --check
+
+.PHONY: format
+format: $(STAMPS)/dev ## Bring every file into the house's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+.PHONY: bench
+bench: $(STAMPS)/built $(STAMPS)/dev cpp ## Measure, and write docs/performance.md
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+.PHONY: doctor
+doctor: $(STAMPS)/built ## Say what is wrong with this machine and how to mend it
+	@$(BIN)/tradepit doctor $(ARGS)
+
+.PHONY: lock
+lock: $(STAMPS)/dev ## Bring the lock files in line with pyproject.toml, changing as little as possible
+	$(BIN)/python ops/requirements.py run | $(COMPILE_LOCK) -o requirements.lock -
+	$(BIN)/python ops/requirements.py dev | $(COMPILE_LOCK) -c requirements.lock -o requirements-dev.lock -
+
+.PHONY: upgrade
+upgrade: COMPILE_LOCK += --upgrade
+upgrade: lock ## Move every dependency to its newest release
+
+.PHONY: clean
+clean: ## Remove what was built (neither .venv nor data)
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis $(STAMPS)
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Each stamp is as old as the last time its step was done: a second `make up` does none of them.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tradepit needs Python 3.11 or newer; make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "== making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python cannot make a virtual environment: install its venv and pip packages" >&2; exit 1; }
+
+$(STAMPS)/run: requirements.lock | $(BIN)/python
+	@echo "== installing the packages that Tradepit needs"
+	@$(PIP) install --no-input -r requirements.lock
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: requirements.lock requirements-dev.lock $(STAMPS)/run
+	@echo "== installing the tools for tests and checks"
+	@$(PIP) install --no-input -c requirements.lock -r requirements-dev.lock
+	@touch $@
+
+$(STAMPS)/built: pyproject.toml $(CPP_INPUTS) $(STAMPS)/run
+	@echo "== building the C++ module"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-input --no-build-isolation --no-deps -e .
+	@touch $@
