@@ -1,0 +1,311 @@
+"""A shard's commit batches from JetStream, behind the EventStream protocol.
+
+The consumer is ephemeral and made at every `open`, from where the store stands: what a consumer
+remembers is never trusted. Pull requests are sent and their answers sorted here, one request
+outstanding at a time, because a callback that only appends to a queue has no wait that a timeout
+could interrupt with a message in hand. A watchdog listens for the request's heartbeats: silence,
+a reconnect, or any status that ends the consumer raises StreamInterrupted, and the writer opens again.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from tradepit.ledger.batch import Position, StreamMessage, header_of
+from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupted
+from tradepit.protocol import names
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 5.0
+REQUEST_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 2.0
+PING_INTERVAL_S = 2
+RECONNECT_WAIT_S = 0.25
+
+PULL_COUNT = 1024
+PULL_BYTES = 9 * 2**20
+"""Above the server's max_payload of 8 MiB: a message larger than this could never be delivered."""
+PULL_EXPIRES_S = 10.0
+HEARTBEAT_S = 1.0
+SILENCE_MAX_S = 3.5
+FETCH_BYTES = 2**20
+"""Messages of about this size together make one transaction."""
+BUFFER_BYTES_MAX = 4 * PULL_BYTES
+
+ACK_WAIT_S = 60.0
+"""Far above the time of a transaction. A message delivered again is a repeat, and skipped."""
+INACTIVE_S = 60.0
+ACKS_PENDING_MAX = 50_000
+
+_NANOSECONDS = 1_000_000_000
+
+
+class JetStream:
+    """Use as `async with`, from one task."""
+
+    def __init__(self, nats_url: str, shard_id: int) -> None:
+        self._nats_url = nats_url
+        self._stream = names.events_stream(shard_id)
+        self._client = Client()
+        self._js: JetStreamContext | None = None
+        self._subscription: Subscription | None = None
+        self._consumer = ""
+        self._inbox = ""
+        self._buffer: deque[StreamMessage] = deque()
+        self._buffer_bytes = 0
+        self._ack_subject: dict[int, str] = {}
+        self._arrived = asyncio.Event()
+        self._trouble = ""
+        self._requested_count = 0
+        self._heard_s = 0.0
+        self.pending_count = 0
+        """Messages that the server still has for this consumer, as of the last one received."""
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises StreamInterrupted if the server does not answer in time."""
+        self._client = Client()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._client.connect(
+                    self._nats_url,
+                    name="tradepit-ledger",
+                    connect_timeout=2,
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=2,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # a sleep's
+                    pending_size=-1,  # an acknowledgement fails at once while disconnected
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_disconnected,
+                    closed_cb=self._on_closed,
+                )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise StreamInterrupted(f"cannot connect to NATS: {error or 'no answer'}") from error
+        self._js = self._client.jetstream(timeout=REQUEST_TIMEOUT_S)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._forget_consumer()
+                if self._client.is_connected:
+                    await self._client.flush(1)  # the last acknowledgement
+                await self._client.close()
+        except (OSError, TimeoutError, nats.errors.Error) as close_error:
+            log.warning("nats_not_closed error=%r", close_error)
+
+    async def open(self, position: Position) -> None:
+        assert self._js is not None, "enter the context first"
+        if self._client.is_closed:  # does not happen by itself: attempts to reconnect never end
+            raise LedgerStopped("the NATS client has closed for good")
+        try:
+            async with asyncio.timeout(3 * REQUEST_TIMEOUT_S):
+                await self._forget_consumer()
+                await self._open(self._js, position)
+        except nats.js.errors.NotFoundError as error:
+            raise StreamInterrupted(f"stream {self._stream} does not exist (yet)") from error
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise StreamInterrupted(
+                f"cannot read stream {self._stream}: {error or 'no answer'}"
+            ) from error
+
+    async def _open(self, js: JetStreamContext, position: Position) -> None:
+        start = await self._start_of(js, position)
+        self._buffer.clear()
+        self._buffer_bytes = 0
+        self._ack_subject.clear()
+        self._requested_count = 0
+        self._trouble = ""
+        self._arrived.clear()
+        inbox = self._client.new_inbox()
+        self._subscription = await self._client.subscribe(
+            inbox,
+            cb=self._on_message,
+            pending_msgs_limit=4 * PULL_COUNT,
+            pending_bytes_limit=2 * BUFFER_BYTES_MAX,
+        )
+        self._inbox = inbox
+        info = await js.add_consumer(
+            self._stream,
+            ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=start,
+                ack_policy=AckPolicy.ALL,  # one acknowledgement a transaction
+                ack_wait=ACK_WAIT_S,
+                max_ack_pending=ACKS_PENDING_MAX,
+                inactive_threshold=INACTIVE_S,
+                mem_storage=True,
+                num_replicas=1,
+            ),
+        )
+        self._consumer = info.name
+        self.pending_count = info.num_pending or 0
+        log.info(
+            "stream_opened stream=%s start=%d pending=%d", self._stream, start, self.pending_count
+        )
+
+    async def _start_of(self, js: JetStreamContext, position: Position) -> int:
+        """The stream sequence to read from: after the message that carried `position`, if it is
+        still there and the same, else the first.
+        """
+        await js.stream_info(
+            self._stream
+        )  # NotFoundError if there is no stream, not only no message
+        if position.stream_seq == 0:
+            return 1
+        try:
+            message = await js.get_msg(self._stream, seq=position.stream_seq)
+            header = header_of(message.data or b"")
+        except (nats.js.errors.NotFoundError, BatchRefused):
+            header = None
+        if header is not None and (header.last_seq, header.last_digest) == (
+            position.seq,
+            position.digest,
+        ):
+            return position.stream_seq + 1
+        log.warning(
+            "stream_reread stream=%s seq=%d stream_seq=%d: the message is not there any more",
+            self._stream,
+            position.seq,
+            position.stream_seq,
+        )
+        return 1
+
+    async def fetch(self, timeout_s: float) -> list[StreamMessage]:
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            if self._trouble:
+                raise StreamInterrupted(self._trouble)
+            await self._request_more()
+            if self._buffer:
+                return self._take()
+            now_s = time.monotonic()
+            if now_s - self._heard_s > SILENCE_MAX_S:
+                raise StreamInterrupted(
+                    f"nothing heard of consumer {self._consumer} for {now_s - self._heard_s:.1f} s"
+                )
+            if now_s >= deadline_s:
+                return []
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(min(deadline_s - now_s, HEARTBEAT_S)):
+                    await self._arrived.wait()
+            except TimeoutError:
+                continue
+
+    def _take(self) -> list[StreamMessage]:
+        messages: list[StreamMessage] = []
+        size_bytes = 0
+        while self._buffer and size_bytes < FETCH_BYTES:
+            message = self._buffer.popleft()
+            size_bytes += len(message.data)
+            messages.append(message)
+        self._buffer_bytes -= size_bytes
+        return messages
+
+    async def _request_more(self) -> None:
+        if self._requested_count > 0 or self._buffer_bytes >= BUFFER_BYTES_MAX:
+            if not self._requested_count:
+                self._heard_s = time.monotonic()  # nothing was asked for
+            return
+        request = {
+            "batch": PULL_COUNT,
+            "max_bytes": PULL_BYTES,
+            "expires": int(PULL_EXPIRES_S * _NANOSECONDS),
+            "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
+        }
+        self._requested_count = PULL_COUNT
+        self._heard_s = time.monotonic()
+        try:
+            await self._client.publish(
+                f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}",
+                json.dumps(request).encode(),
+                reply=self._inbox,
+            )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise StreamInterrupted(f"cannot ask for messages: {error!r}") from error
+
+    async def acknowledge(self, stream_seq: int) -> None:
+        subject = self._ack_subject.pop(stream_seq, None)
+        for passed in [key for key in self._ack_subject if key < stream_seq]:
+            del self._ack_subject[passed]
+        if subject is None or self._trouble:
+            return
+        try:
+            await self._client.publish(subject, b"+ACK")
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            log.warning("not_acknowledged stream_seq=%d error=%r", stream_seq, error)
+
+    async def _on_message(self, message: Msg) -> None:
+        self._heard_s = time.monotonic()
+        if not message.reply.startswith("$JS.ACK."):
+            self._on_status(message.headers or {})
+        else:
+            # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>;
+            # newer servers put domain and account hash in front, so count from the end.
+            tokens = message.reply.split(".")
+            counts = tokens[4:9] if len(tokens) == 9 else tokens[6:11]
+            stream_seq = int(counts[1])
+            self.pending_count = int(counts[4])
+            self._requested_count -= 1
+            self._ack_subject[stream_seq] = message.reply
+            self._buffer.append(StreamMessage(stream_seq, message.data))
+            self._buffer_bytes += len(message.data)
+        self._arrived.set()
+
+    def _on_status(self, headers: dict[str, str]) -> None:
+        status = headers.get("Status", "")
+        text = headers.get("Description", "")
+        if status == "100":
+            return
+        if status in ("404", "408") or (status == "409" and "MaxBytes" in text):
+            self._requested_count = 0  # the request is done; nothing is wrong
+            return
+        self._trouble = f"the pull request ended: {status} {text}"
+
+    async def _forget_consumer(self) -> None:
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            try:
+                await subscription.unsubscribe()
+            except nats.errors.Error as error:
+                log.debug("not_unsubscribed error=%r", error)
+        consumer, self._consumer = self._consumer, ""
+        if consumer and self._js is not None and self._client.is_connected:
+            try:
+                await self._js.delete_consumer(self._stream, consumer)
+            except (nats.errors.Error, TimeoutError) as error:
+                log.debug("consumer_not_deleted error=%r", error)  # it goes by itself
+
+    def _fail(self, trouble: str) -> None:
+        self._trouble = self._trouble or trouble
+        self._arrived.set()
+
+    async def _on_error(self, error: Exception) -> None:
+        log.warning("nats_error error=%r", error)
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._fail("messages were dropped: the buffer was full")
+
+    async def _on_disconnected(self) -> None:
+        log.warning("nats_disconnected")
+        self._fail("the connection to NATS was lost")
+
+    async def _on_closed(self) -> None:
+        self._fail("the connection to NATS was closed")

@@ -1,0 +1,130 @@
+"""The loop that moves commit batches from the stream to the store, and their positions to the cache.
+
+Where it stands is what the store says, and nothing else: after any trouble both ends are opened again
+from there. So every command counts once, whatever is repeated, lost or restarted.
+"""
+
+import asyncio
+import logging
+import random
+
+from tradepit.ledger.batch import Batch, Instrument, Position, fold
+from tradepit.ledger.errors import GapFound, Interrupted, StoreInterrupted
+from tradepit.ledger.metrics import Metrics
+from tradepit.ledger.ports import Cache, EventStream, Store
+
+log = logging.getLogger(__name__)
+
+FETCH_TIMEOUT_S = 0.5
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 5.0
+GAP_REREADS_MAX = 3
+
+
+class Writer:
+    """Writes one shard; `write_until` is the whole of its life."""
+
+    def __init__(
+        self, shard_id: int, stream: EventStream, store: Store, cache: Cache, metrics: Metrics
+    ) -> None:
+        self._shard_id = shard_id
+        self._stream = stream
+        self._store = store
+        self._cache = cache
+        self._metrics = metrics
+        self._ready = False
+        self._gap_count = 0
+        self._position = Position()
+        self._instruments: dict[int, Instrument] = {}
+
+    @property
+    def ready(self) -> bool:
+        """The store and the stream are open."""
+        return self._ready
+
+    async def write_until(self, stop: asyncio.Event) -> None:
+        """Move batches until `stop` is set; a transaction that has begun is finished first.
+
+        A server that goes away is waited for, without end. Raises LedgerStopped for what no second
+        try can mend; nothing of it has been stored.
+        """
+        failure_count = 0
+        while not stop.is_set():
+            try:
+                await self._open()
+                failure_count = 0
+                while not stop.is_set():
+                    await self._step()
+            except Interrupted as error:
+                self._ready = False
+                server = "postgres" if isinstance(error, StoreInterrupted) else "nats"
+                self._metrics.interruptions.labels(server).inc()
+                wait_s = backoff_s(failure_count)
+                failure_count += 1
+                log.warning("interrupted server=%s wait_s=%.1f error=%s", server, wait_s, error)
+                await _wait(stop, wait_s)
+        self._ready = False
+
+    async def _open(self) -> None:
+        state = await self._store.open()
+        self._position = state.position
+        self._instruments = dict(state.instruments)
+        self._metrics.applied_seq.set(state.position.seq)
+        await self._stream.open(state.position)
+        self._ready = True
+
+    async def _step(self) -> None:
+        messages = await self._stream.fetch(FETCH_TIMEOUT_S)
+        if not messages:
+            return
+        with self._metrics.fold_seconds.time():
+            batch = fold(self._shard_id, messages, self._position, self._instruments)
+        self._metrics.repeats.inc(batch.repeat_count)
+        if batch.entry_count:
+            with self._metrics.commit_seconds.time():
+                positions = await self._store.write(batch)
+            self._move_to(batch)
+            self._cache.offer(batch.after.seq, positions)
+        if batch.gap_seq:
+            await self._reread(batch.gap_seq)
+        else:
+            await self._stream.acknowledge(messages[-1].stream_seq)
+
+    def _move_to(self, batch: Batch) -> None:
+        self._position = batch.after
+        for record in batch.instruments.values():
+            self._instruments[record.instrument_id] = Instrument(
+                record.base_asset_id, record.quote_asset_id
+            )
+        self._gap_count = 0
+        self._metrics.applied_seq.set(batch.after.seq)
+        self._metrics.commands.inc(batch.entry_count)
+        self._metrics.events.inc(batch.event_count)
+
+    async def _reread(self, gap_seq: int) -> None:
+        """Read again from where the store stands: what is missing may only have been late."""
+        self._gap_count += 1
+        self._metrics.gaps.inc()
+        expected_seq = self._position.seq + 1
+        if self._gap_count > GAP_REREADS_MAX:
+            raise GapFound(
+                f"the stream of shard {self._shard_id} goes on with seq {gap_seq}, but seq "
+                f"{expected_seq} to {gap_seq - 1} are missing, also after reading it again "
+                f"{GAP_REREADS_MAX} times"
+            )
+        log.warning("gap expected_seq=%d found_seq=%d: reading again", expected_seq, gap_seq)
+        await self._stream.open(self._position)
+
+
+def backoff_s(failure_count: int) -> float:
+    """How long to wait after so many failures in a row: doubled each time to a maximum, half random."""
+    longest_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failure_count, 16))
+    return longest_s * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+
+async def _wait(stop: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await stop.wait()
+    except TimeoutError:
+        return
