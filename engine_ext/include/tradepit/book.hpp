@@ -1,0 +1,188 @@
+#pragma once
+#include <cassert>
+#include <cstdint>
+#include <utility>
+
+#include "tradepit/flat_table.hpp"
+#include "tradepit/pool.hpp"
+#include "tradepit/price_set.hpp"
+#include "tradepit/wire.hpp"
+
+namespace tradepit {
+
+/// What the book keeps of an order. Who owns it stands elsewhere, under the same slot.
+struct RestingOrder {
+  std::int64_t open_lots;
+  std::uint32_t next;  // younger, in the queue of its level
+  std::uint32_t previous;
+  std::uint32_t level;
+  std::uint32_t unused;
+};
+
+/// The orders of one price, oldest first.
+struct Level {
+  std::int64_t price_ticks;
+  std::int64_t open_lots;
+  std::uint32_t head;
+  std::uint32_t tail;
+  std::uint32_t better;  // next level towards the touch
+  std::uint32_t worse;
+  std::uint32_t order_count;
+  std::uint32_t set;  // of PriceSet: which side of which book
+};
+
+/// What the books of a shard share: one pool of orders, one of levels, and the way from a price to
+/// its level. There can be no more levels than orders.
+class BookStore {
+ public:
+  explicit BookStore(std::uint32_t max_orders) noexcept
+      : orders(max_orders), levels(max_orders), level_by_price(max_orders), prices(max_orders) {}
+
+  struct LevelEntry {
+    using Key = std::uint64_t;
+    std::uint64_t price_key = 0;
+    std::uint32_t level = 0;
+    std::uint32_t unused = 0;
+    [[nodiscard]] Key key() const noexcept { return price_key; }
+    [[nodiscard]] static std::uint64_t home(Key key) noexcept {
+      return home_in_runs(key & ((std::uint64_t{1} << PriceSet::rank_bits) - 1),
+                          key >> PriceSet::rank_bits);
+    }
+  };
+
+  Pool<RestingOrder> orders;
+  Pool<Level> levels;
+  FlatTable<LevelEntry> level_by_price;
+  PriceSet prices;
+};
+
+[[nodiscard]] constexpr wire::Side opposite(wire::Side side) noexcept {
+  return side == wire::Side::buy ? wire::Side::sell : wire::Side::buy;
+}
+
+/// One instrument's limit order book in price-time order. It knows prices, lots and slots of the
+/// store; no account, no fee, no order id. Never allocates, never throws.
+class Book {
+ public:
+  /// `book_id` is unique in the store, from 1 and below 2^20. The store outlives the book.
+  Book(BookStore& store, std::uint32_t book_id) noexcept : store_(&store), book_id_(book_id) {
+    assert(book_id >= 1 && book_id < (1U << 20));
+  }
+
+  /// Puts `slot`, taken from the store's orders, at the back of its price. The order must not cross
+  /// the other side; price from 1 to price_ticks_max, lots from 1.
+  void rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
+            std::int64_t open_lots) noexcept;
+
+  /// Takes an order out of its level; the slot stays the caller's.
+  void unlink(std::uint32_t slot) noexcept;
+
+  /// Takes an order out and releases its slot.
+  void remove(std::uint32_t slot) noexcept {
+    unlink(slot);
+    store_->orders.release(slot);
+  }
+
+  /// Gives an order fewer open lots; it keeps its place.
+  void reduce(std::uint32_t slot, std::int64_t open_lots) noexcept {
+    RestingOrder& order = store_->orders[slot];
+    assert(open_lots > 0 && open_lots < order.open_lots);
+    store_->levels[order.level].open_lots -= order.open_lots - open_lots;
+    order.open_lots = open_lots;
+  }
+
+  /// Slot of the best level of a side, or no_slot.
+  [[nodiscard]] std::uint32_t best(wire::Side side) const noexcept {
+    return best_[static_cast<std::uint32_t>(side) - 1];
+  }
+  [[nodiscard]] const Level& level(std::uint32_t level_slot) const noexcept {
+    return store_->levels[level_slot];
+  }
+
+  /// Whether a taker with this limit would trade now.
+  [[nodiscard]] bool crosses(wire::Side taker_side, std::int64_t limit_ticks) const noexcept {
+    const std::uint32_t level_slot = best(opposite(taker_side));
+    return level_slot != no_slot &&
+           is_within(taker_side, store_->levels[level_slot].price_ticks, limit_ticks);
+  }
+
+  struct Matched {
+    std::int64_t open_lots;  // of the taker, not traded
+    std::uint32_t fill_count;
+  };
+
+  /// Trades a taker against the other side up to its limit, best price and oldest order first.
+  /// `on_fill(maker_slot, price_ticks, traded_lots, maker_open_lots)` sees each fill after the book
+  /// reflects it; a filled maker's slot is released when on_fill returns.
+  template <typename OnFill>
+  [[nodiscard]] Matched match(wire::Side taker_side, std::int64_t limit_ticks,
+                              std::int64_t open_lots, std::uint32_t fills_max,
+                              OnFill on_fill) noexcept {
+    std::uint32_t fill_count = 0;
+    while (open_lots > 0 && fill_count < fills_max && crosses(taker_side, limit_ticks)) {
+      const std::uint32_t level_slot = best(opposite(taker_side));
+      Level& level = store_->levels[level_slot];
+      const std::uint32_t maker_slot = level.head;
+      RestingOrder& maker = store_->orders[maker_slot];
+      const std::int64_t traded_lots = open_lots < maker.open_lots ? open_lots : maker.open_lots;
+      assert(traded_lots > 0);  // an empty order never rests
+
+      const std::int64_t price_ticks = level.price_ticks;
+      open_lots -= traded_lots;
+      maker.open_lots -= traded_lots;
+      level.open_lots -= traded_lots;
+      ++fill_count;
+      const std::int64_t maker_open_lots = maker.open_lots;
+      if (maker_open_lots == 0) unlink(maker_slot);
+      on_fill(maker_slot, price_ticks, traded_lots, maker_open_lots);
+      if (maker_open_lots == 0) store_->orders.release(maker_slot);
+    }
+    return {open_lots, fill_count};
+  }
+
+  /// What match() would do: calls `visit(price_ticks, traded_lots)` for each fill and changes
+  /// nothing. Returns what would stay open.
+  template <typename Visit>
+  [[nodiscard]] std::int64_t walk(wire::Side taker_side, std::int64_t limit_ticks,
+                                  std::int64_t open_lots, std::uint32_t fills_max,
+                                  Visit visit) const noexcept {
+    for (std::uint32_t level_slot = best(opposite(taker_side)); level_slot != no_slot;) {
+      const Level& level = store_->levels[level_slot];
+      if (!is_within(taker_side, level.price_ticks, limit_ticks)) break;
+      for (std::uint32_t slot = level.head; slot != no_slot;) {
+        if (open_lots == 0 || fills_max == 0) return open_lots;
+        const RestingOrder& maker = store_->orders[slot];
+        const std::int64_t traded_lots = open_lots < maker.open_lots ? open_lots : maker.open_lots;
+        visit(level.price_ticks, traded_lots);
+        open_lots -= traded_lots;
+        --fills_max;
+        slot = maker.next;
+      }
+      level_slot = level.worse;
+    }
+    return open_lots;
+  }
+
+  /// Verifies links, sums and indexes of this book, slowly, and adds its counts to the arguments.
+  /// Null, or what is broken.
+  [[nodiscard]] const char* check(std::uint64_t& order_count,
+                                  std::uint64_t& level_count) const noexcept;
+
+ private:
+  [[nodiscard]] static bool is_within(wire::Side taker_side, std::int64_t price_ticks,
+                                      std::int64_t limit_ticks) noexcept {
+    return taker_side == wire::Side::buy ? price_ticks <= limit_ticks : price_ticks >= limit_ticks;
+  }
+  [[nodiscard]] std::uint32_t set_of(wire::Side side) const noexcept {
+    return book_id_ * 2 + static_cast<std::uint32_t>(side) - 1;
+  }
+
+  [[nodiscard]] std::uint32_t make_level(wire::Side side, std::int64_t price_ticks) noexcept;
+  void drop_level(std::uint32_t level_slot) noexcept;
+
+  BookStore* store_;
+  std::uint32_t book_id_;
+  std::uint32_t best_[2] = {no_slot, no_slot};
+};
+
+}  // namespace tradepit

@@ -1,0 +1,214 @@
+#include "tradepit/engine.hpp"
+
+#include <cassert>
+#include <cstring>
+
+#include "engine_state.hpp"
+
+namespace tradepit {
+namespace detail {
+namespace {
+
+template <typename Record>
+Record read_as(const std::byte* bytes) noexcept {
+  Record record;
+  std::memcpy(&record, bytes, sizeof record);
+  return record;
+}
+
+}  // namespace
+
+EngineState::EngineState(const EngineConfig& limits)
+    : config(limits),
+      store(limits.max_orders),
+      orders(limits.max_orders),
+      accounts(limits.max_accounts, limits.max_assets),
+      client_order_ids(limits.max_client_order_ids, limits.max_orders),
+      transfer_ids(limits.max_transfer_ids),
+      assets(std::size_t{limits.max_assets} + 1),
+      instruments(std::size_t{limits.max_instruments} + 1),
+      order_by_id_(limits.max_orders) {
+  assert(limits.shard_id < (1U << 15));
+  assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
+  assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);
+  assert(limits.max_instruments >= 1 && limits.max_assets >= 1);
+  touched_instruments.reserve(limits.max_instruments);
+}
+
+void EngineState::apply(const std::byte* command, ByteBuffer& events,
+                        ByteBuffer* reports) noexcept {
+  const auto header = read_as<wire::Header>(command);
+  ++seq;
+  // Every command begins with its time.
+  std::memcpy(&time_ns, command + sizeof header, sizeof time_ns);
+  event_count = 0;
+  touched_instruments.clear();
+  events_ = &events;
+  reports_ = reports;
+  request_id_ = header.request_id;
+  command_type_ = header.type;
+  last_answer_offset_ = 0;
+
+  bool is_about_one_order = false;
+  switch (static_cast<wire::MessageType>(header.type)) {
+    case wire::MessageType::new_order:
+      new_order(read_as<wire::NewOrder>(command));
+      is_about_one_order = true;
+      break;
+    case wire::MessageType::cancel_order:
+      cancel_order(read_as<wire::CancelOrder>(command));
+      is_about_one_order = true;
+      break;
+    case wire::MessageType::replace_order:
+      replace_order(read_as<wire::ReplaceOrder>(command));
+      is_about_one_order = true;
+      break;
+    case wire::MessageType::mass_cancel:
+      mass_cancel(read_as<wire::MassCancel>(command));
+      break;
+    case wire::MessageType::set_asset:
+      set_asset(read_as<wire::SetAsset>(command));
+      break;
+    case wire::MessageType::set_instrument:
+      set_instrument(read_as<wire::SetInstrument>(command));
+      break;
+    case wire::MessageType::set_account:
+      set_account(read_as<wire::SetAccount>(command));
+      break;
+    case wire::MessageType::credit:
+      credit(read_as<wire::Credit>(command));
+      break;
+    case wire::MessageType::debit:
+      debit(read_as<wire::Debit>(command));
+      break;
+    default:
+      assert(false && "only commands are applied");
+  }
+  assert(event_count > 0);
+  if (is_about_one_order && reports != nullptr) {
+    std::byte* const last = reports->data() + last_answer_offset_ - sizeof(wire::ExecutionReport);
+    last[offsetof(wire::ExecutionReport, flags)] = std::byte{wire::report_flag::last};
+  }
+}
+
+wire::ExecutionReport EngineState::report_of(const Order& order,
+                                             wire::ExecutionKind kind) const noexcept {
+  wire::ExecutionReport report;
+  report.seq = seq;
+  report.time_ns = time_ns;
+  report.order_id = order.order_id;
+  report.account_id = accounts[order.account_index].account_id;
+  report.client_order_id = order.client_order_id;
+  report.price_ticks = order.price_ticks;
+  report.quantity_lots = order.quantity_lots;
+  report.filled_lots = order.filled_lots;
+  report.remaining_lots = order.open_lots();
+  report.instrument_id = order.instrument_id;
+  report.kind = kind;
+  report.status = order.filled_lots == 0   ? wire::OrderStatus::open
+                  : order.open_lots() == 0 ? wire::OrderStatus::filled
+                                           : wire::OrderStatus::partially_filled;
+  report.side = order.side;
+  report.order_type = order.order_type;
+  report.time_in_force = order.time_in_force;
+  report.order_flags = order.flags;
+  report.command_type = command_type_;
+  return report;
+}
+
+void EngineState::answer(wire::ExecutionReport report) noexcept {
+  report.header.request_id = request_id_;
+  reports_->append(report);
+  last_answer_offset_ = reports_->size();
+}
+
+/// `event` and `report` hold what is particular to the command; the rest is filled in here.
+void EngineState::reject_order(wire::OrderRejected event, wire::ExecutionReport report) noexcept {
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.command_type = command_type_;
+  emit(event);
+  if (reports_ == nullptr) return;
+  report.seq = seq;
+  report.time_ns = time_ns;
+  report.account_id = event.account_id;
+  if (report.client_order_id == 0) report.client_order_id = event.client_order_id;
+  if (report.instrument_id == 0) report.instrument_id = event.instrument_id;
+  report.reason = event.reason;
+  report.kind = wire::ExecutionKind::rejected;
+  report.command_type = command_type_;
+  answer(report);
+}
+
+void EngineState::reject_command(std::uint64_t account_id, wire::Reason reason) noexcept {
+  wire::CommandRejected event;
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.account_id = account_id;
+  event.reason = reason;
+  event.command_type = command_type_;
+  emit(event);
+}
+
+}  // namespace detail
+
+Engine::Engine(const EngineConfig& config)
+    : state_(std::make_unique<detail::EngineState>(config)) {}
+Engine::Engine(std::unique_ptr<detail::EngineState> state) noexcept : state_(std::move(state)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+void Engine::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept {
+  state_->apply(command, events, reports);
+}
+void Engine::query(const std::byte* request, ByteBuffer& out) const noexcept {
+  state_->query(request, out);
+}
+std::uint64_t Engine::seq() const noexcept { return state_->seq; }
+std::uint64_t Engine::digest() const noexcept { return state_->digest; }
+std::uint64_t Engine::open_order_count() const noexcept {
+  return state_->store.orders.used_count();
+}
+std::uint32_t Engine::account_count() const noexcept { return state_->accounts.count() - 1; }
+const EngineConfig& Engine::config() const noexcept { return state_->config; }
+std::uint32_t Engine::last_event_count() const noexcept { return state_->event_count; }
+std::span<const std::uint32_t> Engine::touched_instruments() const noexcept {
+  return state_->touched_instruments;
+}
+
+Top Engine::top_of_book(std::uint32_t instrument_id) const noexcept {
+  const detail::Instrument* const instrument =
+      std::as_const(*state_).find_instrument(instrument_id);
+  Top top;
+  if (instrument == nullptr) return top;
+  const Book& book = instrument->book;
+  if (const std::uint32_t bid = book.best(wire::Side::buy); bid != no_slot) {
+    top.bid_price_ticks = book.level(bid).price_ticks;
+    top.bid_quantity_lots = book.level(bid).open_lots;
+  }
+  if (const std::uint32_t ask = book.best(wire::Side::sell); ask != no_slot) {
+    top.ask_price_ticks = book.level(ask).price_ticks;
+    top.ask_quantity_lots = book.level(ask).open_lots;
+  }
+  return top;
+}
+
+Engine::Funds Engine::funds(std::uint64_t account_id, std::uint32_t asset_id) const noexcept {
+  const std::uint32_t index = state_->accounts.find(account_id);
+  if (index == no_slot || asset_id == 0 || asset_id > state_->config.max_assets) return {};
+  const Balance& balance = std::as_const(state_->accounts).balance(index, asset_id);
+  return {balance.available_units, balance.held_units};
+}
+
+void Engine::snapshot(ByteBuffer& out) const { state_->snapshot(out); }
+
+std::unique_ptr<Engine> Engine::restore(std::span<const std::byte> snapshot, const char*& error) {
+  std::unique_ptr<detail::EngineState> state = detail::EngineState::restore(snapshot, error);
+  if (state == nullptr) return nullptr;
+  return std::unique_ptr<Engine>(new Engine(std::move(state)));
+}
+
+const char* Engine::check() const { return state_->check(); }
+
+}  // namespace tradepit

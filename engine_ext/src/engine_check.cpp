@@ -1,0 +1,96 @@
+// The invariants of the whole state, verified from scratch.
+#include <vector>
+
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+
+const char* EngineState::check() const {
+  std::uint64_t order_count = 0;
+  std::uint64_t level_count = 0;
+  std::uint64_t open_client_ids = 0;
+  std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
+  for (const std::unique_ptr<Instrument>& instrument : instruments) {
+    if (instrument == nullptr) continue;
+    const wire::InstrumentChanged& terms = instrument->terms;
+    if (const char* const broken = instrument->book.check(order_count, level_count)) return broken;
+    for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
+      for (std::uint32_t level_slot = instrument->book.best(side); level_slot != no_slot;
+           level_slot = store.levels[level_slot].worse) {
+        const Level& level = store.levels[level_slot];
+        for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
+          const Order& order = orders[slot];
+          if (order.open_lots() != store.orders[slot].open_lots ||
+              order.price_ticks != level.price_ticks || order.side != side ||
+              order.instrument_id != terms.instrument_id) {
+            return "the book and the engine disagree about an order";
+          }
+          const OrderIdEntry* const entry = order_by_id_.find(order.order_id);
+          if (entry == nullptr || entry->order_slot != slot) return "an order id leads nowhere";
+          if (order.client_order_id != 0) {
+            std::uint32_t found_slot;
+            (void)client_order_ids.find({order.client_order_id, order.account_index}, found_slot);
+            if (found_slot != slot) return "a client order id leads nowhere";
+            if (client_order_ids.taken_count() - order.client_id_number >=
+                client_order_ids.remembered_count()) {
+              ++open_client_ids;  // not among the remembered ones
+            }
+          }
+          const std::uint32_t asset_id =
+              side == wire::Side::sell ? terms.base_asset_id : terms.quote_asset_id;
+          held_units[order.account_index * assets.size() + asset_id] +=
+              side == wire::Side::sell ? order.open_lots() * terms.lot_size_units
+                                       : buy_hold_units(order.price_ticks, order.open_lots(),
+                                                        terms.tick_lot_units, order.hold_fee_ppm);
+        }
+      }
+    }
+  }
+  if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
+  if (order_count != order_by_id_.size()) return "an order id outlives its order";
+  if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
+  if (level_count != store.level_by_price.size()) return "a price outlives its level";
+  if (client_order_ids.entry_count() != client_order_ids.remembered_count() + open_client_ids) {
+    return "client order ids are miscounted";
+  }
+
+  std::vector<int128> supply_units(assets.size());
+  std::uint64_t linked_count = 0;
+  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+    const Account& account = accounts[index];
+    if (accounts.find(account.account_id) != index) return "an account id leads nowhere";
+    std::uint32_t older_slot = no_slot;
+    std::uint32_t count = 0;
+    for (std::uint32_t slot = account.oldest_order; slot != no_slot;
+         slot = orders[slot].younger_order) {
+      const Order& order = orders[slot];
+      if (order.account_index != index || order.older_order != older_slot ||
+          (older_slot != no_slot && orders[older_slot].order_id >= order.order_id)) {
+        return "an account's list of orders is broken";
+      }
+      ++count;
+      older_slot = slot;
+    }
+    if (account.youngest_order != older_slot || account.open_order_count != count) {
+      return "an account's list of orders is broken";
+    }
+    linked_count += count;
+    for (std::uint32_t asset_id = 1; asset_id < assets.size(); ++asset_id) {
+      const Balance& balance = accounts.balance(index, asset_id);
+      if (balance.available_units < 0 || balance.held_units < 0) return "a balance is negative";
+      if (balance.held_units != held_units[index * assets.size() + asset_id]) {
+        return "what an account holds is not what its orders need";
+      }
+      supply_units[asset_id] += static_cast<int128>(balance.available_units) + balance.held_units;
+    }
+  }
+  if (linked_count != order_count) return "an order is missing from its account's list";
+  for (std::size_t asset_id = 1; asset_id < assets.size(); ++asset_id) {
+    if (supply_units[asset_id] != assets[asset_id].supply_units) {
+      return "an asset was made or lost";
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace tradepit::detail

@@ -1,0 +1,388 @@
+// The state as bytes, and back. Everything is written in an order that the commands determine, so
+// equal states give equal bytes; slots of pools and places in hash tables are not part of it.
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+namespace {
+
+constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
+constexpr std::uint32_t snapshot_version = 1;
+
+// A snapshot is this header, then as many records of each kind, in this order, as it counts.
+struct SnapshotHeader {
+  char magic[8];
+  std::uint64_t checksum;  // chain digest over everything behind this field
+  std::uint64_t size_bytes;
+  std::uint32_t version;
+  std::uint32_t shard_id;
+  std::uint32_t max_orders;
+  std::uint32_t max_client_order_ids;
+  std::uint32_t max_transfer_ids;
+  std::uint32_t max_accounts;
+  std::uint32_t max_instruments;
+  std::uint32_t max_assets;
+  std::uint64_t seq;
+  std::uint64_t digest;
+  std::int64_t time_ns;
+  std::uint64_t order_counter;
+  std::uint64_t trade_counter;
+  std::uint64_t client_ids_taken;
+  std::uint64_t asset_count;        // wire::AssetChanged, by asset_id
+  std::uint64_t instrument_count;   // wire::InstrumentChanged, by instrument_id
+  std::uint64_t account_count;      // AccountRecord, by index, the house included
+  std::uint64_t balance_count;      // BalanceRecord, not zero, by account index and asset_id
+  std::uint64_t client_id_count;    // ClientIdRecord, oldest first
+  std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
+  std::uint64_t order_count;        // OrderRecord, by instrument, side, price and age
+};
+
+struct AccountRecord {
+  std::uint64_t account_id;
+  std::uint64_t changed_seq;
+  std::uint64_t state;
+};
+
+struct BalanceRecord {
+  std::uint32_t account_index;
+  std::uint32_t asset_id;
+  std::int64_t available_units;
+  std::int64_t held_units;
+};
+
+struct ClientIdRecord {
+  std::uint64_t client_order_id;
+  std::uint64_t account_index;
+};
+
+struct OrderRecord {
+  std::uint64_t order_id;
+  std::uint64_t client_order_id;
+  std::uint64_t client_id_number;
+  std::int64_t price_ticks;
+  std::int64_t quantity_lots;
+  std::int64_t filled_lots;
+  std::uint32_t account_index;
+  std::uint32_t instrument_id;
+  std::uint32_t maker_fee_ppm;
+  std::uint32_t hold_fee_ppm;
+  std::uint8_t side;
+  std::uint8_t flags;
+  std::uint8_t reserved[6];
+};
+
+template <typename Record>
+constexpr bool is_snapshot_record =
+    std::is_trivially_copyable_v<Record> && std::has_unique_object_representations_v<Record> &&
+    sizeof(Record) % 8 == 0;
+static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRecord> &&
+              is_snapshot_record<BalanceRecord> && is_snapshot_record<ClientIdRecord> &&
+              is_snapshot_record<OrderRecord>);
+
+constexpr std::size_t checked_from = offsetof(SnapshotHeader, size_bytes);
+
+/// Reads records one after the other; it never reads past the end.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
+
+  template <typename Record>
+  [[nodiscard]] bool read(Record& record) noexcept {
+    if (rest_.size() < sizeof record) return false;
+    std::memcpy(&record, rest_.data(), sizeof record);
+    rest_ = rest_.subspan(sizeof record);
+    return true;
+  }
+  [[nodiscard]] bool is_at_end() const noexcept { return rest_.empty(); }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
+template <typename Record>
+bool is_wire_record(const Record& record) noexcept {
+  return record.header.version == wire::version && record.header.length == sizeof record &&
+         record.header.type == static_cast<std::uint8_t>(Record::type) &&
+         record.header.request_id == 0;
+}
+
+constexpr char cut_short[] = "the snapshot ends before its records do";
+
+}  // namespace
+
+void EngineState::snapshot(ByteBuffer& out) const {
+  const std::size_t begin = out.size();
+  SnapshotHeader header{};
+  std::memcpy(header.magic, snapshot_magic, sizeof header.magic);
+  header.version = snapshot_version;
+  header.shard_id = config.shard_id;
+  header.max_orders = config.max_orders;
+  header.max_client_order_ids = config.max_client_order_ids;
+  header.max_transfer_ids = config.max_transfer_ids;
+  header.max_accounts = config.max_accounts;
+  header.max_instruments = config.max_instruments;
+  header.max_assets = config.max_assets;
+  header.seq = seq;
+  header.digest = digest;
+  header.time_ns = time_ns;
+  header.order_counter = order_counter;
+  header.trade_counter = trade_counter;
+  header.client_ids_taken = client_order_ids.taken_count();
+  out.append(header);  // again at the end, with the counts
+
+  for (const Asset& asset : assets) {
+    if (asset.terms.asset_id == 0) continue;
+    out.append(asset.terms);
+    ++header.asset_count;
+  }
+  for (const std::unique_ptr<Instrument>& instrument : instruments) {
+    if (instrument == nullptr) continue;
+    out.append(instrument->terms);
+    ++header.instrument_count;
+  }
+  header.account_count = accounts.count();
+  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+    const Account& account = accounts[index];
+    out.append(AccountRecord{account.account_id, account.changed_seq,
+                             static_cast<std::uint64_t>(account.state)});
+  }
+  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+    for (std::uint32_t asset_id = 1; asset_id <= config.max_assets; ++asset_id) {
+      if (!is_listed_asset(asset_id)) continue;
+      const Balance& balance = accounts.balance(index, asset_id);
+      if (balance.available_units == 0 && balance.held_units == 0) continue;
+      out.append(BalanceRecord{index, asset_id, balance.available_units, balance.held_units});
+      ++header.balance_count;
+    }
+  }
+  header.client_id_count = client_order_ids.remembered_count();
+  for (std::uint64_t age = header.client_id_count; age > 0; --age) {
+    const ClientOrderIds::Id id =
+        client_order_ids.remembered(client_order_ids.taken_count() - age + 1);
+    out.append(ClientIdRecord{id.client_order_id, id.account_index});
+  }
+  header.transfer_id_count = transfer_ids.remembered_count();
+  for (std::uint64_t age = 0; age < header.transfer_id_count; ++age) {
+    out.append(transfer_ids.remembered(age));
+  }
+  for (const std::unique_ptr<Instrument>& instrument : instruments) {
+    if (instrument == nullptr) continue;
+    for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
+      for (std::uint32_t level_slot = instrument->book.best(side); level_slot != no_slot;
+           level_slot = store.levels[level_slot].worse) {
+        for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
+             slot = store.orders[slot].next) {
+          const Order& order = orders[slot];
+          out.append(OrderRecord{order.order_id,
+                                 order.client_order_id,
+                                 order.client_id_number,
+                                 order.price_ticks,
+                                 order.quantity_lots,
+                                 order.filled_lots,
+                                 order.account_index,
+                                 order.instrument_id,
+                                 order.maker_fee_ppm,
+                                 order.hold_fee_ppm,
+                                 static_cast<std::uint8_t>(order.side),
+                                 order.flags,
+                                 {}});
+          ++header.order_count;
+        }
+      }
+    }
+  }
+
+  header.size_bytes = out.size() - begin;
+  std::byte* const data = out.data() + begin;
+  std::memcpy(data, &header, sizeof header);
+  header.checksum = chain_digest(
+      digest_start,
+      {data + checked_from, static_cast<std::size_t>(header.size_bytes) - checked_from});
+  std::memcpy(data, &header, sizeof header);
+}
+
+std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> snapshot,
+                                                  const char*& error) {
+  const auto refuse = [&error](const char* text) {
+    error = text;
+    return nullptr;
+  };
+  Reader reader(snapshot);
+  SnapshotHeader header;
+  if (!reader.read(header)) return refuse("the snapshot is shorter than its header");
+  if (std::memcmp(header.magic, snapshot_magic, sizeof header.magic) != 0) {
+    return refuse("these bytes are not a snapshot");
+  }
+  if (header.version != snapshot_version) {
+    return refuse("the snapshot has a version that this program does not read");
+  }
+  if (header.size_bytes != snapshot.size() || snapshot.size() % 8 != 0) {
+    return refuse("the snapshot does not have the length that it states");
+  }
+  if (header.checksum != chain_digest(digest_start, snapshot.subspan(checked_from))) {
+    return refuse("the snapshot's checksum is wrong");
+  }
+  const std::uint32_t limits[] = {header.max_orders,       header.max_client_order_ids,
+                                  header.max_transfer_ids, header.max_accounts,
+                                  header.max_instruments,  header.max_assets};
+  for (const std::uint32_t limit : limits) {
+    if (limit < 1 || limit >= no_slot) return refuse("the snapshot's limits are out of range");
+  }
+  if (header.shard_id >= (1U << 15) || header.max_instruments >= (1U << 20)) {
+    return refuse("the snapshot's limits are out of range");
+  }
+
+  auto state = std::make_unique<EngineState>(EngineConfig{
+      .shard_id = header.shard_id,
+      .max_orders = header.max_orders,
+      .max_client_order_ids = header.max_client_order_ids,
+      .max_transfer_ids = header.max_transfer_ids,
+      .max_accounts = header.max_accounts,
+      .max_instruments = header.max_instruments,
+      .max_assets = header.max_assets,
+  });
+  state->seq = header.seq;
+  state->digest = header.digest;
+  state->time_ns = header.time_ns;
+  state->order_counter = header.order_counter;
+  state->trade_counter = header.trade_counter;
+
+  for (std::uint64_t count = 0; count < header.asset_count; ++count) {
+    wire::AssetChanged terms;
+    if (!reader.read(terms)) return refuse(cut_short);
+    if (!is_wire_record(terms) || terms.asset_id < 1 || terms.asset_id > header.max_assets ||
+        state->is_listed_asset(terms.asset_id)) {
+      return refuse("the snapshot has an impossible asset");
+    }
+    state->assets[terms.asset_id].terms = terms;
+  }
+  for (std::uint64_t count = 0; count < header.instrument_count; ++count) {
+    wire::InstrumentChanged terms;
+    if (!reader.read(terms)) return refuse(cut_short);
+    if (!is_wire_record(terms) || terms.instrument_id < 1 ||
+        terms.instrument_id > header.max_instruments ||
+        state->find_instrument(terms.instrument_id) != nullptr ||
+        !state->is_listed_asset(terms.base_asset_id) ||
+        !state->is_listed_asset(terms.quote_asset_id)) {
+      return refuse("the snapshot has an impossible instrument");
+    }
+    state->instruments[terms.instrument_id] = std::make_unique<Instrument>(state->store, terms);
+  }
+  for (std::uint64_t index = 0; index < header.account_count; ++index) {
+    AccountRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    const bool is_house = record.account_id == 0;
+    if (is_house != (index == 0) || record.account_id > wire::account_id_max || record.state < 1 ||
+        record.state > 2 ||
+        (!is_house &&
+         (state->accounts.is_full() || state->accounts.find(record.account_id) != no_slot))) {
+      return refuse("the snapshot has an impossible account");
+    }
+    const auto account_state = static_cast<wire::AccountState>(record.state);
+    if (!is_house) (void)state->accounts.open(record.account_id, account_state);
+    state->accounts[static_cast<std::uint32_t>(index)].changed_seq = record.changed_seq;
+  }
+  for (std::uint64_t count = 0; count < header.balance_count; ++count) {
+    BalanceRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    if (record.account_index >= state->accounts.count() ||
+        !state->is_listed_asset(record.asset_id) || record.available_units < 0 ||
+        record.held_units < 0) {
+      return refuse("the snapshot has an impossible balance");
+    }
+    const int128 supply_units = static_cast<int128>(state->assets[record.asset_id].supply_units) +
+                                record.available_units + record.held_units;
+    if (supply_units > wire::units_max) return refuse("the snapshot has an impossible balance");
+    state->assets[record.asset_id].supply_units = static_cast<std::int64_t>(supply_units);
+    state->accounts.balance(record.account_index, record.asset_id) = {record.available_units,
+                                                                      record.held_units};
+  }
+  if (header.client_id_count !=
+      std::min<std::uint64_t>(header.client_ids_taken, header.max_client_order_ids)) {
+    return refuse("the snapshot miscounts its client order ids");
+  }
+  state->client_order_ids.begin_at(header.client_ids_taken);
+  for (std::uint64_t age = header.client_id_count; age > 0; --age) {
+    ClientIdRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    if (record.client_order_id == 0 || record.account_index >= state->accounts.count() ||
+        !state->client_order_ids.put_remembered(
+            {record.client_order_id, static_cast<std::uint32_t>(record.account_index)},
+            header.client_ids_taken - age + 1)) {
+      return refuse("the snapshot has an impossible client order id");
+    }
+  }
+  if (header.transfer_id_count > header.max_transfer_ids) {
+    return refuse("the snapshot has too many transfer ids");
+  }
+  for (std::uint64_t count = 0; count < header.transfer_id_count; ++count) {
+    std::uint64_t transfer_id;
+    if (!reader.read(transfer_id)) return refuse(cut_short);
+    if (transfer_id == 0 || state->transfer_ids.contains(transfer_id)) {
+      return refuse("the snapshot has an impossible transfer id");
+    }
+    state->transfer_ids.take(transfer_id);
+  }
+
+  std::vector<std::uint32_t> slots;
+  for (std::uint64_t count = 0; count < header.order_count; ++count) {
+    OrderRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    Instrument* const instrument = state->find_instrument(record.instrument_id);
+    if (instrument == nullptr || record.account_index >= state->accounts.count() ||
+        record.account_index == Accounts::house || state->store.orders.is_full() ||
+        record.order_id == 0 || state->order_by_id_.find(record.order_id) != nullptr ||
+        record.price_ticks < 1 || record.price_ticks > wire::price_ticks_max ||
+        record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
+        record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
+        record.maker_fee_ppm > record.hold_fee_ppm || record.hold_fee_ppm > wire::fee_ppm_max ||
+        (record.client_order_id == 0) != (record.client_id_number == 0) ||
+        record.client_id_number > header.client_ids_taken) {
+      return refuse("the snapshot has an impossible order");
+    }
+    // Bounds what check() multiplies below.
+    const int128 price_quantity = static_cast<int128>(record.price_ticks) * record.quantity_lots;
+    if (price_quantity >= wire::units_max / instrument->terms.tick_lot_units ||
+        record.quantity_lots >= wire::units_max / instrument->terms.lot_size_units) {
+      return refuse("the snapshot has an impossible order");
+    }
+    const std::uint32_t slot = state->store.orders.take();
+    Order& order = state->orders[slot];
+    order = Order{};
+    order.order_id = record.order_id;
+    order.client_order_id = record.client_order_id;
+    order.client_id_number = record.client_id_number;
+    order.price_ticks = record.price_ticks;
+    order.quantity_lots = record.quantity_lots;
+    order.filled_lots = record.filled_lots;
+    order.account_index = record.account_index;
+    order.instrument_id = record.instrument_id;
+    order.maker_fee_ppm = record.maker_fee_ppm;
+    order.hold_fee_ppm = record.hold_fee_ppm;
+    order.side = static_cast<wire::Side>(record.side);
+    order.order_type = wire::OrderType::limit;
+    order.time_in_force = wire::TimeInForce::gtc;
+    order.flags = record.flags;
+    state->order_by_id_.insert({order.order_id, slot, 0});
+    if (order.client_order_id != 0 &&
+        !state->client_order_ids.put_open({order.client_order_id, order.account_index}, slot,
+                                          order.client_id_number)) {
+      return refuse("the snapshot has an impossible client order id");
+    }
+    instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());
+    slots.push_back(slot);
+  }
+  if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
+  std::sort(slots.begin(), slots.end(), [&](std::uint32_t left, std::uint32_t right) {
+    return state->orders[left].order_id < state->orders[right].order_id;
+  });
+  for (const std::uint32_t slot : slots) state->link_to_account(slot);
+
+  if (const char* const broken = state->check(); broken != nullptr) return refuse(broken);
+  return state;
+}
+
+}  // namespace tradepit::detail

@@ -1,0 +1,174 @@
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "tradepit/accounts.hpp"
+#include "tradepit/book.hpp"
+#include "tradepit/digest.hpp"
+#include "tradepit/engine.hpp"
+#include "tradepit/id_memory.hpp"
+#include "tradepit/units.hpp"
+
+namespace tradepit::detail {
+
+/// What the engine keeps of an order; while it rests, under the slot of the book's RestingOrder.
+struct Order {
+  std::uint64_t order_id;
+  std::uint64_t client_order_id;
+  std::uint64_t client_id_number;  // from ClientOrderIds::take; 0 without client_order_id
+  std::int64_t price_ticks;
+  std::int64_t quantity_lots;  // in all
+  std::int64_t filled_lots;
+  std::uint32_t account_index;
+  std::uint32_t instrument_id;
+  std::uint32_t older_order;  // of the account
+  std::uint32_t younger_order;
+  // The fee terms of the command that last placed or replaced the order: what it holds was computed
+  // with them, so it trades by them.
+  std::uint32_t maker_fee_ppm;
+  std::uint32_t hold_fee_ppm;  // the larger of both
+  wire::Side side;
+  wire::OrderType order_type;
+  wire::TimeInForce time_in_force;
+  std::uint8_t flags;
+  std::uint8_t unused[4];
+
+  [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
+};
+
+struct Instrument {
+  explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
+      : terms(as_listed), book(store, as_listed.instrument_id) {}
+
+  wire::InstrumentChanged terms;  // as the last SetInstrument left it
+  Book book;
+  std::uint64_t touched_seq = 0;  // last command that changed the book
+};
+
+struct Asset {
+  wire::AssetChanged terms{};     // as the last SetAsset left it; asset_id 0 = not listed
+  std::int64_t supply_units = 0;  // credits less debits
+};
+
+/// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
+/// engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
+class EngineState {
+ public:
+  explicit EngineState(const EngineConfig& config);
+
+  void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
+  void query(const std::byte* request, ByteBuffer& out) const noexcept;
+  void snapshot(ByteBuffer& out) const;
+  [[nodiscard]] static std::unique_ptr<EngineState> restore(std::span<const std::byte> snapshot,
+                                                            const char*& error);
+  [[nodiscard]] const char* check() const;
+
+  [[nodiscard]] const Instrument* find_instrument(std::uint32_t instrument_id) const noexcept {
+    return instrument_id < instruments.size() ? instruments[instrument_id].get() : nullptr;
+  }
+  [[nodiscard]] Instrument* find_instrument(std::uint32_t instrument_id) noexcept {
+    return instrument_id < instruments.size() ? instruments[instrument_id].get() : nullptr;
+  }
+  [[nodiscard]] bool is_listed_asset(std::uint32_t asset_id) const noexcept {
+    return asset_id >= 1 && asset_id < assets.size() && assets[asset_id].terms.asset_id != 0;
+  }
+
+  EngineConfig config;
+  std::uint64_t seq = 0;
+  std::uint64_t digest = digest_start;
+  std::int64_t time_ns = 0;  // of the last command
+  std::uint64_t order_counter = 0;
+  std::uint64_t trade_counter = 0;
+
+  BookStore store;
+  LazyArray<Order> orders;  // by slot of store.orders
+  Accounts accounts;
+  ClientOrderIds client_order_ids;
+  TransferIds transfer_ids;
+  std::vector<Asset> assets;                             // by asset_id; [0] is unused
+  std::vector<std::unique_ptr<Instrument>> instruments;  // by instrument_id; null = not listed
+
+  // About the last command.
+  std::uint32_t event_count = 0;
+  std::vector<std::uint32_t> touched_instruments;
+
+ private:
+  struct OrderIdEntry {
+    using Key = std::uint64_t;
+    std::uint64_t order_id = 0;
+    std::uint32_t order_slot = 0;
+    std::uint32_t unused = 0;
+    [[nodiscard]] Key key() const noexcept { return order_id; }
+    [[nodiscard]] static std::uint64_t home(Key key) noexcept { return home_in_runs(key, 0); }
+  };
+
+  // Orders.
+  void new_order(const wire::NewOrder& command) noexcept;
+  void cancel_order(const wire::CancelOrder& command) noexcept;
+  void replace_order(const wire::ReplaceOrder& command) noexcept;
+  void mass_cancel(const wire::MassCancel& command) noexcept;
+  [[nodiscard]] wire::Reason judge(const wire::NewOrder& command, const Instrument* instrument,
+                                   std::uint32_t account_index) const noexcept;
+  [[nodiscard]] wire::Reason judge(const Order& changed, const Order& order,
+                                   const Instrument& instrument) const noexcept;
+  [[nodiscard]] bool can_pay(const wire::NewOrder& command, const Instrument& instrument,
+                             std::uint32_t account_index) const noexcept;
+  [[nodiscard]] std::uint32_t find_order(std::uint32_t account_index, std::uint64_t order_id,
+                                         std::uint64_t client_order_id) const noexcept;
+  [[nodiscard]] bool trade(Order& taker, Instrument& instrument) noexcept;
+  void settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
+              std::int64_t traded_lots, Instrument& instrument) noexcept;
+  void rest(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  void release_hold(const Order& order, const Instrument& instrument) noexcept;
+  void close(std::uint32_t order_slot) noexcept;
+  void cancel(std::uint32_t order_slot, wire::CancelReason reason) noexcept;
+  void report_canceled(const Order& order, wire::CancelReason reason) noexcept;
+  void link_to_account(std::uint32_t order_slot) noexcept;
+  void touch(Instrument& instrument) noexcept;
+
+  // Administration.
+  void set_asset(const wire::SetAsset& command) noexcept;
+  void set_instrument(const wire::SetInstrument& command) noexcept;
+  void set_account(const wire::SetAccount& command) noexcept;
+  void credit(const wire::Credit& command) noexcept;
+  void debit(const wire::Debit& command) noexcept;
+  [[nodiscard]] wire::Reason judge(const wire::SetInstrument& command,
+                                   std::int64_t& tick_lot_units) const noexcept;
+  void transfer(std::uint32_t account_index, std::uint64_t account_id, std::uint64_t transfer_id,
+                std::uint32_t asset_id, std::int64_t delta_units) noexcept;
+
+  // Queries.
+  void query_instruments(const wire::InstrumentsQuery& request, ByteBuffer& out) const noexcept;
+  void query_book(const wire::BookQuery& request, ByteBuffer& out) const noexcept;
+  void query_order(const wire::OrderQuery& request, ByteBuffer& out) const noexcept;
+  void query_open_orders(const wire::OpenOrdersQuery& request, ByteBuffer& out) const noexcept;
+  void query_balances(const wire::BalancesQuery& request, ByteBuffer& out) const noexcept;
+  [[nodiscard]] wire::ExecutionReport status_report(std::uint32_t order_slot) const noexcept;
+
+  // Events and reports of the command at work.
+  template <typename Event>
+  void emit(const Event& event) noexcept {
+    events_->append(event);
+    digest = chain_digest(digest, std::as_bytes(std::span{&event, 1}));
+    ++event_count;
+  }
+  void reject_command(std::uint64_t account_id, wire::Reason reason) noexcept;
+  void reject_order(wire::OrderRejected event, wire::ExecutionReport report) noexcept;
+  [[nodiscard]] wire::ExecutionReport report_of(const Order& order,
+                                                wire::ExecutionKind kind) const noexcept;
+  /// Appends a report that answers the command.
+  void answer(wire::ExecutionReport report) noexcept;
+
+  FlatTable<OrderIdEntry> order_by_id_;
+  ByteBuffer* events_ = nullptr;
+  ByteBuffer* reports_ = nullptr;
+  std::uint32_t request_id_ = 0;
+  std::uint8_t command_type_ = 0;
+  std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet
+};
+
+}  // namespace tradepit::detail
