@@ -13,7 +13,14 @@ from typing import Any, Self
 
 import zmq
 from tradepit.client import results
-from tradepit.client.requests import OPEN_ORDERS_PAGE, messages, new_order, no_answer, request_ids
+from tradepit.client.requests import (
+    LOGON_REQUEST_ID,
+    OPEN_ORDERS_PAGE,
+    messages,
+    new_order,
+    no_answer,
+    request_ids,
+)
 from tradepit.client.results import Answer, Book, Listing, Order
 from tradepit.client.session import TIMEOUT_S, key_bytes, open_socket
 from tradepit.protocol import wire
@@ -56,7 +63,7 @@ class AsyncClient:
         on_report: Callable[[wire.ExecutionReport], None] | None = None,
     ) -> None:
         flags = wire.LogonFlag.RECEIVE_REPORTS if account_id else wire.LogonFlag(0)
-        self._logon = wire.Logon(account_id=account_id, key=key_bytes(key), flags=flags).encode()
+        self._logon = wire.Logon(LOGON_REQUEST_ID, account_id, key_bytes(key), flags).encode()
         self._endpoint = endpoint
         self._account_id = account_id
         self._timeout_s = timeout_s

@@ -7,7 +7,7 @@ from tradepit.client.results import Answer
 from tradepit.protocol import wire
 from tradepit.protocol.errors import OutcomeUnknown, TradepitError, Unreachable
 
-REQUEST_ID_MAX = 2**32 - 1
+LOGON_REQUEST_ID = 2**32 - 1
 OPEN_ORDERS_PAGE = 400  # the wire's limit for OpenOrdersQuery.count_max
 _COMMANDS = frozenset(wire.COMMANDS)
 
@@ -15,9 +15,9 @@ Pipelined = wire.NewOrder | wire.CancelOrder | wire.ReplaceOrder
 
 
 def request_ids() -> Iterator[int]:
-    """1, 2, ... and round again: 0 means that nobody asked."""
+    """1, 2, ... and round again: 0 means that nobody asked, the last is the logon's."""
     while True:
-        yield from range(1, REQUEST_ID_MAX + 1)
+        yield from range(1, LOGON_REQUEST_ID)
 
 
 def new_order(

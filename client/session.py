@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import zmq
+from tradepit.client.requests import LOGON_REQUEST_ID
 from tradepit.client.results import refusal
 from tradepit.protocol import wire
 from tradepit.protocol.errors import MalformedRecord, OutcomeUnknown, Unreachable
@@ -82,7 +83,7 @@ class Session:
         self.account_id = account_id
         self.timeout_s = timeout_s
         flags = wire.LogonFlag.RECEIVE_REPORTS if receive_reports else wire.LogonFlag(0)
-        self._logon = wire.Logon(account_id=account_id, key=key_bytes(key), flags=flags)
+        self._logon = wire.Logon(LOGON_REQUEST_ID, account_id, key_bytes(key), flags)
         self._socket: zmq.Socket[bytes] | None = None
 
     def __enter__(self) -> Self:
