@@ -1,11 +1,13 @@
 // The Python module: each part of the library binds itself.
 #include <pybind11/pybind11.h>
 
+namespace tradepit {
 void bind_engine(pybind11::module_& module);
 void bind_matcher(pybind11::module_& module);
+}  // namespace tradepit
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ core of Tradepit.";
-  bind_engine(module);
-  bind_matcher(module);
+  tradepit::bind_engine(module);
+  tradepit::bind_matcher(module);
 }

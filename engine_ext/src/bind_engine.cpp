@@ -15,12 +15,8 @@
 
 namespace py = pybind11;
 
+namespace tradepit {
 namespace {
-
-using tradepit::ByteBuffer;
-using tradepit::Engine;
-using tradepit::EngineConfig;
-namespace wire = tradepit::wire;
 
 std::span<const std::byte> as_span(std::string_view data) {
   return std::as_bytes(std::span{data.data(), data.size()});
@@ -37,7 +33,7 @@ std::vector<std::size_t> split(std::string_view data, IsAllowed is_allowed) {
   for (std::size_t offset = 0; offset < data.size();) {
     const auto rest = as_span(data).subspan(offset);
     wire::Header header{};
-    wire::Reason reason = tradepit::check_record(rest);
+    wire::Reason reason = check_record(rest);
     if (reason == wire::Reason::none) {
       std::memcpy(&header, rest.data(), sizeof header);
       if (!is_allowed(static_cast<wire::MessageType>(header.type))) {
@@ -170,7 +166,7 @@ void bind_engine(py::module_& module) {
       .def(
           "top_of_book",
           [](const Engine& engine, std::uint32_t instrument_id) {
-            const tradepit::Top top = engine.top_of_book(instrument_id);
+            const Top top = engine.top_of_book(instrument_id);
             return std::tuple(top.bid_price_ticks, top.bid_quantity_lots, top.ask_price_ticks,
                               top.ask_quantity_lots);
           },
@@ -217,3 +213,5 @@ void bind_engine(py::module_& module) {
         }
       });
 }
+
+}  // namespace tradepit
