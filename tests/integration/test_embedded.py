@@ -115,6 +115,7 @@ def test_a_pid_file_that_names_another_program_is_no_obstacle(data_dir: Path) ->
         os.chown(pid_file, owner.st_uid, owner.st_gid)
     servers = EmbeddedServers(data_dir)
     servers.start(("postgres",))
+    assert query(servers.postgres_url, "SELECT 1") == 1
     servers.stop()
 
 

@@ -1,0 +1,97 @@
+"""The doctor on healthy and on broken machines and folders."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from tradepit.cli import doctor, ports
+
+KEY = "ab" * 32
+
+
+def key_file(key: str, role: str) -> str:
+    return json.dumps({"keys": [{"key": key, "role": role}]})
+
+
+def levels(found: list[doctor.Finding]) -> list[str]:
+    return [finding.level for finding in found]
+
+
+def test_a_folder_that_can_be_used_is_praised(tmp_path: Path) -> None:
+    found = list(doctor.check_data_folder(tmp_path / "not" / "yet" / "there"))
+    assert levels(found)[0] in ("ok", "warn")  # warn: a slow disk
+    assert "fdatasync takes" in found[0].what
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_file_in_place_of_the_folder_fails_with_a_remedy(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    place.write_text("")
+    (finding,) = doctor.check_data_folder(place)
+    assert finding.level == "fail"
+    assert "--data" in finding.remedy
+
+
+def test_a_port_in_use_fails(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((ports.LOOPBACK, 0))
+        taken.listen()
+        (finding,) = doctor.check_port(taken.getsockname()[1], tmp_path)
+    assert finding.level == "fail"
+    assert "--port" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "level", "words"),
+    [
+        (key_file(KEY, "operator"), 0o600, "ok", "1 in"),
+        (key_file(KEY, "operator"), 0o640, "fail", "read by others"),
+        (key_file(KEY, "trader"), 0o600, "fail", "no operator"),
+        (key_file("abcd", "operator"), 0o600, "fail", "64 hex"),
+        (key_file("zz", "operator"), 0o600, "fail", "cannot be read"),
+        ("[]", 0o600, "fail", "cannot be read"),
+        ("{", 0o600, "fail", "cannot be read"),
+    ],
+)
+def test_a_keys_file_is_checked(
+    tmp_path: Path, text: str, mode: int, level: str, words: str
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(text)
+    path.chmod(mode)
+    (finding,) = doctor.check_keys(tmp_path)
+    assert finding.level == level
+    assert words in finding.what
+
+
+def test_a_configured_server_that_does_not_answer_fails_and_its_password_stays_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (port,) = ports.choose({}, ["nobody"]).values()
+    monkeypatch.setenv("TRADEPIT_NATS_URL", f"nats://user:secret@127.0.0.1:{port}")
+    assert doctor.run(["--data", str(tmp_path)]) == 1
+    printed = capsys.readouterr().out
+    assert f"fail  TRADEPIT_NATS_URL names 127.0.0.1:{port}" in printed
+    assert "secret" not in printed
+
+
+def test_every_line_begins_with_its_level(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    doctor.run(["--data", str(tmp_path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 10
+    assert all(line.split()[0] in ("ok", "warn", "fail") for line in lines)
+
+
+def test_keys_made_at_the_first_start_please_the_doctor(tmp_path: Path) -> None:
+    from tradepit.cli.data_folder import DataFolder
+
+    with DataFolder(tmp_path) as folder:
+        made = folder.keys()
+        assert folder.keys() == made
+    (finding,) = doctor.check_keys(tmp_path)
+    assert finding.level == "ok"
+    assert len({str(key["key"]) for key in made}) == len(made)
+    assert json.loads((tmp_path / "keys.json").read_text()) == {"keys": made}
