@@ -76,3 +76,70 @@ class Engine:
 
     def check(self) -> None:
         """Verify every invariant, slowly. Raises AssertionError with the one that is broken."""
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C (Castagnoli), as in journal entries."""
+
+class MatcherCore:
+    """A shard's engine, journal and hot loop, for the process that runs them.
+
+    Use: recover(), then run() on a thread of its own until stop().
+    """
+
+    def __init__(
+        self, directory: str, shard_id: int, durability: int, segment_bytes: int
+    ) -> None: ...
+    @property
+    def committed_seq(self) -> int:
+        """Last durable command. Any thread, after recover()."""
+
+    @property
+    def follower_fd(self) -> int:
+        """An eventfd that counts up after each commit."""
+
+    @property
+    def has_failed(self) -> bool:
+        """True once the journal could not be written."""
+
+    def recover(self) -> tuple[int, int]:
+        """Replay the journal and open it: (entries replayed, torn bytes cut off).
+
+        Raises RuntimeError if the journal is damaged, replays differently or cannot be written.
+        """
+
+    def run(
+        self,
+        router_socket: int,
+        feed_socket: int,
+        libzmq_path: str,
+        keys: list[tuple[bytes, int, bool]],
+    ) -> None:
+        """Serve orders until stop(), without the GIL. Raises RuntimeError on a failure.
+
+        The sockets are pyzmq's `Socket.underlying`; nobody else may use them meanwhile. A key is
+        (32 bytes, account_id, is_operator). `libzmq_path` is a loaded library that links libzmq.
+        """
+
+    def stop(self) -> None:
+        """Ask run() to return. Any thread."""
+
+    def counters(self) -> dict[str, int]:
+        """Counts since the start; times in ns."""
+
+    def reply_latency_buckets(self) -> list[int]:
+        """Replies by latency: bucket k counts those that took less than 2^k ns."""
+
+class JournalReader:
+    """Reads committed journal entries as commit batches, behind a writer."""
+
+    def __init__(self, directory: str, shard_id: int) -> None: ...
+    @property
+    def next_seq(self) -> int: ...
+    def seek(self, next_seq: int) -> None:
+        """Go to a seq, written already or the next to be. Raises RuntimeError if it is not there."""
+
+    def next_batch(self, last_seq_max: int, bytes_max: int) -> bytes:
+        """Entries up to `last_seq_max` as one commit batch of about `bytes_max`, or b"".
+
+        Raises RuntimeError if the bytes are not a journal's.
+        """
