@@ -208,6 +208,8 @@ def _fold_message(batch: Batch, message: StreamMessage, known: dict[int, Instrum
         raise _Refusal("it does not begin with the magic of a commit batch")
     if version != wire.VERSION:
         raise _Refusal(f"version {version}, not {wire.VERSION}")
+    if data[6:8] != b"\0\0":
+        raise _Refusal("a reserved field is not zero")
     if shard_id != batch.shard_id:
         raise _Refusal(f"it belongs to shard {shard_id}")
     if entry_count < 1 or last_seq - first_seq + 1 != entry_count:

@@ -1,0 +1,147 @@
+"""What the ledger must hold, worked out one event at a time: slow and obviously right."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradepit.ledger.batch import ORDER_COLUMNS, TRADE_COLUMNS, Batch
+from tradepit.protocol import wire
+
+from tests.ledger_stream import Entry
+
+
+@dataclass
+class Tables:
+    """The rows that tests compare, keyed by primary key."""
+
+    orders: dict[int, dict[str, int]] = field(default_factory=dict)
+    trades: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Values in the order of TRADE_COLUMNS."""
+    transfers: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """transfer_id -> (account_id, asset_id, delta_units)."""
+    balances: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """(account_id, asset_id) -> (total_units, seq)."""
+    positions: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    """(account_id, instrument_id) -> bought and sold lots, bought and sold notional, fees, trades,
+    seq.
+    """
+
+
+def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
+    """The oracle."""
+    tables = Tables()
+    assets: dict[int, tuple[int, int]] = {}
+    totals: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
+    positions: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0] * 7)
+
+    def post(account_id: int, asset_id: int, delta_units: int, seq: int) -> None:
+        totals[account_id, asset_id][0] += delta_units
+        totals[account_id, asset_id][1] = seq
+
+    def touch(order_id: int, event: Any, **values: int) -> dict[str, int]:
+        order = tables.orders[order_id]
+        order.update(values, updated_seq=event.seq, updated_ns=event.time_ns)
+        return order
+
+    for entry in entries:
+        for event in entry.events:
+            match event:
+                case wire.InstrumentChanged():
+                    assets[event.instrument_id] = (event.base_asset_id, event.quote_asset_id)
+                case wire.OrderAccepted():
+                    row = dict.fromkeys(ORDER_COLUMNS, 0) | event._asdict()
+                    row |= {"shard_id": shard_id, "status": wire.OrderStatus.OPEN}
+                    row |= {"created_seq": event.seq, "created_ns": event.time_ns}
+                    tables.orders[event.order_id] = {name: row[name] for name in ORDER_COLUMNS}
+                    touch(event.order_id, event)
+                case wire.OrderCanceled():
+                    touch(event.order_id, event, status=4, cancel_reason=event.reason)
+                case wire.OrderReplaced():
+                    touch(
+                        event.order_id,
+                        event,
+                        price_ticks=event.price_ticks,
+                        quantity_lots=event.quantity_lots,
+                        status=2 if event.filled_lots else 1,
+                    )
+                case wire.BalanceChanged():
+                    tables.transfers[event.transfer_id] = (
+                        event.account_id,
+                        event.asset_id,
+                        event.delta_units,
+                    )
+                    post(event.account_id, event.asset_id, event.delta_units, event.seq)
+                case wire.Trade():
+                    row = event._asdict() | {"shard_id": shard_id}
+                    tables.trades[event.trade_id] = tuple(row[name] for name in TRADE_COLUMNS)
+                    base_id, quote_id = assets[event.instrument_id]
+                    sides = [
+                        (event.taker_side, "taker"),
+                        (3 - event.taker_side, "maker"),
+                    ]
+                    for side, name in sides:
+                        fee_units = getattr(event, f"{name}_fee_units")
+                        account_id = getattr(event, f"{name}_account_id")
+                        sign = 1 if side == 1 else -1
+                        post(account_id, base_id, sign * event.base_units, event.seq)
+                        post(
+                            account_id,
+                            quote_id,
+                            -sign * event.notional_units - fee_units,
+                            event.seq,
+                        )
+                        if fee_units:
+                            post(0, quote_id, fee_units, event.seq)
+                        position = positions[account_id, event.instrument_id]
+                        position[side - 1] += event.quantity_lots
+                        position[side + 1] += event.notional_units
+                        position[4] += fee_units
+                        position[5] += 1
+                        position[6] = event.seq
+                        order = touch(getattr(event, f"{name}_order_id"), event)
+                        order["filled_lots"] += event.quantity_lots
+                        order["notional_units"] += event.notional_units
+                        order["fee_units"] += fee_units
+                        order["status"] = 2 if getattr(event, f"{name}_remaining_lots") else 3
+                case _:
+                    pass
+    tables.balances = {key: (total, seq) for key, (total, seq) in totals.items()}
+    tables.positions = {key: tuple(values) for key, values in positions.items()}
+    return tables
+
+
+def apply(batch: Batch, tables: Tables) -> None:
+    """What the store does with a batch."""
+    for order_id, values in batch.new_orders.items():
+        assert order_id not in tables.orders
+        tables.orders[order_id] = dict(zip(ORDER_COLUMNS, values, strict=True))
+    for order_id, change in batch.order_changes.items():
+        order = tables.orders[order_id]
+        order["filled_lots"] += change.filled_lots
+        order["notional_units"] += change.notional_units
+        order["fee_units"] += change.fee_units
+        order["price_ticks"] = (
+            order["price_ticks"] if change.price_ticks is None else change.price_ticks
+        )
+        order["quantity_lots"] = (
+            order["quantity_lots"] if change.quantity_lots is None else change.quantity_lots
+        )
+        order["status"] = change.status
+        order["cancel_reason"] = change.cancel_reason
+        order["updated_seq"] = change.updated_seq
+        order["updated_ns"] = change.updated_ns
+    for trade in batch.trades:
+        trade_id = trade[TRADE_COLUMNS.index("trade_id")]
+        assert trade_id not in tables.trades
+        tables.trades[trade_id] = trade
+    for _, _, _, account_id, asset_id, delta_units, transfer_id in batch.transfers:
+        assert transfer_id not in tables.transfers
+        tables.transfers[transfer_id] = (account_id, asset_id, delta_units)
+    for key, (delta_units, seq) in batch.balances.items():
+        total_units, _ = tables.balances.get(key, (0, 0))
+        tables.balances[key] = (total_units + delta_units, seq)
+    for key, deltas in batch.positions.items():
+        before = tables.positions.get(key, (0,) * 7)
+        sums = [a + b for a, b in zip(before[:6], deltas[:6], strict=True)]
+        tables.positions[key] = (*sums, deltas[6])
