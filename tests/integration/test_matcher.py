@@ -16,7 +16,7 @@ from tradepit.engine import Engine
 from tradepit.protocol import names, wire
 from tradepit.protocol.errors import Refused
 
-from matcher_process import (
+from tests.matcher_process import (
     FUNDS_UNITS,
     INSTRUMENT,
     MAKER,
@@ -56,7 +56,7 @@ def stream_entries(nats_url: str, shard_id: int) -> list[tuple[wire.JournalEntry
             state = (await jetstream.stream_info(stream)).state
             messages = [
                 await jetstream.get_msg(stream, seq)
-                for seq in range(state.first_seq, state.last_seq + 1)
+                for seq in range(max(state.first_seq, 1), state.last_seq + 1)
             ]
             return [message.data or b"" for message in messages]
         finally:
