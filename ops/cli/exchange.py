@@ -76,12 +76,17 @@ class Exchange:
         """
         self._step("PostgreSQL, NATS and Redis", self._start_servers)
         seeded = self._folder.path / "seeded"
+        if seeded.exists():
+            self._watch("ingress", "")  # it takes longest to load: beside all the rest
         self._step("database tables and matcher", self._start_matcher)
         if not seeded.exists():
             # Before the ingress, so that the first thing it reads is the whole listing.
             self._step("demo instruments and accounts", self._seed)
             write_private(seeded, "the demo listing was sent to the matcher\n")
-        self._step("ledger and ingress", self._start_services)
+            self._watch("ingress", "")
+        self._step("ledger and ingress", self._start_ledger)
+        if self._demo:
+            self._start_demo()
 
     def stop(self) -> None:
         """Those that take orders first, so that what they took is published and written."""
@@ -151,17 +156,16 @@ class Exchange:
             raise migrate.failure("failed")
         self.supervisor.wait_until_ready(["matcher"], READY_TIMEOUT_S)
 
-    def _start_services(self) -> None:
+    def _start_ledger(self) -> None:
         self._watch("ledger", "ledger_metrics")
-        self._watch("ingress", "")
         self.supervisor.wait_until_ready(["ledger", "ingress"], READY_TIMEOUT_S)
-        if self._demo:
-            demo = self._service("tools.demo")
-            demo.name = "demo"
-            self.logs.follow(demo.log_path)
-            self.supervisor.start(
-                Part(child=demo, is_ready=lambda: True, stop_timeout_s=SERVICE_STOP_TIMEOUT_S)
-            )
+
+    def _start_demo(self) -> None:
+        demo = self._service("tools.demo")
+        self.logs.follow(demo.log_path)
+        self.supervisor.start(
+            Part(child=demo, is_ready=lambda: True, stop_timeout_s=SERVICE_STOP_TIMEOUT_S)
+        )
 
     def _watch(self, name: str, port_name: str) -> None:
         port = self._ports[port_name] if port_name else self._http_port
