@@ -1,0 +1,785 @@
+"""The slow, obviously right engine: what the C++ engine must equal, event for event.
+
+Plain dicts and lists, whole-book scans, Python's unlimited integers. Every rule of trading is
+written out once, in the order in which it is checked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradepit.protocol import wire
+from tradepit.protocol.wire import (
+    AccountState,
+    CancelReason,
+    ExecutionKind,
+    ExecutionReport,
+    Liquidity,
+    MessageType,
+    OrderFlag,
+    OrderStatus,
+    OrderType,
+    Reason,
+    ReplaceFlag,
+    ReportFlag,
+    Side,
+    TimeInForce,
+    TradingState,
+)
+
+HOUSE = 0
+INFINITE_TICKS = 1 << 80
+COMMAND_TYPES: dict[type[Any], MessageType] = {
+    wire.NewOrder: MessageType.NEW_ORDER,
+    wire.CancelOrder: MessageType.CANCEL_ORDER,
+    wire.ReplaceOrder: MessageType.REPLACE_ORDER,
+    wire.MassCancel: MessageType.MASS_CANCEL,
+    wire.SetAsset: MessageType.SET_ASSET,
+    wire.SetInstrument: MessageType.SET_INSTRUMENT,
+    wire.SetAccount: MessageType.SET_ACCOUNT,
+    wire.Credit: MessageType.CREDIT,
+    wire.Debit: MessageType.DEBIT,
+}
+
+
+def chain_digest(digest: int, data: bytes) -> int:
+    """The digest after `data`, word by word."""
+    for offset in range(0, len(data), 8):
+        word = int.from_bytes(data[offset : offset + 8], "little")
+        digest = ((digest ^ word) * 0x9E3779B97F4A7C15) % 2**64
+        digest ^= digest >> 32
+    return digest
+
+
+def fee(notional_units: int, ppm: int) -> int:
+    return notional_units * ppm // 1_000_000
+
+
+def is_symbol(symbol: str) -> bool:
+    return 1 <= len(symbol) <= 16 and all("!" <= character <= "~" for character in symbol)
+
+
+def tick_lot_units(
+    tick_size: int,
+    lot_size_units: int,
+    price_decimals: int,
+    base_decimals: int,
+    quote_decimals: int,
+) -> int | None:
+    """One tick times one lot in the quote asset's smallest unit; None if it is not whole."""
+    numerator: int = tick_size * lot_size_units * 10**quote_decimals
+    denominator: int = 10 ** (price_decimals + base_decimals)
+    if numerator % denominator or numerator // denominator < 1:
+        return None
+    return numerator // denominator
+
+
+@dataclass
+class Order:
+    order_id: int
+    account_id: int
+    client_order_id: int
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    flags: int
+    price_ticks: int
+    quantity_lots: int
+    maker_fee_ppm: int
+    hold_fee_ppm: int
+    filled_lots: int = 0
+
+    @property
+    def open_lots(self) -> int:
+        return self.quantity_lots - self.filled_lots
+
+    @property
+    def limit_ticks(self) -> int:
+        if self.order_type == OrderType.LIMIT:
+            return self.price_ticks
+        return INFINITE_TICKS if self.side == Side.BUY else 0
+
+
+@dataclass
+class Funds:
+    available: int = 0
+    held: int = 0
+
+
+@dataclass
+class Limits:
+    shard_id: int = 0
+    max_orders: int = 1 << 20
+    client_order_ids: int = 1 << 20
+    transfer_ids: int = 1 << 20
+    max_accounts: int = 1 << 16
+    max_instruments: int = 1 << 10
+    max_assets: int = 1 << 6
+
+
+@dataclass
+class ReferenceEngine:
+    """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
+
+    limits: Limits = field(default_factory=Limits)
+    seq: int = 0
+    digest: int = 0x5450424F4F4B3031
+    order_counter: int = 0
+    trade_counter: int = 0
+    assets: dict[int, wire.AssetChanged] = field(default_factory=dict)
+    instruments: dict[int, wire.InstrumentChanged] = field(default_factory=dict)
+    accounts: dict[int, int] = field(default_factory=lambda: {HOUSE: AccountState.ACTIVE})
+    funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
+    resting: list[Order] = field(default_factory=list)  # in order of priority at one price
+    recent_client_ids: list[tuple[int, int]] = field(default_factory=list)
+    recent_transfers: list[int] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    reports: list[ExecutionReport] = field(default_factory=list)
+    command: Any = None
+
+    # ---- what anyone may ask ----------------------------------------------------------------
+
+    def funds_of(self, account_id: int, asset_id: int) -> Funds:
+        return self.funds.setdefault((account_id, asset_id), Funds())
+
+    def supply(self, asset_id: int) -> int:
+        return sum(
+            funds.available + funds.held
+            for (_, other_id), funds in self.funds.items()
+            if other_id == asset_id
+        )
+
+    def queue(self, instrument_id: int, side: int) -> list[Order]:
+        """The side's orders, best price first, oldest first at one price."""
+        orders = [o for o in self.resting if (o.instrument_id, o.side) == (instrument_id, side)]
+        return sorted(orders, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
+
+    def book(
+        self, instrument_id: int
+    ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+        """Bids and asks as (price, lots, orders), best first."""
+        sides = []
+        for side in (Side.BUY, Side.SELL):
+            levels: dict[int, tuple[int, int]] = {}
+            for order in self.queue(instrument_id, side):
+                lots, count = levels.get(order.price_ticks, (0, 0))
+                levels[order.price_ticks] = (lots + order.open_lots, count + 1)
+            sides.append([(price, lots, count) for price, (lots, count) in levels.items()])
+        return sides[0], sides[1]
+
+    # ---- commands ---------------------------------------------------------------------------
+
+    def apply(self, command: Any) -> list[Any]:
+        self.seq += 1
+        self.command = command
+        self.events, self.reports = [], []
+        handlers: dict[type[Any], Callable[[Any], None]] = {
+            wire.NewOrder: self.new_order,
+            wire.CancelOrder: self.cancel_order,
+            wire.ReplaceOrder: self.replace_order,
+            wire.MassCancel: self.mass_cancel,
+            wire.SetAsset: self.set_asset,
+            wire.SetInstrument: self.set_instrument,
+            wire.SetAccount: self.set_account,
+            wire.Credit: self.credit,
+            wire.Debit: self.debit,
+        }
+        handlers[type(command)](command)
+        if isinstance(command, wire.NewOrder | wire.CancelOrder | wire.ReplaceOrder):
+            answers = [i for i, r in enumerate(self.reports) if r.liquidity != Liquidity.MAKER]
+            last = answers[-1]
+            self.reports[last] = self.reports[last]._replace(flags=ReportFlag.LAST)
+        return self.events
+
+    def new_order(self, command: wire.NewOrder) -> None:
+        reason = self.judge_new(command)
+        if reason:
+            self.emit(
+                wire.OrderRejected,
+                account_id=command.account_id,
+                client_order_id=command.client_order_id,
+                instrument_id=command.instrument_id,
+                reason=reason,
+                command_type=MessageType.NEW_ORDER,
+            )
+            self.report_rejected(
+                reason,
+                client_order_id=command.client_order_id,
+                price_ticks=command.price_ticks,
+                quantity_lots=command.quantity_lots,
+                instrument_id=command.instrument_id,
+                side=command.side,
+                order_type=command.order_type,
+                time_in_force=command.time_in_force,
+                order_flags=command.flags,
+            )
+            return
+        self.order_counter += 1
+        terms = self.instruments[command.instrument_id]
+        order = Order(
+            order_id=self.limits.shard_id << 48 | self.order_counter,
+            account_id=command.account_id,
+            client_order_id=command.client_order_id,
+            instrument_id=command.instrument_id,
+            side=command.side,
+            order_type=command.order_type,
+            time_in_force=command.time_in_force,
+            flags=command.flags,
+            price_ticks=command.price_ticks,
+            quantity_lots=command.quantity_lots,
+            maker_fee_ppm=terms.maker_fee_ppm,
+            hold_fee_ppm=max(terms.maker_fee_ppm, terms.taker_fee_ppm),
+        )
+        if order.client_order_id:
+            self.recent_client_ids.append((order.account_id, order.client_order_id))
+        self.emit(
+            wire.OrderAccepted,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.quantity_lots,
+            instrument_id=order.instrument_id,
+            side=order.side,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            flags=order.flags,
+        )
+        self.report(order, ExecutionKind.ACCEPTED)
+        self.trade_and_rest(order)
+
+    def judge_new(self, command: wire.NewOrder) -> Reason:
+        terms = self.instruments.get(command.instrument_id)
+        if terms is None:
+            return Reason.UNKNOWN_INSTRUMENT
+        if terms.trading_state != TradingState.CONTINUOUS:
+            return Reason.INSTRUMENT_HALTED
+        if command.account_id == HOUSE or command.account_id not in self.accounts:
+            return Reason.UNKNOWN_ACCOUNT
+        if self.accounts[command.account_id] != AccountState.ACTIVE:
+            return Reason.ACCOUNT_SUSPENDED
+        if command.side not in (Side.BUY, Side.SELL):
+            return Reason.INVALID_SIDE
+        if command.order_type not in (OrderType.LIMIT, OrderType.MARKET):
+            return Reason.INVALID_ORDER_TYPE
+        is_limit = command.order_type == OrderType.LIMIT
+        allowed = [TimeInForce.IOC, TimeInForce.FOK]
+        if is_limit:
+            allowed.append(TimeInForce.GTC)
+        if command.time_in_force not in allowed:
+            return Reason.INVALID_TIME_IN_FORCE
+        is_gtc = command.time_in_force == TimeInForce.GTC
+        if command.flags not in (0, OrderFlag.POST_ONLY) or (command.flags and not is_gtc):
+            return Reason.INVALID_FLAGS
+        if is_limit and not terms.price_ticks_min <= command.price_ticks <= terms.price_ticks_max:
+            return Reason.INVALID_PRICE
+        if not is_limit and command.price_ticks != 0:
+            return Reason.INVALID_PRICE
+        if not terms.quantity_lots_min <= command.quantity_lots <= terms.quantity_lots_max:
+            return Reason.INVALID_QUANTITY
+        if command.client_order_id >= 2**63:
+            return Reason.INVALID_CLIENT_ORDER_ID
+        if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
+            return Reason.DUPLICATE_CLIENT_ORDER_ID
+
+        limit_ticks = command.price_ticks
+        if not is_limit:
+            limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
+        fills = self.fills(command.instrument_id, command.side, limit_ticks, command.quantity_lots)
+        if command.side == Side.SELL:
+            need = command.quantity_lots * terms.lot_size_units
+            have = self.funds_of(command.account_id, terms.base_asset_id).available
+        else:
+            have = self.funds_of(command.account_id, terms.quote_asset_id).available
+            if is_limit:
+                notional = command.price_ticks * command.quantity_lots * terms.tick_lot_units
+                need = notional + fee(notional, max(terms.maker_fee_ppm, terms.taker_fee_ppm))
+            else:
+                need = 0
+                for maker, lots in fills:
+                    notional = maker.price_ticks * lots * terms.tick_lot_units
+                    need += notional + fee(notional, terms.taker_fee_ppm)
+        if need > have:
+            return Reason.INSUFFICIENT_FUNDS
+        if command.flags & OrderFlag.POST_ONLY and fills:
+            return Reason.POST_ONLY_WOULD_TRADE
+        fillable = sum(lots for _, lots in fills)
+        if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
+            return Reason.FOK_NOT_FILLABLE
+        if is_gtc and len(self.resting) >= self.limits.max_orders:
+            return Reason.TOO_MANY_ORDERS
+        return Reason.NONE
+
+    def cancel_order(self, command: wire.CancelOrder) -> None:
+        order = self.find(command)
+        if order is not None:
+            self.cancel(order, CancelReason.REQUESTED)
+            return
+        known = command.account_id != HOUSE and command.account_id in self.accounts
+        self.reject_about(command, Reason.UNKNOWN_ORDER if known else Reason.UNKNOWN_ACCOUNT, None)
+
+    def replace_order(self, command: wire.ReplaceOrder) -> None:
+        order = self.find(command)
+        if order is None:
+            if command.account_id == HOUSE or command.account_id not in self.accounts:
+                reason = Reason.UNKNOWN_ACCOUNT
+            elif self.accounts[command.account_id] != AccountState.ACTIVE:
+                reason = Reason.ACCOUNT_SUSPENDED
+            else:
+                reason = Reason.UNKNOWN_ORDER
+            self.reject_about(command, reason, None)
+            return
+        terms = self.instruments[order.instrument_id]
+        price_ticks = command.price_ticks or order.price_ticks
+        quantity_lots = command.quantity_lots or order.quantity_lots
+        reason = self.judge_replace(order, price_ticks, quantity_lots)
+        if reason:
+            self.reject_about(command, reason, order)
+            return
+        keeps_place = price_ticks == order.price_ticks and quantity_lots < order.quantity_lots
+        self.release_hold(order)
+        order.price_ticks = price_ticks
+        order.quantity_lots = quantity_lots
+        order.maker_fee_ppm = terms.maker_fee_ppm
+        order.hold_fee_ppm = max(terms.maker_fee_ppm, terms.taker_fee_ppm)
+        self.emit(
+            wire.OrderReplaced,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.quantity_lots,
+            filled_lots=order.filled_lots,
+            instrument_id=order.instrument_id,
+            side=order.side,
+            flags=ReplaceFlag.KEPT_PRIORITY if keeps_place else 0,
+        )
+        self.report(order, ExecutionKind.REPLACED)
+        if keeps_place:
+            self.take_hold(order)
+            return
+        self.resting.remove(order)
+        self.trade_and_rest(order)
+
+    def judge_replace(self, order: Order, price_ticks: int, quantity_lots: int) -> Reason:
+        terms = self.instruments[order.instrument_id]
+        if terms.trading_state != TradingState.CONTINUOUS:
+            return Reason.INSTRUMENT_HALTED
+        if self.accounts[order.account_id] != AccountState.ACTIVE:
+            return Reason.ACCOUNT_SUSPENDED
+        if not terms.price_ticks_min <= price_ticks <= terms.price_ticks_max:
+            return Reason.INVALID_PRICE
+        if not terms.quantity_lots_min <= quantity_lots <= terms.quantity_lots_max:
+            return Reason.INVALID_QUANTITY
+        if quantity_lots <= order.filled_lots:
+            return Reason.QUANTITY_BELOW_FILLED
+        asset_id, held = self.hold(order)
+        open_lots = quantity_lots - order.filled_lots
+        if order.side == Side.SELL:
+            need = open_lots * terms.lot_size_units
+        else:
+            notional = price_ticks * open_lots * terms.tick_lot_units
+            need = notional + fee(notional, max(terms.maker_fee_ppm, terms.taker_fee_ppm))
+        if need - held > self.funds_of(order.account_id, asset_id).available:
+            return Reason.INSUFFICIENT_FUNDS
+        if order.flags & OrderFlag.POST_ONLY and self.fills(
+            order.instrument_id, order.side, price_ticks, 1
+        ):
+            return Reason.POST_ONLY_WOULD_TRADE
+        return Reason.NONE
+
+    def mass_cancel(self, command: wire.MassCancel) -> None:
+        if command.instrument_id and command.instrument_id not in self.instruments:
+            self.reject_command(Reason.UNKNOWN_INSTRUMENT, command.account_id)
+        elif command.account_id == HOUSE or command.account_id not in self.accounts:
+            self.reject_command(Reason.UNKNOWN_ACCOUNT, command.account_id)
+        elif command.side not in (0, Side.BUY, Side.SELL):
+            self.reject_command(Reason.INVALID_SIDE, command.account_id)
+        else:
+            orders = [
+                order
+                for order in sorted(self.resting, key=lambda order: order.order_id)
+                if order.account_id == command.account_id
+                and command.instrument_id in (0, order.instrument_id)
+                and command.side in (0, order.side)
+            ]
+            taken = orders[: wire.CANCELS_PER_COMMAND_MAX]
+            for order in taken:
+                self.cancel(order, CancelReason.MASS_CANCEL)
+            self.emit(
+                wire.MassCanceled,
+                account_id=command.account_id,
+                canceled_count=len(taken),
+                remaining_count=len(orders) - len(taken),
+            )
+
+    def set_asset(self, command: wire.SetAsset) -> None:
+        listed = self.assets.get(command.asset_id)
+        if (
+            not 1 <= command.asset_id <= self.limits.max_assets
+            or not is_symbol(command.symbol)
+            or command.decimals > wire.DECIMALS_MAX
+            or (listed is not None and listed.decimals != command.decimals)
+        ):
+            self.reject_command(Reason.INVALID_ASSET)
+            return
+        self.assets[command.asset_id] = self.emit(
+            wire.AssetChanged,
+            symbol=command.symbol,
+            asset_id=command.asset_id,
+            decimals=command.decimals,
+        )
+
+    def set_instrument(self, command: wire.SetInstrument) -> None:
+        if not {command.base_asset_id, command.quote_asset_id} <= self.assets.keys():
+            self.reject_command(Reason.UNKNOWN_ASSET)
+            return
+        tick_lot = tick_lot_units(
+            command.tick_size,
+            command.lot_size_units,
+            command.price_decimals,
+            self.assets[command.base_asset_id].decimals,
+            self.assets[command.quote_asset_id].decimals,
+        )
+        if not self.is_sound(command, tick_lot):
+            self.reject_command(Reason.INVALID_INSTRUMENT)
+            return
+        terms = {
+            name: value
+            for name, value in command._asdict().items()
+            if name not in ("request_id", "time_ns")
+        }
+        self.instruments[command.instrument_id] = self.emit(
+            wire.InstrumentChanged, tick_lot_units=tick_lot, **terms
+        )
+
+    def is_sound(self, command: wire.SetInstrument, tick_lot: int | None) -> bool:
+        if (
+            not 1 <= command.instrument_id <= self.limits.max_instruments
+            or command.base_asset_id == command.quote_asset_id
+            or not is_symbol(command.symbol)
+            or command.tick_size < 1
+            or command.lot_size_units < 1
+            or not 1 <= command.price_ticks_min <= command.price_ticks_max <= wire.PRICE_TICKS_MAX
+            or not 1
+            <= command.quantity_lots_min
+            <= command.quantity_lots_max
+            <= wire.QUANTITY_LOTS_MAX
+            or command.maker_fee_ppm > wire.FEE_PPM_MAX
+            or command.taker_fee_ppm > wire.FEE_PPM_MAX
+            or command.price_decimals > wire.DECIMALS_MAX
+            or command.trading_state not in (TradingState.CONTINUOUS, TradingState.HALTED)
+            or tick_lot is None
+        ):
+            return False
+        listed = self.instruments.get(command.instrument_id)
+        for name in (
+            "base_asset_id",
+            "quote_asset_id",
+            "tick_size",
+            "lot_size_units",
+            "price_decimals",
+        ):
+            if listed is not None and getattr(listed, name) != getattr(command, name):
+                return False
+        notional = command.price_ticks_max * command.quantity_lots_max * tick_lot
+        largest = notional + fee(notional, max(command.maker_fee_ppm, command.taker_fee_ppm))
+        base_units = command.quantity_lots_max * command.lot_size_units
+        return largest < wire.UNITS_MAX and base_units < wire.UNITS_MAX
+
+    def set_account(self, command: wire.SetAccount) -> None:
+        is_new = command.account_id not in self.accounts
+        if is_new and len(self.accounts) - 1 >= self.limits.max_accounts:
+            self.reject_command(Reason.TOO_MANY_ACCOUNTS, command.account_id)
+        elif not 1 <= command.account_id <= wire.ACCOUNT_ID_MAX or command.state not in (
+            AccountState.ACTIVE,
+            AccountState.SUSPENDED,
+        ):
+            self.reject_command(Reason.INVALID_ACCOUNT, command.account_id)
+        else:
+            self.accounts[command.account_id] = command.state
+            self.emit(wire.AccountChanged, account_id=command.account_id, state=command.state)
+
+    def credit(self, command: wire.Credit) -> None:
+        if command.account_id not in self.accounts:
+            reason = Reason.UNKNOWN_ACCOUNT
+        elif command.transfer_id in self.recent_transfers:
+            reason = Reason.DUPLICATE_TRANSFER
+        elif command.asset_id not in self.assets:
+            reason = Reason.UNKNOWN_ASSET
+        elif (
+            command.amount_units < 1
+            or self.supply(command.asset_id) + command.amount_units > wire.UNITS_MAX
+            or not 1 <= command.transfer_id < 2**63
+        ):
+            reason = Reason.INVALID_AMOUNT
+        else:
+            self.transfer(command, command.amount_units)
+            return
+        self.reject_command(reason, command.account_id)
+
+    def debit(self, command: wire.Debit) -> None:
+        if command.account_id not in self.accounts:
+            reason = Reason.UNKNOWN_ACCOUNT
+        elif command.transfer_id in self.recent_transfers:
+            reason = Reason.DUPLICATE_TRANSFER
+        elif command.asset_id in self.assets and (
+            command.amount_units > self.funds_of(command.account_id, command.asset_id).available
+        ):
+            reason = Reason.INSUFFICIENT_FUNDS
+        elif command.asset_id not in self.assets:
+            reason = Reason.UNKNOWN_ASSET
+        elif command.amount_units < 1 or not 1 <= command.transfer_id < 2**63:
+            reason = Reason.INVALID_AMOUNT
+        else:
+            self.transfer(command, -command.amount_units)
+            return
+        self.reject_command(reason, command.account_id)
+
+    # ---- steps that commands share ----------------------------------------------------------
+
+    def transfer(self, command: wire.Credit | wire.Debit, delta_units: int) -> None:
+        funds = self.funds_of(command.account_id, command.asset_id)
+        funds.available += delta_units
+        self.recent_transfers.append(command.transfer_id)
+        self.recent_transfers = self.recent_transfers[-self.limits.transfer_ids :]
+        self.emit(
+            wire.BalanceChanged,
+            account_id=command.account_id,
+            transfer_id=command.transfer_id,
+            delta_units=delta_units,
+            available_units=funds.available,
+            held_units=funds.held,
+            asset_id=command.asset_id,
+        )
+
+    def is_used(self, account_id: int, client_order_id: int) -> bool:
+        name = (account_id, client_order_id)
+        return name in self.recent_client_ids[-self.limits.client_order_ids :] or name in [
+            (order.account_id, order.client_order_id) for order in self.resting
+        ]
+
+    def find(self, command: wire.CancelOrder | wire.ReplaceOrder) -> Order | None:
+        for order in self.resting:
+            if order.account_id != command.account_id:
+                continue
+            if command.order_id:
+                if order.order_id == command.order_id:
+                    return order
+            elif command.client_order_id and order.client_order_id == command.client_order_id:
+                return order
+        return None
+
+    def fills(
+        self, instrument_id: int, side: int, limit_ticks: int, open_lots: int
+    ) -> list[tuple[Order, int]]:
+        """(maker, lots) for each trade that a taker would have now, fill limit included."""
+        found: list[tuple[Order, int]] = []
+        for maker in self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY):
+            is_beyond = (
+                maker.price_ticks > limit_ticks
+                if side == Side.BUY
+                else maker.price_ticks < limit_ticks
+            )
+            if is_beyond or not open_lots or len(found) == wire.FILLS_PER_COMMAND_MAX:
+                break
+            lots = min(open_lots, maker.open_lots)
+            found.append((maker, lots))
+            open_lots -= lots
+        return found
+
+    def trade_and_rest(self, taker: Order) -> None:
+        """Trade an order that is not in the book; what stays open rests or is canceled."""
+        for maker, lots in self.fills(
+            taker.instrument_id, taker.side, taker.limit_ticks, taker.open_lots
+        ):
+            self.trade(taker, maker, lots)
+        if not taker.open_lots:
+            return
+        if self.fills(taker.instrument_id, taker.side, taker.limit_ticks, 1):
+            self.end(taker, CancelReason.FILL_LIMIT)
+        elif taker.time_in_force == TimeInForce.GTC:
+            self.resting.append(taker)
+            self.take_hold(taker)
+        else:
+            self.end(taker, CancelReason.IOC_REMAINDER)
+
+    def trade(self, taker: Order, maker: Order, lots: int) -> None:
+        terms = self.instruments[taker.instrument_id]
+        notional = maker.price_ticks * lots * terms.tick_lot_units
+        base_units = lots * terms.lot_size_units
+        maker_fee = fee(notional, maker.maker_fee_ppm)
+        taker_fee = fee(notional, terms.taker_fee_ppm)
+        # The maker's hold goes back, the exact amounts move, and what is open is held again.
+        self.release_hold(maker)
+        for order, order_fee in ((taker, taker_fee), (maker, maker_fee)):
+            quote = self.funds_of(order.account_id, terms.quote_asset_id)
+            base = self.funds_of(order.account_id, terms.base_asset_id)
+            sign = 1 if order.side == Side.BUY else -1
+            quote.available -= sign * notional + order_fee
+            base.available += sign * base_units
+            order.filled_lots += lots
+        self.funds_of(HOUSE, terms.quote_asset_id).available += maker_fee + taker_fee
+        self.take_hold(maker)
+        if not maker.open_lots:
+            self.resting.remove(maker)
+        self.trade_counter += 1
+        trade = self.emit(
+            wire.Trade,
+            trade_id=self.limits.shard_id << 48 | self.trade_counter,
+            price_ticks=maker.price_ticks,
+            quantity_lots=lots,
+            notional_units=notional,
+            base_units=base_units,
+            maker_order_id=maker.order_id,
+            taker_order_id=taker.order_id,
+            maker_account_id=maker.account_id,
+            taker_account_id=taker.account_id,
+            maker_client_order_id=maker.client_order_id,
+            taker_client_order_id=taker.client_order_id,
+            maker_fee_units=maker_fee,
+            taker_fee_units=taker_fee,
+            maker_remaining_lots=maker.open_lots,
+            taker_remaining_lots=taker.open_lots,
+            instrument_id=taker.instrument_id,
+            taker_side=taker.side,
+        )
+        for order, order_fee, liquidity in (
+            (taker, taker_fee, Liquidity.TAKER),
+            (maker, maker_fee, Liquidity.MAKER),
+        ):
+            self.report(
+                order,
+                ExecutionKind.TRADE,
+                trade_id=trade.trade_id,
+                trade_price_ticks=trade.price_ticks,
+                trade_quantity_lots=lots,
+                fee_units=order_fee,
+                liquidity=liquidity,
+            )
+
+    def cancel(self, order: Order, reason: CancelReason) -> None:
+        self.release_hold(order)
+        self.resting.remove(order)
+        self.end(order, reason)
+
+    def end(self, order: Order, reason: CancelReason) -> None:
+        self.emit(
+            wire.OrderCanceled,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            canceled_lots=order.open_lots,
+            filled_lots=order.filled_lots,
+            price_ticks=order.price_ticks,
+            instrument_id=order.instrument_id,
+            side=order.side,
+            reason=reason,
+        )
+        self.report(
+            order,
+            ExecutionKind.CANCELED,
+            remaining_lots=0,
+            status=OrderStatus.CANCELED,
+            cancel_reason=reason,
+        )
+
+    def hold(self, order: Order) -> tuple[int, int]:
+        """(asset, units) that the open part of an order reserves."""
+        terms = self.instruments[order.instrument_id]
+        if order.side == Side.SELL:
+            return terms.base_asset_id, order.open_lots * terms.lot_size_units
+        notional = order.price_ticks * order.open_lots * terms.tick_lot_units
+        return terms.quote_asset_id, notional + fee(notional, order.hold_fee_ppm)
+
+    def take_hold(self, order: Order) -> None:
+        asset_id, units = self.hold(order)
+        funds = self.funds_of(order.account_id, asset_id)
+        funds.available -= units
+        funds.held += units
+        assert funds.available >= 0
+
+    def release_hold(self, order: Order) -> None:
+        asset_id, units = self.hold(order)
+        funds = self.funds_of(order.account_id, asset_id)
+        funds.available += units
+        funds.held -= units
+        assert funds.held >= 0
+
+    # ---- events and reports -----------------------------------------------------------------
+
+    def emit(self, kind: Any, **fields: Any) -> Any:
+        event = kind(seq=self.seq, time_ns=self.command.time_ns, **fields)
+        self.events.append(event)
+        self.digest = chain_digest(self.digest, event.encode())
+        return event
+
+    def reject_command(self, reason: Reason, account_id: int = 0) -> None:
+        self.emit(
+            wire.CommandRejected,
+            account_id=account_id,
+            reason=reason,
+            command_type=COMMAND_TYPES[type(self.command)],
+        )
+
+    def reject_about(
+        self, command: wire.CancelOrder | wire.ReplaceOrder, reason: Reason, order: Order | None
+    ) -> None:
+        self.emit(
+            wire.OrderRejected,
+            order_id=command.order_id,
+            account_id=command.account_id,
+            client_order_id=command.client_order_id,
+            reason=reason,
+            command_type=COMMAND_TYPES[type(command)],
+        )
+        if order is None:
+            self.report_rejected(
+                reason, order_id=command.order_id, client_order_id=command.client_order_id
+            )
+        else:
+            self.report(order, ExecutionKind.REJECTED, reason=reason)
+
+    def report_rejected(self, reason: Reason, **fields: Any) -> None:
+        self.reports.append(
+            ExecutionReport(
+                request_id=self.command.request_id,
+                seq=self.seq,
+                time_ns=self.command.time_ns,
+                account_id=self.command.account_id,
+                reason=reason,
+                kind=ExecutionKind.REJECTED,
+                status=OrderStatus.REJECTED,
+                command_type=COMMAND_TYPES[type(self.command)],
+                **fields,
+            )
+        )
+
+    def report(self, order: Order, kind: ExecutionKind, **fields: Any) -> None:
+        status = OrderStatus.OPEN
+        if order.filled_lots:
+            status = OrderStatus.PARTIALLY_FILLED if order.open_lots else OrderStatus.FILLED
+        report = ExecutionReport(
+            request_id=self.command.request_id,
+            seq=self.seq,
+            time_ns=self.command.time_ns,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.quantity_lots,
+            filled_lots=order.filled_lots,
+            remaining_lots=order.open_lots,
+            instrument_id=order.instrument_id,
+            kind=kind,
+            status=status,
+            side=order.side,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            order_flags=order.flags,
+            command_type=COMMAND_TYPES[type(self.command)],
+        )._replace(**fields)
+        if report.liquidity == Liquidity.MAKER:
+            report = report._replace(request_id=0)
+        self.reports.append(report)
