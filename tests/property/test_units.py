@@ -67,8 +67,33 @@ def test_plain_decimals_are_refused_only_for_a_reason(text: str, decimals: int) 
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "1.", ".5", "+1", "-1", " 1", "1 ", "1e3", "NaN", "Infinity", "1_000", "0x10"]
-    + ["1,5", "٣", "1٣", "²", "1.2.3", "007", "00", "1\n", "\x00", "9" * 41, "9" * 5000, "1e99"],  # noqa: RUF005 - two lines of samples
+    [
+        "",
+        ".",
+        "1.",
+        ".5",
+        "+1",
+        "-1",
+        " 1",
+        "1 ",
+        "1e3",
+        "NaN",
+        "Infinity",
+        "1_000",
+        "0x10",
+        "1,5",
+        "٣",
+        "1٣",
+        "²",
+        "1.2.3",
+        "007",
+        "00",
+        "1\n",
+        "\x00",
+        "9" * 41,
+        "9" * 5000,
+        "1e999999999",
+    ],
 )
 def test_what_is_not_a_plain_decimal_is_refused(text: str) -> None:
     with pytest.raises(InvalidDecimal):

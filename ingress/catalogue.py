@@ -1,0 +1,128 @@
+"""What is listed: assets and instruments as the matcher describes them, kept per worker."""
+
+import asyncio
+import logging
+from typing import NamedTuple
+
+from tradepit.ingress.errors import Problem
+from tradepit.ingress.router import Router
+from tradepit.protocol import wire
+from tradepit.protocol.errors import TradepitError
+from tradepit.protocol.units import InstrumentUnits
+
+log = logging.getLogger(__name__)
+
+REFRESH_INTERVAL_S = 1.0  # an unknown symbol asks the matcher no more often than this
+FOLLOW_INTERVAL_S = 0.05
+
+
+class Asset(NamedTuple):
+    """`decimals`: the smallest unit is 10^-decimals."""
+
+    asset_id: int
+    symbol: str
+    decimals: int
+
+
+class Instrument(NamedTuple):
+    """An instrument, its shard, and the scales that turn its text into integers and back."""
+
+    instrument_id: int
+    symbol: str
+    shard_id: int
+    base: Asset
+    quote: Asset
+    units: InstrumentUnits
+    terms: wire.InstrumentChanged
+
+
+class Catalogue:
+    """Instruments by symbol and by id, assets by id. Empty until the matcher has answered once."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._loaded_epochs: dict[int, int] = {}
+        self._loading: asyncio.Task[None] | None = None
+        self._loaded_s = float("-inf")
+        self.loaded = asyncio.Event()  # set when the matcher has answered once
+        self.assets: dict[int, Asset] = {}
+        self.by_symbol: dict[str, Instrument] = {}
+        self.by_id: dict[int, Instrument] = {}
+
+    async def follow(self) -> None:
+        """Load at the first logon and again at each later one: a new matcher may list more."""
+        while True:
+            if any(
+                link.up and self._loaded_epochs.get(link.shard_id) != link.epoch
+                for link in self._router.all()
+            ):
+                try:
+                    await self.refresh()
+                except (TradepitError, Problem) as error:
+                    log.warning("instruments_not_loaded error=%s", type(error).__name__)
+            await asyncio.sleep(FOLLOW_INTERVAL_S)
+
+    async def find(self, symbol: str) -> Instrument:
+        """The instrument, after asking the matcher if it is not known here.
+
+        Raises Problem(unknown_instrument), and what a request to the matcher raises.
+        """
+        found = self.by_symbol.get(symbol)
+        if found is None:
+            await self.refresh(age_s_max=REFRESH_INTERVAL_S)
+            found = self.by_symbol.get(symbol)
+        if found is None:
+            raise Problem("unknown_instrument", "symbol names no instrument", field="symbol")
+        return found
+
+    async def of_id(self, instrument_id: int) -> Instrument:
+        """The instrument of an id that the matcher or the ledger named."""
+        if instrument_id not in self.by_id:
+            await self.refresh(age_s_max=REFRESH_INTERVAL_S)
+        if instrument_id not in self.by_id:  # the ledger can be older than this matcher's data
+            raise Problem("unknown_instrument", f"instrument {instrument_id} is not listed")
+        return self.by_id[instrument_id]
+
+    async def refresh(self, age_s_max: float = 0.0) -> None:
+        """Ask every shard, unless what is here is younger than `age_s_max`. Callers at one time
+        share one question.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._loaded_s < age_s_max:
+            return
+        if self._loading is None or self._loading.done():
+            self._loading = loop.create_task(self._load(), name="ingress.catalogue")
+        # Bounded by the requests' own deadlines. Shielded: one caller's end is not the others'.
+        await asyncio.shield(self._loading)
+
+    async def _load(self) -> None:
+        for link in self._router.all():
+            epoch = link.epoch
+            answer = await link.request(wire.InstrumentsQuery)
+            if not isinstance(answer[-1], wire.QueryEnd):
+                raise Problem("matcher_unreachable", "the matcher refused to list its instruments")
+            for record in answer:
+                if isinstance(record, wire.AssetChanged):
+                    self.assets[record.asset_id] = Asset(
+                        record.asset_id, record.symbol, record.decimals
+                    )
+            for record in answer:
+                if isinstance(record, wire.InstrumentChanged):
+                    self._list(record, link.shard_id)
+            self._loaded_epochs[link.shard_id] = epoch
+        self._loaded_s = asyncio.get_running_loop().time()
+        self.loaded.set()
+
+    def _list(self, record: wire.InstrumentChanged, shard_id: int) -> None:
+        base, quote = self.assets[record.base_asset_id], self.assets[record.quote_asset_id]
+        units = InstrumentUnits.of(
+            record, base_decimals=base.decimals, quote_decimals=quote.decimals
+        )
+        old = self.by_id.get(record.instrument_id)
+        if old is not None and old.symbol != record.symbol:
+            self.by_symbol.pop(old.symbol, None)
+        instrument = Instrument(
+            record.instrument_id, record.symbol, shard_id, base, quote, units, record
+        )
+        self.by_id[record.instrument_id] = instrument
+        self.by_symbol[record.symbol] = instrument

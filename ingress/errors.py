@@ -1,0 +1,197 @@
+"""Refusals as RFC 9457 problem documents: one table from code to HTTP status and text.
+
+The codes are the wire's reasons, in lower case, and the few that only the ingress gives.
+"""
+
+import logging
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+from litestar.status_codes import (
+    HTTP_400_BAD_REQUEST,
+    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    HTTP_500_INTERNAL_SERVER_ERROR,
+)
+from tradepit.protocol import wire
+from tradepit.protocol.errors import OutcomeUnknown, Refused, Unreachable
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES_MAX = 16 * 1024
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+# Codes of the ingress itself: what is refused before the matcher is asked, or for want of it.
+INGRESS_CODES: dict[str, tuple[int, str]] = {
+    "invalid_body": (400, "the body is not the JSON object that this request takes"),
+    "missing_field": (400, "the body lacks a field"),
+    "unknown_field": (400, "the body has a field that this request does not take"),
+    "duplicate_field": (400, "the body names a field twice"),
+    "invalid_parameter": (400, "a parameter of the path or the query breaks its rule"),
+    "unknown_parameter": (400, "the query has a parameter that this request does not take"),
+    "missing_key": (401, "this needs the header Authorization: Bearer <64 hex characters>"),
+    "not_found": (404, "there is nothing at this path"),
+    "method_not_allowed": (405, "this path does not take this method"),
+    "body_too_large": (413, f"the body is larger than {BODY_BYTES_MAX} bytes"),
+    "unsupported_media_type": (415, "the body must be JSON, with content-type application/json"),
+    "internal_error": (500, "the server failed; the failure is in its log"),
+    "matcher_unreachable": (503, "the matcher does not answer; nothing was sent: try again"),
+    "ledger_unreachable": (503, "the ledger's database does not answer: try again"),
+    "ledger_behind": (503, "the ledger has not caught up with the matcher: ask again"),
+    "outcome_unknown": (
+        504,
+        (
+            "the order was sent and no answer came in time, so it may have taken effect: ask with "
+            "GET /v1/orders?client_order_id=, or send it again under the same client_order_id, "
+            "which counts once"
+        ),
+    ),
+}
+
+CODES: dict[str, tuple[int, str]] = {
+    reason.name.lower(): (wire.REASON_HTTP_STATUS[reason], wire.REASON_TEXT[reason])
+    for reason in wire.Reason
+    if reason is not wire.Reason.NONE
+} | INGRESS_CODES
+
+# Whatever is wrong with one of these fields, the code is the reason the matcher would give.
+FIELD_CODES = {
+    "symbol": "unknown_instrument",
+    "side": "invalid_side",
+    "type": "invalid_order_type",
+    "time_in_force": "invalid_time_in_force",
+    "price": "invalid_price",
+    "quantity": "invalid_quantity",
+    "client_order_id": "invalid_client_order_id",
+    "post_only": "invalid_flags",
+}
+_FIELD_OF_REASON = {
+    reason: field
+    for field, code in FIELD_CODES.items()
+    for reason in wire.Reason
+    if reason.name.lower() == code
+} | {
+    wire.Reason.QUANTITY_BELOW_FILLED: "quantity",
+    wire.Reason.DUPLICATE_CLIENT_ORDER_ID: "client_order_id",
+}
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem. `code` is stable and meant for programs, `detail` for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+
+
+class Problem(Exception):
+    """A request that is answered with a problem document."""
+
+    def __init__(self, code: str, detail: str | None = None, *, field: str | None = None) -> None:
+        status, text = CODES[code]
+        super().__init__(code)
+        self.document = ProblemDocument(
+            type=f"urn:tradepit:problem:{code}",
+            title=code.replace("_", " ").capitalize(),
+            status=status,
+            code=code,
+            detail=detail or text,
+            field=field,
+        )
+        self.status = status
+
+    def body(self) -> bytes:
+        return _encode(self.document)
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What belongs to the status, beyond the content type."""
+        if self.status == 401:
+            return [(b"www-authenticate", b"Bearer")]
+        if self.status == 503:
+            return [(b"retry-after", b"1")]
+        if self.status == 413:  # the rest of the body is not read
+            return [(b"connection", b"close")]
+        return []
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem_of_reason(reason: int) -> Problem:
+    """A refusal by the matcher."""
+    try:
+        known = wire.Reason(reason)
+    except ValueError:
+        log.error("unknown_reason reason=%d", reason)
+        return Problem("internal_error")
+    return Problem(known.name.lower(), field=_FIELD_OF_REASON.get(known))
+
+
+def invalid_field(field: str, rule: str) -> Problem:
+    """A field whose value breaks `rule` ("must ...")."""
+    return Problem(FIELD_CODES.get(field, "invalid_body"), f"{field} {rule}", field=field)
+
+
+def invalid_parameter(name: str, rule: str) -> Problem:
+    """A path or query parameter whose value breaks `rule` ("must ...")."""
+    return Problem("invalid_parameter", f"{name} {rule}", field=name)
+
+
+def problem_of(exception: Exception) -> Problem:
+    """The problem that answers `exception`, whatever it is. What nobody foresaw is logged."""
+    match exception:
+        case Problem():
+            return exception
+        case Refused():
+            return problem_of_reason(exception.reason)
+        case OutcomeUnknown():
+            return Problem("outcome_unknown")
+        case Unreachable():
+            return Problem("matcher_unreachable")
+        case NotFoundException():
+            return Problem("not_found")
+        case MethodNotAllowedException():
+            return Problem("method_not_allowed")
+        case ValidationException():
+            return _problem_of_validation(exception)
+        case HTTPException(status_code=status) if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+            return Problem("body_too_large")
+        case HTTPException(status_code=status) if status == HTTP_400_BAD_REQUEST:
+            return Problem("invalid_parameter", exception.detail)
+        case HTTPException(status_code=status) if status < HTTP_500_INTERNAL_SERVER_ERROR:
+            return Problem("invalid_body", exception.detail)
+        case _:
+            log.error("request_failed error=%s", type(exception).__name__, exc_info=exception)
+            return Problem("internal_error")
+
+
+def _problem_of_validation(exception: ValidationException) -> Problem:
+    """Litestar's list of what is wrong with parameters: the first one is the answer."""
+    extra: Any = exception.extra
+    if isinstance(extra, list) and extra and isinstance(extra[0], dict) and "key" in extra[0]:
+        name = str(extra[0]["key"])
+        return invalid_parameter(name, f"is not valid: {extra[0].get('message', '')}")
+    return Problem("invalid_parameter", exception.detail)
+
+
+def handle_exception(request: Request[Any, Any, Any], exception: Exception) -> Response[bytes]:
+    """Litestar's exception handler for everything."""
+    problem = problem_of(exception)
+    headers = {name.decode(): value.decode() for name, value in problem.headers()}
+    if isinstance(exception, MethodNotAllowedException) and exception.headers:
+        headers |= exception.headers
+    return Response(
+        problem.body(),
+        status_code=problem.status,
+        media_type=PROBLEM_MEDIA_TYPE,
+        headers=headers,
+    )

@@ -1,0 +1,257 @@
+"""What the ledger knows: closed orders, fills, positions, from PostgreSQL and Redis.
+
+The ledger follows the matcher by some milliseconds. A reader who must see his own writes names the
+seq that he has seen, and waits, with a bound, until the ledger has it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import asyncpg
+import redis.asyncio
+from redis.exceptions import RedisError
+from tradepit.ingress.errors import Problem
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS_MAX = 4
+CONNECT_TIMEOUT_S = 2.0
+STATEMENT_TIMEOUT_S = 2.0
+CATCH_UP_TIMEOUT_S = 1.0
+POLL_FIRST_S, POLL_MAX_S = 0.004, 0.05
+REDIS_TIMEOUT_S = 0.25
+
+_ORDER_COLUMNS = """order_id, account_id, instrument_id, client_order_id, side, order_type,
+    time_in_force, flags, price_ticks, quantity_lots, filled_lots, notional_units, fee_units, status,
+    cancel_reason, updated_seq, updated_ns"""
+_POSITION_FIELDS = (
+    "bought_lots",
+    "sold_lots",
+    "bought_notional_units",
+    "sold_notional_units",
+    "fee_units",
+    "trade_count",
+    "seq",
+)
+# An account's own legs of trades, newest first. Two index scans, each bounded by the limit.
+_FILLS = """
+SELECT * FROM (
+    (SELECT * FROM trades WHERE maker_account_id = $1 AND trade_id < $2
+        AND ($3::bigint IS NULL OR instrument_id = $3)
+        AND ($4::bigint IS NULL OR maker_order_id = $4 OR taker_order_id = $4)
+     ORDER BY trade_id DESC LIMIT $5)
+    UNION
+    (SELECT * FROM trades WHERE taker_account_id = $1 AND trade_id < $2
+        AND ($3::bigint IS NULL OR instrument_id = $3)
+        AND ($4::bigint IS NULL OR maker_order_id = $4 OR taker_order_id = $4)
+     ORDER BY trade_id DESC LIMIT $5)
+) AS legs ORDER BY trade_id DESC LIMIT $5
+"""
+
+
+class Position(NamedTuple):
+    """Running sums of an account's trades in one instrument, as of `seq`."""
+
+    instrument_id: int
+    bought_lots: int
+    sold_lots: int
+    bought_notional_units: int
+    sold_notional_units: int
+    fee_units: int
+    trade_count: int
+    seq: int
+
+
+class LedgerReads:
+    """Pools of connections to PostgreSQL and Redis. Use as an async context manager; it opens
+    without either server, and each read then tells: Problem(ledger_unreachable).
+    """
+
+    def __init__(self, postgres_url: str, redis_url: str) -> None:
+        self._postgres_url = postgres_url
+        self._redis_url = redis_url
+        self._applied: dict[int, int] = {}  # newest seq seen per shard: it never falls
+
+    async def __aenter__(self) -> Self:
+        self._pool = await asyncpg.create_pool(
+            self._postgres_url,
+            min_size=0,  # opens no connection yet
+            max_size=CONNECTIONS_MAX,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=STATEMENT_TIMEOUT_S,
+            max_inactive_connection_lifetime=60.0,
+            server_settings={
+                "application_name": "tradepit-ingress",
+                "default_transaction_read_only": "on",
+                "statement_timeout": str(int(STATEMENT_TIMEOUT_S * 1000)),
+            },
+        )
+        self._redis = redis.asyncio.Redis.from_url(
+            self._redis_url,
+            socket_timeout=REDIS_TIMEOUT_S,
+            socket_connect_timeout=REDIS_TIMEOUT_S,
+            max_connections=16,
+            decode_responses=True,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._redis.aclose()
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """A connection; what its server's absence raises becomes Problem(ledger_unreachable)."""
+        try:
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                yield connection
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("ledger_unreachable error=%s", type(error).__name__)
+            raise Problem("ledger_unreachable") from error
+
+    async def applied_seq(self, shard_id: int) -> int:
+        """The newest command of the shard that is in PostgreSQL; 0 for none."""
+        async with self._connection() as connection:
+            seq = await connection.fetchval("SELECT seq FROM applied WHERE shard_id = $1", shard_id)
+        self._applied[shard_id] = int(seq or 0)
+        return self._applied[shard_id]
+
+    async def catch_up(self, shard_id: int, seq: int) -> int:
+        """Wait until the ledger has applied `seq`, at most CATCH_UP_TIMEOUT_S; where it stands."""
+        applied = self._applied.get(shard_id, 0)
+        deadline_s = asyncio.get_running_loop().time() + CATCH_UP_TIMEOUT_S
+        pause_s = POLL_FIRST_S
+        while applied < seq:
+            applied = await self.applied_seq(shard_id)
+            if applied >= seq or asyncio.get_running_loop().time() + pause_s > deadline_s:
+                break
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, POLL_MAX_S)
+        return applied
+
+    async def order(self, account_id: int, order_id: int) -> Any | None:
+        """The account's order of that id, or None."""
+        async with self._connection() as connection:
+            return await connection.fetchrow(
+                f"SELECT {_ORDER_COLUMNS} FROM orders WHERE order_id = $1 AND account_id = $2",  # noqa: S608 - a constant
+                order_id,
+                account_id,
+            )
+
+    async def orders(
+        self,
+        account_id: int,
+        *,
+        before: int,
+        statuses: Sequence[int],
+        limit: int,
+        instrument_id: int | None = None,
+        client_order_id: int | None = None,
+    ) -> list[Any]:
+        """The account's orders with ids below `before`, newest first."""
+        async with self._connection() as connection:
+            rows: list[Any] = await connection.fetch(
+                f"""SELECT {_ORDER_COLUMNS} FROM orders
+                WHERE account_id = $1 AND order_id < $2 AND status = ANY($3::smallint[])
+                    AND ($4::bigint IS NULL OR instrument_id = $4)
+                    AND ($5::bigint IS NULL OR client_order_id = $5)
+                ORDER BY order_id DESC LIMIT $6""",  # noqa: S608 - a constant
+                account_id,
+                before,
+                list(statuses),
+                instrument_id,
+                client_order_id,
+                limit,
+            )
+        return rows
+
+    async def fills(
+        self,
+        account_id: int,
+        *,
+        before: int,
+        limit: int,
+        instrument_id: int | None,
+        order_id: int | None,
+    ) -> list[Any]:
+        """The account's trades with ids below `before`, newest first."""
+        async with self._connection() as connection:
+            rows: list[Any] = await connection.fetch(
+                _FILLS, account_id, before, instrument_id, order_id, limit
+            )
+        return rows
+
+    async def recent_trades(self, instrument_id: int, limit: int) -> list[Any]:
+        """The instrument's newest trades, newest first, without parties."""
+        async with self._connection() as connection:
+            rows: list[Any] = await connection.fetch(
+                """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
+                FROM (SELECT * FROM trades ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
+                WHERE instrument_id = $1 ORDER BY trade_id DESC LIMIT $2""",
+                instrument_id,
+                limit,
+            )
+        return rows
+
+    async def cached_positions(
+        self, account_id: int, instrument_ids: Sequence[int], shard_id: int, seq: int
+    ) -> list[Position] | None:
+        """Positions from Redis, if it has all of these at `seq` or later; else None.
+
+        A position that is missing there may have been evicted: only PostgreSQL can say that there is
+        none.
+        """
+        try:
+            async with asyncio.timeout(2 * REDIS_TIMEOUT_S):
+                async with self._redis.pipeline(transaction=True) as pipeline:
+                    pipeline.hget(f"tp:applied:{shard_id}", "seq")
+                    for instrument_id in instrument_ids:
+                        pipeline.hgetall(f"tp:position:{account_id}:{instrument_id}")
+                    applied, *hashes = await pipeline.execute()
+            if applied is None or int(applied) < seq:
+                return None
+            return [
+                Position(instrument_id, *(int(found[name]) for name in _POSITION_FIELDS))
+                for instrument_id, found in zip(instrument_ids, hashes, strict=True)
+            ]
+        except (RedisError, OSError, TimeoutError, KeyError, ValueError):
+            return None
+
+    async def positions(self, account_id: int) -> list[Position]:
+        """The account's positions from PostgreSQL. The sums are numeric there, whole numbers."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                """SELECT instrument_id, bought_lots::text, sold_lots::text,
+                    bought_notional_units::text, sold_notional_units::text, fee_units::text,
+                    trade_count, seq
+                FROM positions WHERE account_id = $1 ORDER BY instrument_id""",
+                account_id,
+            )
+        return [Position(*(int(value) for value in row)) for row in rows]
+
+    async def health(self) -> dict[str, bool]:
+        """Which of the two servers answers now."""
+        postgres = cache = True
+        try:
+            await self.applied_seq(0)
+        except Problem:
+            postgres = False
+        try:
+            async with asyncio.timeout(2 * REDIS_TIMEOUT_S):
+                await self._redis.ping()
+        except (RedisError, OSError, TimeoutError):
+            cache = False
+        return {"ledger": postgres, "cache": cache}

@@ -1,0 +1,48 @@
+"""What the handlers' signatures do not tell the OpenAPI document: bodies decoded by hand, problems."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody
+from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, ProblemDocument
+
+
+def operation_with_body(
+    body: type[msgspec.Struct], examples: dict[str, dict[str, Any]]
+) -> type[Operation]:
+    """An Operation whose body is the flat Struct `body`, with its JSON schema written out."""
+    _, components = msgspec.json.schema_components((body,))
+    schema = components[body.__name__]
+    request_body = RequestBody(
+        required=True,
+        content={
+            "application/json": OpenAPIMediaType(
+                schema=cast(Any, schema),  # Litestar passes a plain schema through as it is
+                examples={
+                    name: Example(summary=name, value=value) for name, value in examples.items()
+                },
+            )
+        },
+    )
+
+    @dataclass
+    class OperationWithBody(Operation):
+        def __post_init__(self) -> None:
+            self.request_body = request_body
+
+    return OperationWithBody
+
+
+def problem_responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """The note that these statuses come with a problem document."""
+    return {
+        status: ResponseSpec(
+            ProblemDocument,
+            generate_examples=False,
+            description="Refused: `code` says why.",
+            media_type=cast(Any, PROBLEM_MEDIA_TYPE),
+        )
+        for status in statuses
+    }

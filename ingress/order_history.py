@@ -1,0 +1,248 @@
+"""Reading orders back: open ones from the matcher, closed ones from the ledger.
+
+Before the ledger is read it is given up to a second to reach the last command that changed the
+account. A list that could not be brought up to date says `"complete": false` and how far it goes; a
+single order that is not found then is 503 `ledger_behind`, not 404.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from tradepit.ingress.catalogue import Catalogue
+from tradepit.ingress.errors import Problem, invalid_parameter, problem_of_reason
+from tradepit.ingress.ledger_reads import LedgerReads
+from tradepit.ingress.openapi import problem_responses
+from tradepit.ingress.orders import (
+    ID_MAX,
+    Order,
+    link_of_order,
+    order_of_report,
+    parse_id,
+    refuse_rejects,
+)
+from tradepit.ingress.router import MatcherLink, Router
+from tradepit.protocol import wire
+
+LIMIT_MAX = 400  # what one OpenOrdersQuery may ask for
+_OPEN = (wire.OrderStatus.OPEN, wire.OrderStatus.PARTIALLY_FILLED)
+_CLOSED = (wire.OrderStatus.FILLED, wire.OrderStatus.CANCELED)
+_STATUSES = {"open": _OPEN, "closed": _CLOSED, "all": _OPEN + _CLOSED}
+
+Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="how many at most")]
+Before = Annotated[
+    str | None, QueryParameter(description="only older ones: `next` of the page before this one")
+]
+
+
+class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some orders. `next` goes into `before` (`after` for open orders) to ask for more; null at the
+    end. The page holds everything up to `as_of_seq`; `complete` is false if the account has changed
+    since and the ledger did not catch up in time.
+    """
+
+    orders: list[Order]
+    next: str | None
+    as_of_seq: int
+    complete: bool
+
+
+async def account_seq(link: MatcherLink, account_id: int) -> int:
+    """The last command that changed the account: what its owner can have seen."""
+    end = (await link.request(wire.BalancesQuery, account_id))[-1]
+    refuse_rejects(end)
+    seq: int = end.account_seq
+    return seq
+
+
+async def order_of_row(row: Any, catalogue: Catalogue) -> Order:
+    """A row of the ledger's orders."""
+    instrument = await catalogue.of_id(row["instrument_id"])
+    closed = row["status"] in _CLOSED
+    report = wire.ExecutionReport(
+        seq=row["updated_seq"],
+        time_ns=row["updated_ns"],
+        order_id=row["order_id"],
+        client_order_id=row["client_order_id"],
+        price_ticks=row["price_ticks"],
+        quantity_lots=row["quantity_lots"],
+        filled_lots=row["filled_lots"],
+        remaining_lots=0 if closed else row["quantity_lots"] - row["filled_lots"],
+        status=row["status"],
+        side=row["side"],
+        order_type=row["order_type"],
+        time_in_force=row["time_in_force"],
+        order_flags=row["flags"],
+        cancel_reason=row["cancel_reason"],
+    )
+    return order_of_report(
+        instrument,
+        report,
+        notional_units=row["notional_units"],
+        fee_units=row["fee_units"],
+        fills=[],
+    )
+
+
+async def _open_order(report: wire.ExecutionReport, catalogue: Catalogue) -> Order:
+    """An open order as the matcher reports it, which does not say what its fills cost."""
+    return order_of_report(
+        await catalogue.of_id(report.instrument_id),
+        report,
+        notional_units=None if report.filled_lots else 0,
+        fee_units=0,
+        fills=[],
+    )
+
+
+@get("/orders/{order_id:str}", responses=problem_responses(401, 403, 404, 503, 504))
+async def get_order(
+    order_id: FromPath[str],
+    account_id: NamedDependency[int],
+    catalogue: NamedDependency[Catalogue],
+    router: NamedDependency[Router],
+    ledger: NamedDependency[LedgerReads],
+) -> Order:
+    """One order, open or closed
+
+    Another account's order and one that does not exist are the same 404.
+    """
+    link, number = link_of_order(router, order_id)
+    report = (await link.request(wire.OrderQuery, account_id, number, 0))[-1]
+    if isinstance(report, wire.ExecutionReport):
+        return await _open_order(report, catalogue)
+    if report.reason != wire.Reason.UNKNOWN_ORDER:
+        raise problem_of_reason(report.reason)
+    seq = await account_seq(link, account_id)
+    applied = await ledger.catch_up(link.shard_id, seq)
+    row = await ledger.order(account_id, number)
+    if row is not None and row["status"] in _CLOSED:
+        return await order_of_row(row, catalogue)
+    if applied < seq:
+        raise Problem("ledger_behind")
+    raise problem_of_reason(wire.Reason.UNKNOWN_ORDER)
+
+
+@get("/orders", responses=problem_responses(400, 401, 403, 404, 503, 504))
+async def list_orders(
+    account_id: NamedDependency[int],
+    catalogue: NamedDependency[Catalogue],
+    router: NamedDependency[Router],
+    ledger: NamedDependency[LedgerReads],
+    status: Annotated[str, QueryParameter(description="`open`, `closed` or `all`")] = "open",
+    symbol: Annotated[str | None, QueryParameter(description="only this instrument's")] = None,
+    client_order_id: Annotated[
+        str | None, QueryParameter(description="only the order of this id, open or closed")
+    ] = None,
+    limit: Limit = 100,
+    before: Before = None,
+    after: Annotated[
+        str | None,
+        QueryParameter(description="open orders only: `next` of the page before this one"),
+    ] = None,
+) -> OrderPage:
+    """The account's orders
+
+    Open orders come from the matcher, oldest first, paged with `after`. Closed ones and `all` come
+    from the ledger, newest first, paged with `before`. With `client_order_id` the status does not
+    matter: an empty, complete list means that no order with that id was ever accepted.
+    """
+    if status not in _STATUSES:
+        raise invalid_parameter("status", "must be open, closed or all")
+    instrument_id = None if symbol is None else (await catalogue.find(symbol)).instrument_id
+    link = (
+        router.all()[0] if symbol is None else router.of_shard(catalogue.by_symbol[symbol].shard_id)
+    )
+    if client_order_id is not None:
+        number = parse_id(client_order_id)
+        if number is None:
+            raise invalid_parameter("client_order_id", "must be digits, from 1 to 2^63 - 1")
+        return await _by_client_order_id(link, account_id, number, catalogue, ledger)
+    if status == "open":
+        if before is not None:
+            raise invalid_parameter("before", "does not go with status=open: use after")
+        return await _open_page(
+            link, account_id, parse_cursor("after", after, 0), instrument_id or 0, limit, catalogue
+        )
+    if after is not None:
+        raise invalid_parameter("after", "goes with status=open only: use before")
+    seq = await account_seq(link, account_id)
+    applied = await ledger.catch_up(link.shard_id, seq)
+    rows = await ledger.orders(
+        account_id,
+        before=parse_cursor("before", before, ID_MAX),
+        statuses=_STATUSES[status],
+        instrument_id=instrument_id,
+        limit=limit,
+    )
+    return OrderPage(
+        orders=[await order_of_row(row, catalogue) for row in rows],
+        next=str(rows[-1]["order_id"]) if len(rows) == limit else None,
+        as_of_seq=applied,
+        complete=applied >= seq,
+    )
+
+
+async def _open_page(
+    link: MatcherLink,
+    account_id: int,
+    after: int,
+    instrument_id: int,
+    limit: int,
+    catalogue: Catalogue,
+) -> OrderPage:
+    *reports, end = await link.request(
+        wire.OpenOrdersQuery, account_id, after, instrument_id, limit
+    )
+    refuse_rejects(end)
+    return OrderPage(
+        orders=[await _open_order(report, catalogue) for report in reports],
+        next=str(reports[-1].order_id) if len(reports) == limit else None,
+        as_of_seq=end.seq,
+        complete=True,
+    )
+
+
+async def _by_client_order_id(
+    link: MatcherLink,
+    account_id: int,
+    client_order_id: int,
+    catalogue: Catalogue,
+    ledger: LedgerReads,
+) -> OrderPage:
+    report = (await link.request(wire.OrderQuery, account_id, 0, client_order_id))[-1]
+    if isinstance(report, wire.ExecutionReport):
+        return OrderPage(
+            orders=[await _open_order(report, catalogue)],
+            next=None,
+            as_of_seq=link.last_seq,
+            complete=True,
+        )
+    if report.reason != wire.Reason.UNKNOWN_ORDER:
+        raise problem_of_reason(report.reason)
+    seq = await account_seq(link, account_id)
+    applied = await ledger.catch_up(link.shard_id, seq)
+    rows = await ledger.orders(
+        account_id,
+        before=ID_MAX,
+        statuses=_CLOSED,
+        client_order_id=client_order_id,
+        limit=LIMIT_MAX,
+    )
+    return OrderPage(
+        orders=[await order_of_row(row, catalogue) for row in rows],
+        next=None,
+        as_of_seq=applied,
+        complete=applied >= seq,
+    )
+
+
+def parse_cursor(name: str, text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    number = parse_id(text)
+    if number is None:
+        raise invalid_parameter(name, "must be the `next` of an earlier page")
+    return number

@@ -1,0 +1,391 @@
+"""Orders: what a request says, what an answer shows, and the routes that change orders.
+
+Reading them back is in order_history.py. `place` is also what the fast path calls (order_path.py).
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, delete, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from msgspec import UNSET, UnsetType
+from tradepit.ingress.bodies import decode_body, read_body
+from tradepit.ingress.catalogue import Catalogue, Instrument
+from tradepit.ingress.errors import (
+    Problem,
+    invalid_field,
+    invalid_parameter,
+    problem_of_reason,
+)
+from tradepit.ingress.openapi import operation_with_body, problem_responses
+from tradepit.ingress.router import Answer, MatcherLink, Router
+from tradepit.protocol import wire
+from tradepit.protocol.errors import InvalidDecimal
+
+ID_MAX = 2**63 - 1
+ID_DIGITS_MAX = 19
+EXACT_JSON_INTEGER_MAX = 2**53 - 1  # beyond it, JavaScript and others round
+
+SideName = Literal["buy", "sell"]
+TypeName = Literal["limit", "market"]
+TimeInForceName = Literal["gtc", "ioc", "fok"]
+
+PRICE = Annotated[str, msgspec.Meta(description="decimal text, a multiple of the tick size")]
+QUANTITY = Annotated[str, msgspec.Meta(description="decimal text, a multiple of the lot size")]
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order to place. Optional fields may be left out or null."""
+
+    symbol: str
+    side: SideName
+    type: TypeName
+    quantity: QUANTITY
+    price: PRICE | UnsetType | None = UNSET  # a limit order needs one, a market order has none
+    time_in_force: TimeInForceName | UnsetType | None = UNSET  # gtc; ioc for a market order
+    client_order_id: str | int | UnsetType | None = UNSET
+    post_only: bool | UnsetType = UNSET
+
+
+class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change of an open order; at least one of the two. `quantity` is the new total, what
+    has traded included. A smaller quantity at the same price keeps the order's place in the queue.
+    """
+
+    price: PRICE | UnsetType | None = UNSET
+    quantity: QUANTITY | UnsetType | None = UNSET
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One trade of the order, at the maker's price. `fee` is in the quote asset."""
+
+    trade_id: str
+    price: str
+    quantity: str
+    fee: str
+    liquidity: str
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as of `seq`. Prices, quantities and money are decimal text; ids are text.
+
+    `fills`, `average_price` and `fees` of an answer to POST and PATCH tell what that command traded;
+    the average and the fees are null if the order had traded before. Elsewhere they tell the
+    order's whole life, as far as the ledger has it, and `fills` is empty (GET /v1/fills has them).
+    """
+
+    order_id: str
+    client_order_id: str | None
+    symbol: str
+    side: str
+    type: str
+    time_in_force: str
+    post_only: bool
+    price: str | None
+    quantity: str
+    status: str
+    filled_quantity: str
+    remaining_quantity: str
+    average_price: str | None
+    fees: str | None
+    fills: list[Fill]
+    cancel_reason: str | None
+    seq: int
+    time_ns: str
+
+
+class MassCancelResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mass cancel did. `remaining_count` orders match and are still open: send it again."""
+
+    canceled_count: int
+    remaining_count: int
+    order_ids: list[str]
+    seq: int
+
+
+decode_place = msgspec.json.Decoder(PlaceOrder)
+decode_amend = msgspec.json.Decoder(AmendOrder)
+
+_SIDES: dict[str, int] = {"buy": wire.Side.BUY, "sell": wire.Side.SELL}
+_TYPES: dict[str, int] = {"limit": wire.OrderType.LIMIT, "market": wire.OrderType.MARKET}
+_TIMES: dict[str, int] = {side.name.lower(): int(side) for side in wire.TimeInForce}
+SIDE_NAMES = {int(side): side.name.lower() for side in wire.Side}
+TYPE_NAMES = {int(kind): kind.name.lower() for kind in wire.OrderType}
+TIME_NAMES = {int(time): time.name.lower() for time in wire.TimeInForce}
+STATUS_NAMES = {int(status): status.name.lower() for status in wire.OrderStatus}
+LIQUIDITY_NAMES = {int(liquidity): liquidity.name.lower() for liquidity in wire.Liquidity}
+CANCEL_NAMES = {int(reason): reason.name.lower() for reason in wire.CancelReason}
+
+
+async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router: Router) -> Order:
+    """Send the order and return it as it stands after what it traded at once. Raises Problem."""
+    instrument = catalogue.by_symbol.get(order.symbol) or await catalogue.find(order.symbol)
+    order_type = _TYPES[order.type]
+    price_ticks = 0
+    if order.price is not UNSET and order.price is not None:
+        if order_type == wire.OrderType.MARKET:
+            raise invalid_field("price", "must be left out of a market order")
+        price_ticks = _price_ticks(instrument, order.price)
+    elif order_type == wire.OrderType.LIMIT:
+        raise invalid_field("price", "is required for a limit order")
+    if order.time_in_force is not UNSET and order.time_in_force is not None:
+        time_in_force = _TIMES[order.time_in_force]
+    else:
+        time_in_force = _TIMES["gtc" if order_type == wire.OrderType.LIMIT else "ioc"]
+    client_order_id = 0
+    if order.client_order_id is not UNSET and order.client_order_id is not None:
+        client_order_id = parse_client_order_id(order.client_order_id)
+    answer = await router.of_shard(instrument.shard_id).request(
+        wire.NewOrder,
+        0,
+        account_id,
+        client_order_id,
+        price_ticks,
+        _quantity_lots(instrument, order.quantity),
+        instrument.instrument_id,
+        _SIDES[order.side],
+        order_type,
+        time_in_force,
+        wire.OrderFlag.POST_ONLY if order.post_only is True else 0,
+    )
+    return order_of_answer(instrument, answer)
+
+
+def order_of_answer(instrument: Instrument, answer: Answer) -> Order:
+    """The order after the reports of one command. Raises Problem if the command was refused."""
+    last = answer[-1]
+    refuse_rejects(last)
+    units = instrument.units
+    fills: list[Fill] = []
+    lots = fee_units = tick_lots = 0
+    for report in answer:
+        if report.kind == 3:  # ExecutionKind.TRADE; this loop is on the order's path
+            lots += report.trade_quantity_lots
+            tick_lots += report.trade_price_ticks * report.trade_quantity_lots
+            fee_units += report.fee_units
+            fills.append(
+                Fill(
+                    str(report.trade_id),
+                    units.price_text(report.trade_price_ticks),
+                    units.quantity_text(report.trade_quantity_lots),
+                    units.money_text(report.fee_units),
+                    LIQUIDITY_NAMES[report.liquidity],
+                )
+            )
+    return order_of_report(
+        instrument,
+        last,
+        notional_units=tick_lots * units.tick_lot_units if lots == last.filled_lots else None,
+        fee_units=fee_units,
+        fills=fills,
+    )
+
+
+def order_of_report(
+    instrument: Instrument,
+    report: wire.ExecutionReport,
+    *,
+    notional_units: int | None,
+    fee_units: int,
+    fills: list[Fill],
+) -> Order:
+    """The order after `report`. `notional_units` is of all it has traded, or None if not known."""
+    units = instrument.units
+    filled_lots = report.filled_lots
+    return Order(
+        order_id=str(report.order_id),
+        client_order_id=str(report.client_order_id) if report.client_order_id else None,
+        symbol=instrument.symbol,
+        side=SIDE_NAMES[report.side],
+        type=TYPE_NAMES[report.order_type],
+        time_in_force=TIME_NAMES[report.time_in_force],
+        post_only=bool(report.order_flags & 1),
+        price=units.price_text(report.price_ticks) if report.price_ticks else None,
+        quantity=units.quantity_text(report.quantity_lots),
+        status=STATUS_NAMES[report.status],
+        filled_quantity=units.quantity_text(filled_lots),
+        remaining_quantity=units.quantity_text(report.remaining_lots),
+        average_price=units.average_price_text(notional_units, filled_lots)
+        if notional_units is not None and filled_lots
+        else None,
+        fees=units.money_text(fee_units) if notional_units is not None else None,
+        fills=fills,
+        cancel_reason=CANCEL_NAMES.get(report.cancel_reason),
+        seq=report.seq,
+        time_ns=str(report.time_ns),
+    )
+
+
+def refuse_rejects(record: Any) -> None:
+    """Raises the Problem that a refusing record stands for."""
+    kind = type(record)
+    if kind is wire.Reject or kind is wire.CommandRejected:
+        raise problem_of_reason(record.reason)
+    if kind is wire.ExecutionReport and record.kind == wire.ExecutionKind.REJECTED:
+        raise problem_of_reason(record.reason)
+
+
+def parse_client_order_id(value: str | int) -> int:
+    """A client's id: digits, or a JSON integer where every program reads it exactly."""
+    if isinstance(value, int):
+        if not 0 < value <= EXACT_JSON_INTEGER_MAX:
+            raise invalid_field(
+                "client_order_id",
+                "as a JSON number must lie between 1 and 2^53 - 1: send it as a string of digits",
+            )
+        return value
+    number = parse_id(value)
+    if number is None:
+        raise invalid_field("client_order_id", "must be digits, from 1 to 2^63 - 1")
+    return number
+
+
+def parse_id(text: str) -> int | None:
+    """An id from 1 to 2^63 - 1 in its one spelling, or None."""
+    if not (text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX and text[0] != "0"):
+        return None
+    number = int(text)
+    return number if number <= ID_MAX else None
+
+
+def link_of_order(router: Router, text: str) -> tuple[MatcherLink, int]:
+    """The shard of an order id in a path. An id that no shard gave out is an unknown order."""
+    order_id = parse_id(text)
+    link = None if order_id is None else router.of_order(order_id)
+    if link is None or order_id is None:
+        raise problem_of_reason(wire.Reason.UNKNOWN_ORDER)
+    return link, order_id
+
+
+def _price_ticks(instrument: Instrument, text: str) -> int:
+    try:
+        return instrument.units.price_ticks(text)
+    except InvalidDecimal as error:
+        raise invalid_field("price", error.rule) from None
+
+
+def _quantity_lots(instrument: Instrument, text: str) -> int:
+    try:
+        return instrument.units.quantity_lots(text)
+    except InvalidDecimal as error:
+        raise invalid_field("quantity", error.rule) from None
+
+
+@post(
+    "/orders",
+    operation_class=operation_with_body(
+        PlaceOrder,
+        {
+            "limit": {
+                "symbol": "BTC-USD",
+                "side": "buy",
+                "type": "limit",
+                "price": "50000.00",
+                "quantity": "0.0100",
+                "client_order_id": "1001",
+            },
+            "market": {"symbol": "ETH-USD", "side": "sell", "type": "market", "quantity": "0.5"},
+        },
+    ),
+    responses=problem_responses(400, 401, 403, 404, 409, 413, 415, 422, 503, 504),
+)
+async def place_order(
+    request: Request[Any, Any, Any],
+    account_id: NamedDependency[int],
+    catalogue: NamedDependency[Catalogue],
+    router: NamedDependency[Router],
+) -> Order:
+    """Place an order
+
+    Answers when the order is durable, with what it traded at once. A market order is `ioc` unless
+    it says `fok`. With a `client_order_id`, sending the same order twice places it once.
+    """
+    order = decode_body(decode_place, await read_body(request))
+    return await place(order, account_id, catalogue, router)
+
+
+@patch(
+    "/orders/{order_id:str}",
+    operation_class=operation_with_body(
+        AmendOrder, {"smaller": {"quantity": "0.0050"}, "moved": {"price": "49900.00"}}
+    ),
+    responses=problem_responses(400, 401, 403, 404, 409, 413, 415, 422, 503, 504),
+)
+async def amend_order(
+    request: Request[Any, Any, Any],
+    order_id: FromPath[str],
+    account_id: NamedDependency[int],
+    catalogue: NamedDependency[Catalogue],
+    router: NamedDependency[Router],
+) -> Order:
+    """Change price or quantity of an open order"""
+    amendment = decode_body(decode_amend, await read_body(request))
+    link, number = link_of_order(router, order_id)
+    # The order's instrument gives the scales for its new price and quantity.
+    status = (await link.request(wire.OrderQuery, account_id, number, 0))[-1]
+    refuse_rejects(status)
+    instrument = await catalogue.of_id(status.instrument_id)
+    price_ticks = quantity_lots = 0
+    if isinstance(amendment.price, str):
+        price_ticks = _price_ticks(instrument, amendment.price)
+    if isinstance(amendment.quantity, str):
+        quantity_lots = _quantity_lots(instrument, amendment.quantity)
+    if not price_ticks and not quantity_lots:
+        raise Problem("missing_field", "price or quantity is required")
+    answer = await link.request(
+        wire.ReplaceOrder, 0, account_id, number, 0, price_ticks, quantity_lots
+    )
+    return order_of_answer(instrument, answer)
+
+
+@delete(
+    "/orders/{order_id:str}", status_code=200, responses=problem_responses(401, 403, 404, 503, 504)
+)
+async def cancel_order(
+    order_id: FromPath[str],
+    account_id: NamedDependency[int],
+    catalogue: NamedDependency[Catalogue],
+    router: NamedDependency[Router],
+) -> Order:
+    """Cancel an open order
+
+    Another account's order and one that is not open are the same 404.
+    """
+    link, number = link_of_order(router, order_id)
+    answer = await link.request(wire.CancelOrder, 0, account_id, number, 0)
+    refuse_rejects(answer[-1])
+    return order_of_answer(await catalogue.of_id(answer[-1].instrument_id), answer)
+
+
+@delete("/orders", status_code=200, responses=problem_responses(400, 401, 403, 404, 503, 504))
+async def cancel_orders(
+    account_id: NamedDependency[int],
+    catalogue: NamedDependency[Catalogue],
+    router: NamedDependency[Router],
+    symbol: Annotated[str | None, QueryParameter(description="only this instrument's")] = None,
+    side: Annotated[str | None, QueryParameter(description="only `buy` or `sell` orders")] = None,
+) -> MassCancelResult:
+    """Cancel all open orders, or those of one instrument or side"""
+    if side is not None and side not in _SIDES:
+        raise invalid_parameter("side", "must be buy or sell")
+    instrument = None if symbol is None else await catalogue.find(symbol)
+    canceled = remaining = seq = 0
+    order_ids: list[str] = []
+    links = router.all() if instrument is None else [router.of_shard(instrument.shard_id)]
+    for link in links:
+        answer = await link.request(
+            wire.MassCancel,
+            0,
+            account_id,
+            0 if instrument is None else instrument.instrument_id,
+            0 if side is None else _SIDES[side],
+        )
+        refuse_rejects(answer[-1])
+        canceled += answer[-1].canceled_count
+        remaining += answer[-1].remaining_count
+        seq = max(seq, answer[-1].seq)
+        order_ids += [str(report.order_id) for report in answer[:-1]]
+    return MassCancelResult(
+        canceled_count=canceled, remaining_count=remaining, order_ids=order_ids, seq=seq
+    )

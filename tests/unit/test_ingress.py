@@ -1,0 +1,645 @@
+"""The REST service on a fake matcher: what it answers, and what it does when the world fails."""
+
+import asyncio
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tradepit.ingress import router as router_module
+from tradepit.ingress.app import Ingress, create_app
+from tradepit.ingress.errors import CODES, Problem
+from tradepit.ingress.guards import KeyRing
+from tradepit.ingress.settings import ApiKey, Settings, read_keys, read_settings
+from tradepit.protocol import wire
+from tradepit.protocol.errors import ConfigurationError
+
+
+def _load_fake_matcher() -> Any:
+    path = Path(__file__).parents[1] / "fake_matcher.py"
+    spec = importlib.util.spec_from_file_location("tests_fake_matcher", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+fake_matcher = _load_fake_matcher()
+
+OPERATOR_KEY, TRADER_KEY, OTHER_KEY = "0f" * 32, "a1" * 32, "b2" * 32
+KEYS = (
+    ApiKey(OPERATOR_KEY, 0, "operator"),
+    ApiKey(TRADER_KEY, 7, "trader"),
+    ApiKey(OTHER_KEY, 8, "trader"),
+)
+NOBODY_LISTENS = "127.0.0.1:9"  # the discard port: refused at once
+AUTHORIZED = {"authorization": f"Bearer {TRADER_KEY}"}
+LIMIT = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "price": "100.5", "quantity": "0.02"}
+CONDITION_TIMEOUT_S = 10.0
+
+Run = Callable[[httpx.AsyncClient, Ingress], Awaitable[None]]
+
+
+@pytest.fixture
+def matcher() -> Iterator[Any]:
+    with fake_matcher.FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as running:
+        yield running
+
+
+def settings_for(matcher: Any) -> Settings:
+    return Settings(
+        order_endpoint=matcher.endpoint,
+        feed_endpoint=matcher.feed_endpoint,
+        postgres_url=f"postgresql://{NOBODY_LISTENS}/tradepit",
+        redis_url=f"redis://{NOBODY_LISTENS}/0",
+        keys=KEYS,
+    )
+
+
+@asynccontextmanager
+async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ingress") as client:
+        yield client
+
+
+def run(matcher: Any, body: Run) -> None:
+    """Run `body` against a started application."""
+
+    async def main() -> None:
+        app = create_app(settings_for(matcher))
+        async with app.litestar.lifespan(), client_of(app) as client:
+            await body(client, app)
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(CONDITION_TIMEOUT_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def assert_problem(response: httpx.Response, status: int, code: str, field: str | None) -> None:
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document = response.json()
+    assert (response.status_code, document["code"], document.get("field")) == (status, code, field)
+    assert document["status"] == status
+    assert document["detail"]
+    assert document["title"]
+
+
+# -- orders ------------------------------------------------------------------------------------
+
+
+def test_an_order_is_placed_read_changed_and_canceled(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        client.headers.update(AUTHORIZED)
+        placed = await client.post(
+            "/v1/orders", json=LIMIT | {"client_order_id": "9007199254740993"}
+        )
+        assert placed.status_code == 201
+        order = placed.json()
+        assert order | {"time_ns": "", "order_id": ""} == {
+            "order_id": "",
+            "client_order_id": "9007199254740993",
+            "symbol": "BTC-USD",
+            "side": "buy",
+            "type": "limit",
+            "time_in_force": "gtc",
+            "post_only": False,
+            "price": "100.50",
+            "quantity": "0.0200",
+            "status": "open",
+            "filled_quantity": "0.0000",
+            "remaining_quantity": "0.0200",
+            "average_price": None,
+            "fees": "0.000000",
+            "fills": [],
+            "cancel_reason": None,
+            "seq": 1,
+            "time_ns": "",
+        }
+        path = f"/v1/orders/{order['order_id']}"
+        assert (await client.get(path)).json()["status"] == "open"
+        by_client = await client.get("/v1/orders?client_order_id=9007199254740993")
+        assert [found["order_id"] for found in by_client.json()["orders"]] == [order["order_id"]]
+        changed = (await client.patch(path, json={"price": "101", "quantity": "0.01"})).json()
+        assert (changed["price"], changed["quantity"]) == ("101.00", "0.0100")
+        assert len((await client.get("/v1/orders")).json()["orders"]) == 1
+        canceled = (await client.delete(path)).json()
+        assert (canceled["status"], canceled["cancel_reason"]) == ("canceled", "requested")
+        assert_problem(await client.delete(path), 404, "unknown_order", None)
+
+    run(matcher, body)
+
+
+def test_fills_are_listed_with_their_average_and_fees(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        order = {"symbol": "BTC-USD", "side": "sell", "type": "market", "quantity": "0.0004"}
+        answer = (await client.post("/v1/orders", json=order, headers=AUTHORIZED)).json()
+        assert answer["status"] == "filled"
+        assert answer["time_in_force"] == "ioc"
+        assert (answer["average_price"], answer["fees"]) == ("100.01", "0.000010")
+        assert [fill["price"] for fill in answer["fills"]] == ["100.00", "100.02"]
+        assert {fill["liquidity"] for fill in answer["fills"]} == {"taker"}
+
+    run(matcher, body)
+
+
+def test_the_fast_path_and_the_typed_route_answer_alike(matcher: Any) -> None:
+    bodies: list[Any] = [
+        LIMIT,
+        LIMIT | {"price": "1e5"},
+        LIMIT | {"quantity": "1000"},
+        LIMIT | {"extra": 1},
+        [],
+    ]
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        async with client_of(app.litestar) as typed:
+            for document in bodies:
+                fast_answer = await client.post("/v1/orders", json=document, headers=AUTHORIZED)
+                slow_answer = await typed.post("/v1/orders", json=document, headers=AUTHORIZED)
+                assert fast_answer.status_code == slow_answer.status_code
+                varying = {"order_id": "", "seq": 0, "time_ns": ""}
+                assert fast_answer.json() | varying == slow_answer.json() | varying
+                for name in ("content-type", "cache-control", "x-content-type-options"):
+                    assert fast_answer.headers[name] == slow_answer.headers[name]
+
+    run(matcher, body)
+
+
+def test_mass_cancel_takes_the_account_s_own_orders_only(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        other = {"authorization": f"Bearer {OTHER_KEY}"}
+        for headers in (AUTHORIZED, AUTHORIZED, other):
+            await client.post("/v1/orders", json=LIMIT, headers=headers)
+        typo = await client.delete("/v1/orders?symbl=BTC-USD", headers=AUTHORIZED)
+        assert_problem(typo, 400, "unknown_parameter", "symbl")
+        twice = await client.delete("/v1/orders?side=buy&side=sell", headers=AUTHORIZED)
+        assert_problem(twice, 400, "invalid_parameter", "side")
+        wrong = await client.delete("/v1/orders?side=both", headers=AUTHORIZED)
+        assert_problem(wrong, 400, "invalid_parameter", "side")
+        answer = await client.delete("/v1/orders?symbol=BTC-USD&side=buy", headers=AUTHORIZED)
+        assert answer.json()["canceled_count"] == 2
+        assert len((await client.get("/v1/orders", headers=other)).json()["orders"]) == 1
+
+    run(matcher, body)
+
+
+def test_another_account_s_order_does_not_exist(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        placed = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        path = f"/v1/orders/{placed.json()['order_id']}"
+        other = {"authorization": f"Bearer {OTHER_KEY}"}
+        foreign = await client.delete(path, headers=other)
+        unknown = await client.delete(f"/v1/orders/{2**47}", headers=other)
+        assert foreign.content == unknown.content
+        assert_problem(foreign, 404, "unknown_order", None)
+        changed = await client.patch(path, json={"price": "1"}, headers=other)
+        assert_problem(changed, 404, "unknown_order", None)
+        for strange in ("0", "01", "-1", "x", str(2**63), str(2**62), "9" * 400, "%D9%A3"):
+            answer = await client.delete(f"/v1/orders/{strange}", headers=AUTHORIZED)
+            assert_problem(answer, 404, "unknown_order", None)
+
+    run(matcher, body)
+
+
+# -- bad input ---------------------------------------------------------------------------------
+
+WRONG_FIELDS: list[tuple[str, Any, str]] = [
+    *[
+        ("price", value, "invalid_price")
+        for value in ("NaN", "1e5", "-1", "0", "1.001", "1" + "0" * 30)
+    ],
+    *[
+        ("price", value, "invalid_price")
+        for value in (100.5, 100, True, [], {}, "", " 1", "٣", None)
+    ],
+    *[
+        ("quantity", value, "invalid_quantity")
+        for value in ("0", "0.00001", "-1", "1e30", "Infinity")
+    ],
+    *[("quantity", value, "invalid_quantity") for value in (1, None, "9" * 39, "0.00000000001")],
+    *[("side", value, "invalid_side") for value in ("BUY", "both", "", 1, None)],
+    *[("type", value, "invalid_order_type") for value in ("stop", "Limit", 1, None)],
+    *[("time_in_force", value, "invalid_time_in_force") for value in ("gtd", "", 1)],
+    *[
+        ("client_order_id", value, "invalid_client_order_id")
+        for value in ("0", "x", -1, 0, 1.5, 2**53)
+    ],
+    *[
+        ("client_order_id", value, "invalid_client_order_id")
+        for value in (str(2**63), "01", "", True)
+    ],
+    *[("post_only", value, "invalid_flags") for value in ("true", 1, None)],
+    ("symbol", 1, "unknown_instrument"),
+]
+
+
+def test_every_wrong_field_is_named_with_its_rule(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        for field, value, code in WRONG_FIELDS:
+            answer = await client.post(
+                "/v1/orders", json=LIMIT | {field: value}, headers=AUTHORIZED
+            )
+            assert_problem(answer, CODES[code][0], code, field)
+            assert answer.json()["detail"].startswith(field)
+        unknown = await client.post("/v1/orders", json=LIMIT | {"symbol": "NO"}, headers=AUTHORIZED)
+        assert_problem(unknown, 404, "unknown_instrument", "symbol")
+        market = await client.post(
+            "/v1/orders", json=LIMIT | {"type": "market"}, headers=AUTHORIZED
+        )
+        assert_problem(market, 400, "invalid_price", "price")
+        extra = await client.post("/v1/orders", json=LIMIT | {"prize": "1"}, headers=AUTHORIZED)
+        assert_problem(extra, 400, "unknown_field", "prize")
+        for field in ("symbol", "side", "type", "quantity"):
+            less = {name: value for name, value in LIMIT.items() if name != field}
+            answer = await client.post("/v1/orders", json=less, headers=AUTHORIZED)
+            assert_problem(answer, 400, "missing_field", field)
+        refused = await client.post(
+            "/v1/orders", json=LIMIT | {"quantity": "1"}, headers=AUTHORIZED
+        )
+        assert_problem(refused, 422, "insufficient_funds", None)
+        assert matcher.seq == 1  # only the last one came so far
+
+    run(matcher, body)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "field"),
+    [
+        (b"", "invalid_body", None),
+        (b"{", "invalid_body", None),
+        (b"null", "invalid_body", None),
+        (b"[" * 10_000, "invalid_body", None),
+        (b'{"symbol":' + b"[" * 10_000, "unknown_instrument", "symbol"),
+        (b'{"symbol":"\xff\xfe"}', "invalid_body", None),
+        (b'{"\xff":1}', "invalid_body", None),
+        (b'{"price":NaN}', "invalid_body", None),
+        (
+            b'{"symbol":"BTC-USD","side":"buy","type":"limit","price":"1","quantity":"1","price":"2"}',
+        )
+        + ("duplicate_field", "price"),
+        (
+            b'{"symbol":"BTC-USD","side":"buy","type":"limit","price":"1","quantity":"1","pric\\u0065":"2"}',
+        )
+        + ("duplicate_field", "price"),
+    ],
+)
+def test_a_body_that_is_no_order_is_refused(
+    matcher: Any, content: bytes, code: str, field: str | None
+) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        headers = AUTHORIZED | {"content-type": "application/json"}
+        for path in ("/v1/orders", "/v1/orders/"):  # the fast path, and the typed route
+            answer = await client.post(path, content=content, headers=headers)
+            assert_problem(answer, CODES[code][0], code, field)
+
+    run(matcher, body)
+
+
+def test_a_body_that_is_too_large_is_refused_without_reading_it_all(matcher: Any) -> None:
+    chunks_read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal chunks_read
+        for _ in range(640):
+            chunks_read += 1
+            yield b" " * 16_384
+
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        nonlocal chunks_read
+        headers = AUTHORIZED | {"content-type": "application/json"}
+        for path, method in (
+            ("/v1/orders", "POST"),
+            ("/v1/orders/1", "PATCH"),
+            ("/v1/orders/", "POST"),
+        ):
+            chunks_read = 0
+            answer = await client.request(method, path, content=endless(), headers=headers)
+            assert_problem(answer, 413, "body_too_large", None)
+            assert chunks_read < 10
+            known = headers | {"content-length": str(10 * 2**20)}
+            answer = await client.request(method, path, content=b"{}", headers=known)
+            assert_problem(answer, 413, "body_too_large", None)
+            assert answer.headers["connection"] == "close"
+
+    run(matcher, body)
+
+
+def test_methods_paths_and_media_types_that_do_not_exist_are_problems(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        client.headers.update(AUTHORIZED)
+        assert_problem(await client.put("/v1/orders"), 405, "method_not_allowed", None)
+        assert_problem(await client.get("/v1/nothing"), 404, "not_found", None)
+        for content_type in ("text/plain", "application/xml", "application/json; charset=latin-1"):
+            headers = {"content-type": content_type}
+            answer = await client.post("/v1/orders", content=b"{}", headers=headers)
+            assert_problem(answer, 415, "unsupported_media_type", None)
+        for query in ("limit=0", "limit=401", "limit=x", "limit=1e1", "limit="):
+            answer = await client.get(f"/v1/orders?{query}")
+            assert_problem(answer, 400, "invalid_parameter", "limit")
+        answer = await client.get("/v1/instruments/BTC-USD/book?levels=501")
+        assert_problem(answer, 400, "invalid_parameter", "levels")
+
+    run(matcher, body)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+order_like = st.dictionaries(
+    st.sampled_from([*LIMIT, "time_in_force", "client_order_id", "post_only"]),
+    json_values | st.sampled_from(list(LIMIT.values())),
+)
+
+
+@settings(max_examples=10, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    st.lists(
+        st.binary(max_size=300) | (json_values | order_like).map(json.dumps).map(str.encode),
+        min_size=60,
+        max_size=100,
+    )
+)
+def test_no_body_makes_the_server_fail(matcher: Any, contents: list[bytes]) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        headers = AUTHORIZED | {"content-type": "application/json"}
+        for content in contents:
+            for method, path in (
+                ("POST", "/v1/orders"),
+                ("POST", "/v1/orders/"),
+                ("PATCH", "/v1/orders/1"),
+            ):
+                answer = await client.request(method, path, content=content, headers=headers)
+                assert answer.status_code in (201, 400, 404, 409, 413, 422), answer.text
+                if answer.status_code != 201:
+                    assert answer.json()["code"] in CODES
+
+    run(matcher, body)
+
+
+# -- keys --------------------------------------------------------------------------------------
+
+
+def test_private_routes_need_a_trader_s_key(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        paths = app.litestar.openapi_schema.to_schema()["paths"]
+        private = [
+            (method, path.replace("{order_id}", "1"))
+            for path, methods in paths.items()
+            for method, operation in methods.items()
+            if operation.get("security")
+        ]
+        assert len(private) == 9
+        cases = [
+            ({}, 401, "missing_key"),
+            ({"authorization": "Basic eDp5"}, 401, "missing_key"),
+            ({"authorization": "Bearer "}, 401, "wrong_key"),
+            ({"authorization": "Bearer " + "c3" * 32}, 401, "wrong_key"),
+            ({"authorization": f"Bearer {TRADER_KEY}0"}, 401, "wrong_key"),
+            ({"authorization": f"Bearer {OPERATOR_KEY}"}, 403, "not_authorized"),
+        ]
+        for method, path in private:
+            for headers, status, code in cases:
+                answer = await client.request(method, path, headers=headers)
+                assert_problem(answer, status, code, None)
+                assert ("www-authenticate" in answer.headers) == (status == 401)
+
+    run(matcher, body)
+
+
+def test_a_key_never_shows_in_text() -> None:
+    shown = repr(Settings(keys=KEYS)) + repr(KEYS)
+    assert not re.search("0f0f|a1a1", shown)
+    with pytest.raises(Problem) as caught:
+        KeyRing(KEYS).trader(b"Bearer " + b"c3" * 32)
+    assert b"c3c3" not in caught.value.body()
+
+
+def test_a_keys_file_that_is_not_right_is_refused_with_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+
+    def write(document: Any, mode: int = 0o600) -> None:
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        path.chmod(mode)
+
+    trader = {"key": TRADER_KEY, "account_id": 7, "role": "trader", "name": "demo"}
+    operator = {"key": OPERATOR_KEY, "account_id": 0, "role": "operator"}
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        read_keys(path)
+    write({"keys": [trader, operator]})
+    assert len(read_keys(path)) == 2
+    for document, mode, reason in [
+        ({"keys": [trader, operator]}, 0o644, "chmod 600"),
+        ({"keys": [trader]}, 0o600, "no operator"),
+        ({"keys": [trader | {"account_id": 0}, operator]}, 0o600, "account_id"),
+        ({"keys": [trader | {"key": "xyz"}, operator]}, 0o600, "64 lower-case hex"),
+        ({"keys": [trader | {"role": "root"}, operator]}, 0o600, "role"),
+        ("{", 0o600, "not a keys file"),
+        ("[]", 0o600, "not a keys file"),
+    ]:
+        write(document, mode)
+        with pytest.raises(ConfigurationError, match=reason) as caught:
+            read_keys(path)
+        assert TRADER_KEY not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="TRADEPIT_HTTP_PORT"):
+        read_settings({"TRADEPIT_HTTP_PORT": "80000"})
+    with pytest.raises(ConfigurationError, match="ZeroMQ address"):
+        read_settings({"TRADEPIT_ORDER_ENDPOINT": "localhost:5555"})
+
+
+# -- the matcher fails -------------------------------------------------------------------------
+
+
+def test_orders_of_one_turn_travel_in_one_message(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        order = (
+            0,
+            7,
+            0,
+            10_000,
+            5,
+            1,
+            wire.Side.BUY,
+            wire.OrderType.LIMIT,
+            wire.TimeInForce.GTC,
+            0,
+        )
+        answers = await asyncio.gather(*(link.request(wire.NewOrder, *order) for _ in range(3_000)))
+        assert len({answer[-1].order_id for answer in answers}) == 3_000
+        limit = wire.MESSAGE_BYTES_MAX // len(wire.NewOrder().encode())
+        assert matcher.message_record_counts.count(limit) == 3_000 // limit
+        assert link.outstanding == 0
+
+    run(matcher, body)
+
+
+def test_a_matcher_that_forgot_the_session_gets_logon_and_the_order_once(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        matcher.forget_sessions()
+        orders = [client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED) for _ in range(20)]
+        answers = await asyncio.gather(*orders)
+        assert [answer.status_code for answer in answers] == [201] * 20
+        assert matcher.seq == 20
+        assert app.resources.router.all()[0].epoch == 2
+
+    run(matcher, body)
+
+
+def test_no_answer_in_time_is_outcome_unknown(
+    matcher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "REQUEST_TIMEOUT_S", 0.2)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        matcher.silent = True
+        answer = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        assert_problem(answer, 504, "outcome_unknown", None)
+        assert "client_order_id" in answer.json()["detail"]
+        assert app.resources.router.all()[0].outstanding == 0
+        matcher.silent = False
+
+    run(matcher, body)
+
+
+def test_a_matcher_that_is_away_is_told_at_once_and_found_again(
+    matcher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "SILENCE_S", 0.2)
+    monkeypatch.setattr(router_module, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(router_module, "REQUEST_TIMEOUT_S", 0.3)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        matcher.silent = True
+        await until(lambda: not link.up)
+        answer = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        assert_problem(answer, 503, "matcher_unreachable", None)
+        assert answer.headers["retry-after"] == "1"
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 503
+        matcher.silent = False
+        await until(lambda: link.up)
+        assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
+
+    run(matcher, body)
+
+
+def test_more_requests_than_the_bound_are_busy(
+    matcher: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "OUTSTANDING_MAX", 10)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        posts = [client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED) for _ in range(40)]
+        answers = await asyncio.gather(*posts)
+        codes = {answer.status_code for answer in answers}
+        assert codes == {201, 503}
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert_problem(refused, 503, "busy", None)
+
+    run(matcher, body)
+
+
+def test_a_request_that_is_cancelled_leaves_nothing_behind(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        task = asyncio.create_task(client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED))
+        link = app.resources.router.all()[0]
+        await until(lambda: link.outstanding > 0)
+        task.cancel()
+        await until(lambda: link.outstanding == 0)
+        assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
+
+    run(matcher, body)
+
+
+def test_without_a_ledger_what_needs_it_says_so_and_the_rest_works(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        client.headers.update(AUTHORIZED)
+        for path in ("/v1/fills", "/v1/positions", "/v1/orders?status=closed", "/v1/orders/1"):
+            assert_problem(await client.get(path), 503, "ledger_unreachable", None)
+        balance = (await client.get("/v1/balances")).json()["balances"][0]
+        assert balance == {
+            "asset": "USD",
+            "available": "1.500000",
+            "held": "0.500000",
+            "total": "2.000000",
+        }
+        assert (await client.get("/v1/orders")).json()["complete"] is True
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["ledger"]) == (200, False)
+
+    run(matcher, body)
+
+
+# -- market data and pages ---------------------------------------------------------------------
+
+
+def test_market_data_needs_no_key(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        listed = (await client.get("/v1/instruments")).json()["instruments"]
+        assert listed == [(await client.get("/v1/instruments/BTC-USD")).json()]
+        assert (listed[0]["tick_size"], listed[0]["lot_size"]) == ("0.01", "0.0001")
+        assert listed[0]["taker_fee"] == "0.000500"
+        book = (await client.get("/v1/instruments/BTC-USD/book?levels=5")).json()
+        assert book["bids"] == [{"price": "100.00", "quantity": "0.0005", "order_count": 2}]
+        assert book["asks"] == [{"price": "100.02", "quantity": "0.0007", "order_count": 1}]
+        assert (await client.get("/v1/instruments/BTC-USD/trades")).json() == {"trades": []}
+        missing = await client.get("/v1/instruments/NO-USD/book")
+        assert_problem(missing, 404, "unknown_instrument", "symbol")
+
+    run(matcher, body)
+
+
+def test_pages_load_nothing_from_elsewhere(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        for path in ("/", "/docs"):
+            page = await client.get(path)
+            assert page.status_code == 200
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+            assert not re.search(r"""(src|href)=["']?(https?:)?//""", page.text)
+            for asset in re.findall(r"""(?:src|href)=["'](/[^"']+)""", page.text):
+                assert (await client.get(asset)).status_code == 200, asset
+        document = (await client.get("/docs/openapi.json")).json()
+        posted = document["paths"]["/v1/orders"]["post"]
+        assert "limit" in posted["requestBody"]["content"]["application/json"]["examples"]
+        assert "/docs/assets/../app.py" not in document["paths"]
+        assert (await client.get("/docs/assets/..%2Fapp.py")).status_code == 404
+
+    run(matcher, body)
+
+
+def test_metrics_count_orders_by_status(matcher: Any) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        await client.post("/v1/orders", json={}, headers=AUTHORIZED)
+        text = (await client.get("/metrics")).text
+        assert 'tradepit_ingress_orders_total{status="201"} 1.0' in text
+        assert 'tradepit_ingress_orders_total{status="400"} 1.0' in text
+        assert 'tradepit_ingress_matcher_up{shard="0"} 1.0' in text
+
+    run(matcher, body)
+
+
+def test_every_reason_has_a_problem() -> None:
+    for reason in wire.Reason:
+        if reason is not wire.Reason.NONE:
+            assert Problem(reason.name.lower()).status == wire.REASON_HTTP_STATUS[reason]
