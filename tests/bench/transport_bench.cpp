@@ -32,6 +32,9 @@ using Clock = std::chrono::steady_clock;
 constexpr int zmq_dealer = 5;
 constexpr int zmq_router = 6;
 constexpr int zmq_linger = 17;
+constexpr int zmq_sndhwm = 23;
+constexpr int zmq_rcvhwm = 24;
+constexpr int zmq_last_endpoint = 32;
 
 struct Contexts {
   void* (*make)() = nullptr;
@@ -41,6 +44,7 @@ struct Contexts {
   int (*bind)(void*, const char*) = nullptr;
   int (*connect)(void*, const char*) = nullptr;
   int (*setsockopt)(void*, int, const void*, std::size_t) = nullptr;
+  int (*getsockopt)(void*, int, void*, std::size_t*) = nullptr;
   int (*recv)(void*, void*, std::size_t, int) = nullptr;
 };
 
@@ -68,6 +72,7 @@ void load_zmq(const char* path) {
   find("zmq_bind", contexts.bind);
   find("zmq_connect", contexts.connect);
   find("zmq_setsockopt", contexts.setsockopt);
+  find("zmq_getsockopt", contexts.getsockopt);
   find("zmq_recv", contexts.recv);
 }
 
@@ -87,10 +92,18 @@ std::string latency_json(std::vector<double> samples) {
   return text;
 }
 
+/// A socket that never drops for want of room: the benchmark bounds what is in flight.
+void* open_socket(void* context, int kind) {
+  void* const socket = contexts.socket(context, kind);
+  const int zero = 0;
+  for (const int option : {zmq_linger, zmq_sndhwm, zmq_rcvhwm}) {
+    contexts.setsockopt(socket, option, &zero, sizeof zero);
+  }
+  return socket;
+}
+
 void* open_dealer(void* context, const char* endpoint) {
-  void* const dealer = contexts.socket(context, zmq_dealer);
-  const int no_linger = 0;
-  contexts.setsockopt(dealer, zmq_linger, &no_linger, sizeof no_linger);
+  void* const dealer = open_socket(context, zmq_dealer);
   if (contexts.connect(dealer, endpoint) != 0) die("cannot connect");
   return dealer;
 }
@@ -105,10 +118,14 @@ std::size_t receive(void* socket, std::vector<std::byte>& into) {
 }
 
 void run_echo() {
-  constexpr const char* endpoint = "tcp://127.0.0.1:5599";
   void* const context = contexts.make();
-  void* const router = contexts.socket(context, zmq_router);
-  if (contexts.bind(router, endpoint) != 0) die("cannot bind port 5599");
+  void* const router = open_socket(context, zmq_router);
+  char endpoint[256];
+  std::size_t endpoint_size = sizeof endpoint;
+  if (contexts.bind(router, "tcp://127.0.0.1:*") != 0 ||
+      contexts.getsockopt(router, zmq_last_endpoint, endpoint, &endpoint_size) != 0) {
+    die("cannot bind a port");
+  }
   std::atomic<bool> stop{false};
   std::thread server([&] {
     std::vector<std::byte> id(256);
