@@ -46,6 +46,7 @@ class RunningExchange:
 
     def start(self) -> None:
         """Return when it takes orders. Raises ChildFailed with its last lines if it does not."""
+        self.ready_file.unlink(missing_ok=True)  # a killed run leaves one
         self.child.start()
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.ready_file.exists():
