@@ -132,8 +132,6 @@ void EngineState::reject_order(wire::OrderRejected event, wire::ExecutionReport 
   report.seq = seq;
   report.time_ns = time_ns;
   report.account_id = event.account_id;
-  if (report.client_order_id == 0) report.client_order_id = event.client_order_id;
-  if (report.instrument_id == 0) report.instrument_id = event.instrument_id;
   report.reason = event.reason;
   report.kind = wire::ExecutionKind::rejected;
   report.command_type = command_type_;

@@ -56,8 +56,10 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     event.instrument_id = command.instrument_id;
     event.reason = reason;
     wire::ExecutionReport report;
+    report.client_order_id = command.client_order_id;
     report.price_ticks = command.price_ticks;
     report.quantity_lots = command.quantity_lots;
+    report.instrument_id = command.instrument_id;
     report.status = OrderStatus::rejected;
     report.side = command.side;
     report.order_type = command.order_type;
@@ -211,6 +213,7 @@ void EngineState::cancel_order(const wire::CancelOrder& command) noexcept {
   event.reason = account_index == no_slot ? Reason::unknown_account : Reason::unknown_order;
   wire::ExecutionReport report;
   report.order_id = command.order_id;
+  report.client_order_id = command.client_order_id;
   report.status = OrderStatus::rejected;
   reject_order(event, report);
 }
@@ -250,6 +253,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
       report = report_of(orders[order_slot], ExecutionKind::rejected);
     } else {
       report.order_id = command.order_id;
+      report.client_order_id = command.client_order_id;
       report.status = OrderStatus::rejected;
     }
     reject_order(event, report);

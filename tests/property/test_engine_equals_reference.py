@@ -4,6 +4,8 @@ Few accounts, prices and ids, and tight funds, so that orders meet, repeat and a
 limits, so that pools and memories of ids run full. Values on and beyond every bound.
 """
 
+from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 from hypothesis import given, note, settings
@@ -23,125 +25,152 @@ LIMITS = Limits(
     max_assets=3,
 )
 ACCOUNTS = (1, 2, 77)
-OUTER_ACCOUNTS = (0, 5, 2**63 - 1, 2**63, 2**64 - 1)
-INT64 = st.integers(-(2**63), 2**63 - 1)
+INT64_EDGES = (0, -1, 1, 2**40, 2**40 + 1, 2**62, 2**63 - 1, -(2**63))
 
 
-def mostly(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """`usual`, and one time in sixteen `rare`."""
-    return st.integers(0, 15).flatmap(lambda die: usual if die else rare)
+class CommandSource:
+    """Commands drawn from `random`, some of them about orders that are open in `reference`."""
 
+    def __init__(self, random: Random, reference: ReferenceEngine) -> None:
+        self.random = random
+        self.reference = reference
 
-account_ids = mostly(st.sampled_from(ACCOUNTS), st.sampled_from(OUTER_ACCOUNTS))
-instrument_ids = mostly(st.integers(1, 2), st.sampled_from((0, 3, 4, 2**32 - 1)))
-asset_ids = mostly(st.integers(1, 3), st.sampled_from((0, 4, 2**32 - 1)))
-client_order_ids = mostly(st.integers(0, 8), st.sampled_from((2**63 - 1, 2**63, 2**64 - 1)))
-order_ids = mostly(
-    st.integers(0, 24).map(lambda counter: counter and (LIMITS.shard_id << 48) + counter),
-    st.sampled_from((1, 2**64 - 1)),
-)
-prices = mostly(st.integers(95, 105), st.one_of(st.sampled_from((0, -1, 1, 200, 201)), INT64))
-quantities = mostly(st.integers(1, 12), st.one_of(st.sampled_from((0, -1, 50, 51)), INT64))
-enum_bytes = st.sampled_from((0, 3, 4, 255))
-times = st.integers(-3, 3)
-request_ids = st.integers(0, 2**32 - 1)
-common: dict[str, Any] = {"request_id": request_ids, "time_ns": times}
+    def next(self) -> Any:
+        makers = (
+            (self.new_order, 55),
+            (self.cancel, 8),
+            (self.replace, 20),
+            (self.mass_cancel, 2),
+            (self.transfer, 8),
+            (self.set_instrument, 4),
+            (self.set_account, 3),
+            (self.set_asset, 1),
+        )
+        (make,) = self.random.choices(
+            [maker for maker, _ in makers], [weight for _, weight in makers]
+        )
+        return make()._replace(
+            request_id=self.random.getrandbits(32), time_ns=self.random.randint(-3, 3)
+        )
 
-new_orders = st.builds(
-    wire.NewOrder,
-    **common,
-    account_id=account_ids,
-    client_order_id=client_order_ids,
-    price_ticks=prices,
-    quantity_lots=quantities,
-    instrument_id=instrument_ids,
-    side=mostly(st.integers(1, 2), enum_bytes),
-    order_type=mostly(st.sampled_from((1, 1, 1, 2)), enum_bytes),
-    time_in_force=mostly(st.sampled_from((1, 1, 1, 2, 3)), enum_bytes),
-    flags=mostly(st.sampled_from((0, 0, 0, 1)), st.integers(0, 255)),
-).map(
-    lambda order: order._replace(
-        # Without this, nearly every market order would be refused for its price or its time.
-        price_ticks=0 if order.order_type == 2 and order.price_ticks % 8 else order.price_ticks,
-        time_in_force=2 + order.quantity_lots % 2
-        if order.order_type == 2 and order.time_in_force == 1
-        else order.time_in_force,
-        flags=0 if order.time_in_force != 1 and order.price_ticks % 8 else order.flags,
-    )
-)
-cancels = st.builds(
-    wire.CancelOrder,
-    **common,
-    account_id=account_ids,
-    order_id=order_ids,
-    client_order_id=client_order_ids,
-)
-replaces = st.builds(
-    wire.ReplaceOrder,
-    **common,
-    account_id=account_ids,
-    order_id=order_ids,
-    client_order_id=client_order_ids,
-    price_ticks=mostly(st.sampled_from((0, *range(95, 106))), st.one_of(st.just(-1), INT64)),
-    quantity_lots=mostly(st.integers(0, 12), st.one_of(st.just(-1), INT64)),
-)
-mass_cancels = st.builds(
-    wire.MassCancel,
-    **common,
-    account_id=account_ids,
-    instrument_id=mostly(st.integers(0, 2), st.just(9)),
-    side=mostly(st.integers(0, 2), enum_bytes),
-)
-transfers = st.sampled_from((wire.Credit, wire.Credit, wire.Debit)).flatmap(
-    lambda kind: st.builds(
-        kind,
-        **common,
-        account_id=mostly(account_ids, st.just(0)),
-        transfer_id=mostly(st.integers(1, 30), st.sampled_from((0, 2**63, 2**64 - 1))),
-        amount_units=mostly(
-            st.integers(1, 30_000), st.one_of(st.sampled_from((0, -1, 2**62, 2**62 + 1)), INT64)
-        ),
-        asset_id=asset_ids,
-    )
-)
-symbols = mostly(st.sampled_from(("USD", "BTC", "X" * 16)), st.sampled_from(("", "A B", "é")))
-set_assets = st.builds(
-    wire.SetAsset,
-    **common,
-    symbol=symbols,
-    asset_id=asset_ids,
-    decimals=mostly(st.integers(0, 2), st.sampled_from((18, 19, 255))),
-)
-fees = mostly(
-    st.sampled_from((0, 500, 1_234, 33_333, 100_000)), st.sampled_from((100_001, 2**32 - 1))
-)
-set_instruments = st.builds(
-    wire.SetInstrument,
-    **common,
-    symbol=symbols,
-    tick_size=mostly(st.integers(1, 2), st.sampled_from((0, -1, 2**63 - 1))),
-    lot_size_units=mostly(st.integers(10, 11), st.sampled_from((0, -1, 2**62, 2**63 - 1))),
-    price_ticks_min=mostly(st.integers(1, 100), st.sampled_from((0, -1))),
-    price_ticks_max=mostly(st.integers(100, 300), st.sampled_from((2**40, 2**40 + 1, -1))),
-    quantity_lots_min=mostly(st.integers(1, 3), st.sampled_from((0, -1))),
-    quantity_lots_max=mostly(st.integers(5, 60), st.sampled_from((2**40, 2**40 + 1, -1))),
-    instrument_id=instrument_ids,
-    base_asset_id=mostly(st.just(2), asset_ids),
-    quote_asset_id=mostly(st.just(1), asset_ids),
-    maker_fee_ppm=fees,
-    taker_fee_ppm=fees,
-    price_decimals=mostly(st.integers(0, 1), st.sampled_from((18, 19))),
-    trading_state=mostly(st.sampled_from((1, 1, 1, 2)), enum_bytes),
-)
-set_accounts = st.builds(
-    wire.SetAccount,
-    **common,
-    account_id=mostly(st.sampled_from((*ACCOUNTS, 9)), account_ids),
-    state=mostly(st.sampled_from((1, 1, 1, 2)), enum_bytes),
-)
-trading = st.one_of(new_orders, new_orders, new_orders, cancels, replaces, replaces, mass_cancels)
-administration = st.one_of(set_assets, set_instruments, set_accounts, transfers, transfers)
-commands = mostly(trading, administration)
+    def mostly(self, usual: Any, rare: Sequence[int]) -> int:
+        """One of `usual`; one time in forty one of `rare`."""
+        return int(self.random.choice(usual if self.random.random() < 39 / 40 else rare))
+
+    def account_id(self) -> int:
+        return self.mostly(ACCOUNTS, (0, 5, 2**63 - 1, 2**63, 2**64 - 1))
+
+    def client_order_id(self) -> int:
+        return self.mostly((0, 0, *range(30)), (2**63 - 1, 2**63, 2**64 - 1))
+
+    def price(self) -> int:
+        return self.mostly(range(97, 104), (200, 201, *INT64_EDGES))
+
+    def quantity(self) -> int:
+        return self.mostly(range(1, 12), (50, 51, *INT64_EDGES))
+
+    def wrong_byte(self) -> int:
+        return self.random.choice((0, 3, 4, 255))
+
+    def new_order(self) -> wire.NewOrder:
+        order_type = self.mostly((1, 1, 1, 1, 1, 2), (self.wrong_byte(),))
+        is_limit = order_type == 1
+        time_in_force = self.mostly((1, 1, 1, 1, 2, 3) if is_limit else (2, 3), (1, 0, 4))
+        return wire.NewOrder(
+            account_id=self.account_id(),
+            client_order_id=self.client_order_id(),
+            price_ticks=self.price() if is_limit else self.mostly((0,), (1, -1)),
+            quantity_lots=self.quantity(),
+            instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
+            side=self.mostly((1, 2), (self.wrong_byte(),)),
+            order_type=order_type,
+            time_in_force=time_in_force,
+            flags=self.mostly((0, 0, 0, 1) if time_in_force == 1 else (0,), (1, 2, 3, 255)),
+        )
+
+    def target(self) -> dict[str, int]:
+        """account_id, order_id and client_order_id: mostly of an open order."""
+        if self.reference.resting and self.random.random() < 0.85:
+            order = self.random.choice(self.reference.resting)
+            if order.client_order_id and self.random.random() < 0.4:
+                return {
+                    "account_id": order.account_id,
+                    "order_id": 0,
+                    "client_order_id": order.client_order_id,
+                }
+            return {
+                "account_id": self.mostly((order.account_id,), ACCOUNTS),
+                "order_id": order.order_id,
+                "client_order_id": self.client_order_id(),
+            }
+        return {
+            "account_id": self.account_id(),
+            "order_id": self.random.choice((0, (LIMITS.shard_id << 48) + 1, 1, 2**64 - 1)),
+            "client_order_id": self.client_order_id(),
+        }
+
+    def cancel(self) -> wire.CancelOrder:
+        return wire.CancelOrder(**self.target())
+
+    def replace(self) -> wire.ReplaceOrder:
+        return wire.ReplaceOrder(
+            **self.target(),
+            price_ticks=self.random.choice((0, 0, self.price())),
+            quantity_lots=self.random.choice((0, self.quantity(), self.quantity())),
+        )
+
+    def mass_cancel(self) -> wire.MassCancel:
+        return wire.MassCancel(
+            account_id=self.account_id(),
+            instrument_id=self.mostly((0, 1, 2), (9,)),
+            side=self.mostly((0, 1, 2), (3, 255)),
+        )
+
+    def transfer(self) -> wire.Credit | wire.Debit:
+        kind = self.random.choice((wire.Credit, wire.Credit, wire.Debit))
+        return kind(
+            account_id=self.mostly((0, *ACCOUNTS), (self.account_id(),)),
+            transfer_id=self.mostly(range(1, 60), (0, 2**63, 2**64 - 1)),
+            amount_units=self.mostly(range(1, 30_000), (2**62 + 1, *INT64_EDGES)),
+            asset_id=self.mostly((1, 2), (0, 3, 4, 2**32 - 1)),
+        )
+
+    def symbol(self) -> str:
+        return self.random.choice((*["USD", "BTC", "X" * 16] * 6, "", "A B", "\u00e9"))
+
+    def set_asset(self) -> wire.SetAsset:
+        return wire.SetAsset(
+            symbol=self.symbol(),
+            asset_id=self.mostly((1, 2, 3), (0, 4, 2**32 - 1)),
+            decimals=self.mostly((0, 1, 2), (18, 19, 255)),
+        )
+
+    def set_instrument(self) -> wire.SetInstrument:
+        instrument_id = self.mostly((1, 2, 3), (0, 4, 2**32 - 1))
+        fees = (0, 500, 1_234, 33_333, 100_000)
+        return wire.SetInstrument(
+            symbol=self.symbol(),
+            tick_size=self.mostly((1,), (2, 7, *INT64_EDGES)),
+            lot_size_units=self.mostly((10,), (11, *INT64_EDGES)),
+            price_ticks_min=self.mostly((1, 1, 1, 99), INT64_EDGES),
+            price_ticks_max=self.mostly((200, 200, 200, 102), INT64_EDGES),
+            quantity_lots_min=self.mostly((1, 1, 1, 2), INT64_EDGES),
+            quantity_lots_max=self.mostly((50, 50, 50, 9), INT64_EDGES),
+            instrument_id=instrument_id,
+            base_asset_id=self.mostly((2,), (0, 1, 3)),
+            quote_asset_id=self.mostly((1,), (0, 2, 3)),
+            maker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
+            taker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
+            price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
+            trading_state=self.mostly((1, 1, 1, 1, 1, 2), (self.wrong_byte(),)),
+        )
+
+    def set_account(self) -> wire.SetAccount:
+        return wire.SetAccount(
+            account_id=self.mostly((*ACCOUNTS, *ACCOUNTS, 9, 10), (self.account_id(),)),
+            state=self.mostly((1, 1, 1, 1, 2), (self.wrong_byte(),)),
+        )
+
 
 OPENING: list[Any] = [
     wire.SetAsset(symbol="USD", asset_id=1, decimals=2),
@@ -221,47 +250,51 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
             assert engine.balance(account_id, asset_id) == (funds.available, funds.held)
 
 
-amounts = st.lists(st.sampled_from((0, 500, 3_000, 20_000, 10**6)), min_size=3, max_size=3)
+amounts = st.lists(st.sampled_from((0, 5_000, 60_000, 10**6, 10**7)), min_size=3, max_size=3)
+randoms = st.randoms(use_true_random=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     quote_units=amounts,
     base_units=amounts,
-    sequence=st.lists(commands, min_size=20, max_size=80),
-    snapshot_at=st.sets(st.integers(0, 79), max_size=3),
+    random=randoms,
+    command_count=st.integers(1, 150),
 )
 def test_engine_equals_the_reference(
-    quote_units: list[int], base_units: list[int], sequence: list[Any], snapshot_at: set[int]
+    quote_units: list[int], base_units: list[int], random: Random, command_count: int
 ) -> None:
     engine, reference = new_engine(), ReferenceEngine(LIMITS)
     for command in opening(quote_units, base_units):
         agree(engine, reference, command)
-    for index, command in enumerate(sequence):
+    source = CommandSource(random, reference)
+    for index in range(command_count):
+        command = source.next()
         note(f"{index}: {command}")
-        if index in snapshot_at:
+        if random.random() < 0.03:
             snapshot = engine.snapshot()
             engine = Engine.restore(snapshot)  # goes on in the place of the one that wrote it
             assert engine.snapshot() == snapshot
         agree(engine, reference, command)
 
 
-@settings(max_examples=30, deadline=None)
-@given(
-    sequence=st.lists(trading, min_size=10, max_size=60),
-    sizes=st.lists(st.integers(1, 9), min_size=1, max_size=60),
-)
-def test_how_commands_are_batched_changes_nothing(sequence: list[Any], sizes: list[int]) -> None:
-    one_by_one, in_batches = new_engine(), new_engine()
-    start = b"".join(command.encode() for command in opening([10**6] * 3, [10**6] * 3))
-    one_by_one.apply(start)
-    in_batches.apply(start)
-    records = [command.encode() for command in sequence]
+@settings(max_examples=20, deadline=None)
+@given(random=randoms)
+def test_how_commands_are_batched_changes_nothing(random: Random) -> None:
+    one_by_one, in_batches, reference = new_engine(), new_engine(), ReferenceEngine(LIMITS)
+    source = CommandSource(random, reference)
+    commands = opening([10**6] * 3, [10**6] * 3)
+    for command in commands:
+        reference.apply(command)
+    for _ in range(100):
+        commands.append(source.next())
+        reference.apply(commands[-1])
+    records = [command.encode() for command in commands]
     expected = b"".join(one_by_one.apply(record) for record in records)
     events, position = b"", 0
-    for size in sizes:
+    while position < len(records):
+        size = random.randint(1, 9)
         events += in_batches.apply(b"".join(records[position : position + size]))
         position += size
-    events += in_batches.apply(b"".join(records[position:]))
     assert events == expected
     assert in_batches.snapshot() == one_by_one.snapshot()
