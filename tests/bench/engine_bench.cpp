@@ -1,0 +1,326 @@
+// Measures the book alone and the whole engine; prints one JSON object a line.
+//
+//   engine_bench near|deep [ROUNDS]     the flow of workload.hpp, on the book and on the engine
+//   engine_bench csv FILE [ROUNDS]      messages type,side,ioc,qty,seq,order_id,price_ticks
+//
+// Of ROUNDS runs the figure is the median; "best" stands beside it, for a shared machine.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tradepit/book.hpp"
+#include "tradepit/engine.hpp"
+#include "workload.hpp"
+
+namespace {
+
+using tradepit::ByteBuffer;
+using tradepit::Engine;
+using tradepit::EngineConfig;
+using tradepit::no_slot;
+using workload::Command;
+using workload::Kind;
+namespace wire = tradepit::wire;
+
+constexpr std::uint32_t account_count = 100;
+constexpr std::size_t output_bytes_max = 64 * 1024;
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void print(const std::string& name, std::size_t command_count, std::vector<double> seconds,
+           std::uint64_t fill_hash) {
+  std::sort(seconds.begin(), seconds.end());
+  const auto count = static_cast<double>(command_count);
+  std::printf(
+      "{\"name\": \"%s\", \"commands\": %zu, \"commands_per_s\": %.0f, \"commands_per_s_best\": "
+      "%.0f, \"ns_per_command\": %.1f, \"rounds\": %zu, \"fill_hash\": \"%016lx\"}\n",
+      name.c_str(), command_count, count / seconds[seconds.size() / 2], count / seconds.front(),
+      1e9 * seconds[seconds.size() / 2] / count, seconds.size(), fill_hash);
+  std::fflush(stdout);
+}
+
+wire::Side side_of(const Command& command) {
+  return command.side == 0 ? wire::Side::buy : wire::Side::sell;
+}
+
+/// The book alone, with a plain table from id to slot. Hashes the fills if `hash` is not null.
+class BookRun {
+ public:
+  explicit BookRun(std::uint64_t id_max)
+      : store_(2'000'000), book_(store_, 1), slot_by_id_(id_max + 1, no_slot) {
+    ids_.resize(2'000'000);
+  }
+
+  void apply(const Command& command, workload::FillHash* hash) {
+    if (command.kind != Kind::add) {
+      book_.remove(slot_by_id_[command.id]);
+      slot_by_id_[command.id] = no_slot;
+      if (command.kind == Kind::cancel) return;
+    }
+    const auto matched = book_.match(
+        side_of(command), command.price_ticks, command.lots, 10'000,
+        [&](std::uint32_t slot, std::int64_t price, std::int64_t lots, std::int64_t open_lots) {
+          traded_lots_ += lots;
+          if (hash != nullptr) hash->add(ids_[slot], command.id, price, lots);
+          if (open_lots == 0) slot_by_id_[ids_[slot]] = no_slot;
+        });
+    if (matched.open_lots == 0 || command.is_ioc) return;
+    const std::uint32_t slot = store_.orders.take();
+    ids_[slot] = command.id;
+    slot_by_id_[command.id] = slot;
+    book_.rest(slot, side_of(command), command.price_ticks, matched.open_lots);
+  }
+
+ private:
+  tradepit::BookStore store_;
+  tradepit::Book book_;
+  std::vector<std::uint32_t> slot_by_id_;
+  std::vector<std::uint64_t> ids_;  // by slot
+  std::int64_t traded_lots_ = 0;
+};
+
+void bench_book(const std::string& name, const std::vector<Command>& commands, int rounds,
+                std::uint64_t id_max) {
+  workload::FillHash hash;
+  std::vector<double> seconds;
+  const auto timed = static_cast<std::size_t>(
+      std::count_if(commands.begin(), commands.end(), [](const Command& c) { return c.is_timed; }));
+  for (int round = -1; round < rounds; ++round) {
+    BookRun run(id_max);
+    std::size_t index = 0;
+    for (; !commands[index].is_timed; ++index) run.apply(commands[index], nullptr);
+    const double begin = seconds_now();
+    if (round < 0) {  // a run of its own, so that hashing is not timed
+      for (; index < commands.size(); ++index) run.apply(commands[index], &hash);
+      continue;
+    }
+    for (; index < commands.size(); ++index) run.apply(commands[index], nullptr);
+    seconds.push_back(seconds_now() - begin);
+  }
+  print("book " + name, timed, seconds, hash.value());
+}
+
+/// Commands as records, in one run of bytes.
+struct Script {
+  ByteBuffer bytes;
+  std::size_t timed_from = 0;
+  std::size_t timed_count = 0;             // commands of the flow, however many records they take
+  std::vector<std::uint64_t> id_by_order;  // flow id by the counter of our order id
+};
+
+template <typename Record>
+void credit(Record& record, std::uint64_t account_id, std::uint64_t transfer_id,
+            std::uint32_t asset_id) {
+  record.account_id = account_id;
+  record.transfer_id = transfer_id;
+  record.amount_units = wire::units_max / (account_count + 1);
+  record.asset_id = asset_id;
+}
+
+/// Two assets, one instrument without fees below the order sizes of the flow, rich accounts.
+ByteBuffer opening(std::uint32_t fee_ppm) {
+  ByteBuffer bytes;
+  for (std::uint32_t asset_id = 1; asset_id <= 2; ++asset_id) {
+    wire::SetAsset asset;
+    asset.symbol[0] = static_cast<char>('A' + asset_id);
+    asset.asset_id = asset_id;
+    bytes.append(asset);
+  }
+  wire::SetInstrument instrument;
+  instrument.symbol[0] = 'X';
+  instrument.tick_size = 1;
+  instrument.lot_size_units = 1;
+  instrument.price_ticks_min = 1;
+  instrument.price_ticks_max = 1 << 30;
+  instrument.quantity_lots_min = 1;
+  instrument.quantity_lots_max = 1 << 24;
+  instrument.instrument_id = 1;
+  instrument.base_asset_id = 2;
+  instrument.quote_asset_id = 1;
+  instrument.maker_fee_ppm = 0;
+  instrument.taker_fee_ppm = fee_ppm;
+  instrument.trading_state = wire::TradingState::continuous;
+  bytes.append(instrument);
+  for (std::uint32_t account_id = 1; account_id <= account_count; ++account_id) {
+    wire::SetAccount account;
+    account.account_id = account_id;
+    account.state = wire::AccountState::active;
+    bytes.append(account);
+    for (std::uint32_t asset_id = 1; asset_id <= 2; ++asset_id) {
+      wire::Credit record;
+      credit(record, account_id, account_id * 2 + asset_id, asset_id);
+      bytes.append(record);
+    }
+  }
+  return bytes;
+}
+
+/// A replace of the flow always loses its place, ours may keep it: it becomes a cancel and an
+/// order.
+Script encode(const std::vector<Command>& commands, std::uint64_t first_order) {
+  Script script;
+  std::unordered_map<std::uint64_t, std::uint64_t> order_by_id;
+  order_by_id.reserve(commands.size());
+  script.id_by_order.push_back(0);
+  bool is_timed = false;
+  for (const Command& command : commands) {
+    if (command.is_timed && !is_timed) {
+      is_timed = true;
+      script.timed_from = script.bytes.size();
+    }
+    script.timed_count += command.is_timed;
+    if (command.kind != Kind::add) {
+      wire::CancelOrder cancel;
+      const auto found = order_by_id.find(command.id);
+      const std::uint64_t order = found == order_by_id.end() ? 0 : found->second;
+      cancel.account_id = order == 0 ? 1 : 1 + order % account_count;
+      cancel.order_id = order == 0 ? 1ULL << 47 : first_order + order;
+      script.bytes.append(cancel);
+      if (command.kind == Kind::cancel) continue;
+    }
+    const std::uint64_t order = script.id_by_order.size();
+    script.id_by_order.push_back(command.id);
+    order_by_id[command.id] = order;
+    wire::NewOrder record;
+    record.account_id = 1 + order % account_count;
+    record.client_order_id = first_order + order;
+    record.price_ticks = command.price_ticks;
+    record.quantity_lots = command.lots;
+    record.instrument_id = 1;
+    record.side = side_of(command);
+    record.order_type = wire::OrderType::limit;
+    record.time_in_force = command.is_ioc ? wire::TimeInForce::ioc : wire::TimeInForce::gtc;
+    script.bytes.append(record);
+  }
+  return script;
+}
+
+std::size_t length_at(const std::byte* bytes) {
+  wire::Header header;
+  std::memcpy(&header, bytes, sizeof header);
+  return header.length;
+}
+
+void apply_all(Engine& engine, const ByteBuffer& bytes, std::size_t from, std::size_t to,
+               ByteBuffer& events, ByteBuffer* reports) {
+  for (std::size_t offset = from; offset < to; offset += length_at(bytes.data() + offset)) {
+    if (events.size() > output_bytes_max) events.clear();
+    if (reports != nullptr && reports->size() > output_bytes_max) reports->clear();
+    engine.apply(bytes.data() + offset, events, reports);
+  }
+}
+
+std::uint64_t hash_of_fills(const Script& script, const ByteBuffer& start) {
+  Engine engine{EngineConfig{.max_orders = 1U << 21}};
+  ByteBuffer events;
+  workload::FillHash hash;
+  apply_all(engine, start, 0, start.size(), events, nullptr);
+  for (std::size_t offset = 0; offset < script.bytes.size();
+       offset += length_at(script.bytes.data() + offset)) {
+    events.clear();
+    engine.apply(script.bytes.data() + offset, events, nullptr);
+    if (offset < script.timed_from) continue;
+    for (std::size_t at = 0; at < events.size(); at += length_at(events.data() + at)) {
+      wire::Trade trade;
+      if (length_at(events.data() + at) != sizeof trade) continue;
+      std::memcpy(&trade, events.data() + at, sizeof trade);
+      hash.add(script.id_by_order[trade.maker_order_id], script.id_by_order[trade.taker_order_id],
+               trade.price_ticks, trade.quantity_lots);
+    }
+  }
+  return hash.value();
+}
+
+/// Every round runs the whole flow on one engine, whose books are emptied in between: the first
+/// touches fresh memory and is not counted.
+void bench_engine(const std::string& name, const std::vector<Command>& commands, int rounds,
+                  bool has_reports) {
+  const ByteBuffer start = opening(100);
+  Engine engine{EngineConfig{.max_orders = 1U << 21}};
+  ByteBuffer events(4 * output_bytes_max);
+  ByteBuffer reports(4 * output_bytes_max);
+  apply_all(engine, start, 0, start.size(), events, nullptr);
+  std::vector<double> seconds;
+  std::uint64_t first_order = 0;
+  std::uint64_t fill_hash = 0;
+  std::size_t timed_count = 0;
+  for (int round = -1; round < rounds; ++round) {
+    const Script script = encode(commands, first_order);
+    if (round < 0) fill_hash = hash_of_fills(script, start);
+    first_order += script.id_by_order.size() - 1;
+    timed_count = script.timed_count;
+    ByteBuffer* const out = has_reports ? &reports : nullptr;
+    apply_all(engine, script.bytes, 0, script.timed_from, events, out);
+    const double begin = seconds_now();
+    apply_all(engine, script.bytes, script.timed_from, script.bytes.size(), events, out);
+    if (round >= 0) seconds.push_back(seconds_now() - begin);
+    for (std::uint64_t account_id = 1; account_id <= account_count; ++account_id) {
+      wire::MassCancel drain;
+      drain.account_id = account_id;
+      for (std::uint64_t open = engine.open_order_count() + 1; open != engine.open_order_count();) {
+        open = engine.open_order_count();
+        events.clear();
+        engine.apply(reinterpret_cast<const std::byte*>(&drain), events, nullptr);
+      }
+    }
+    if (engine.open_order_count() != 0) std::abort();
+  }
+  print("engine " + name + (has_reports ? " with reports" : ""), timed_count, seconds, fill_hash);
+}
+
+std::vector<Command> read_csv(const char* path) {
+  std::ifstream file(path);
+  if (!file) {
+    std::fprintf(stderr, "engine_bench: cannot read %s\n", path);
+    std::exit(1);
+  }
+  std::vector<Command> commands;
+  std::string line;
+  std::getline(file, line);
+  while (std::getline(file, line)) {
+    int type, side, ioc;
+    unsigned lots;
+    unsigned long seq, id;
+    long price;
+    if (std::sscanf(line.c_str(), "%d,%d,%d,%u,%lu,%lu,%ld", &type, &side, &ioc, &lots, &seq, &id,
+                    &price) != 7) {
+      std::fprintf(stderr, "engine_bench: not a message: %s\n", line.c_str());
+      std::exit(1);
+    }
+    commands.push_back({id, price, lots, static_cast<Kind>(type), static_cast<std::uint8_t>(side),
+                        ioc != 0, true});
+  }
+  return commands;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "near" || mode == "deep") {
+    const workload::Shape& shape = mode == "near" ? workload::near_book : workload::deep_book;
+    const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
+    const std::vector<Command> commands = workload::Generator(shape).run();
+    bench_book(mode, commands, rounds, shape.resting_target + shape.command_count);
+    bench_engine(mode, commands, rounds, false);
+    return 0;
+  }
+  if (mode == "csv" && argc > 2) {
+    const int rounds = argc > 3 ? std::atoi(argv[3]) : 9;
+    const std::vector<Command> commands = read_csv(argv[2]);
+    bench_engine("csv", commands, rounds, false);
+    bench_engine("csv", commands, rounds, true);
+    return 0;
+  }
+  std::fprintf(stderr, "usage: engine_bench near|deep [ROUNDS] | csv FILE [ROUNDS]\n");
+  return 2;
+}
