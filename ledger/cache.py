@@ -21,6 +21,7 @@ from redis.exceptions import NoScriptError, RedisError
 from tradepit.ledger.errors import Interrupted, LedgerStopped
 from tradepit.ledger.ports import AccountPosition
 from tradepit.ledger.store import PositionReader
+from tradepit.protocol.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -65,15 +66,18 @@ class RedisCache:
     def __init__(self, redis_url: str, shard_id: int, reader: PositionReader) -> None:
         self._shard_id = shard_id
         self._reader = reader
-        self._redis: Redis = Redis.from_url(
-            redis_url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            max_connections=2,
-            retry=Retry(NoBackoff(), 0),
-            client_name="tradepit-ledger",
-            decode_responses=True,
-        )
+        try:
+            self._redis: Redis = Redis.from_url(
+                redis_url,
+                socket_timeout=TIMEOUT_S,
+                socket_connect_timeout=TIMEOUT_S,
+                max_connections=2,
+                retry=Retry(NoBackoff(), 0),
+                client_name="tradepit-ledger",
+                decode_responses=True,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"TRADEPIT_REDIS_URL: {error}") from error
         self._noted: dict[tuple[int, int], AccountPosition] = {}
         self._noted_seq = 0
         self._mirrored_seq = 0

@@ -42,5 +42,9 @@ class StreamInterrupted(Interrupted):
     """Nothing more will come from this subscription."""
 
 
+class StreamMissing(StreamInterrupted):
+    """The matcher has not made its stream yet: there is nothing to read."""
+
+
 class StoreInterrupted(Interrupted):
     """The connection is gone. A transaction in flight may have been committed, or not."""

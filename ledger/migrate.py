@@ -94,7 +94,9 @@ async def migrate(postgres_url: str, folder: Path = MIGRATIONS_DIR) -> list[Migr
             server_settings={"application_name": "tradepit-migrate"},
         )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise ConfigurationError(f"cannot connect to PostgreSQL: {error or 'no answer'}") from error
+        raise ConfigurationError(
+            f"cannot connect to PostgreSQL: {str(error) or 'no answer'}"
+        ) from error
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
         await connection.execute(_CREATE_TABLE)

@@ -33,7 +33,7 @@ class EventStream(Protocol):
 
     async def open(self, position: Position) -> None:
         """Read from right after `position`, or from the beginning if the stream no longer has the
-        message that `position` names. Raises StreamInterrupted.
+        message that `position` names. Raises StreamInterrupted, StreamMissing.
         """
 
     async def fetch(self, timeout_s: float) -> list[StreamMessage]:

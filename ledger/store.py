@@ -157,7 +157,7 @@ class PostgresStore:
             )
         except _TROUBLE as error:
             self._terminate()
-            raise _translated(error, "opening") from error
+            raise _translated(error, "opening the tables") from error
         return StoreState(
             Position(applied["seq"], applied["stream_seq"], to_unsigned(applied["digest"])),
             {row[0]: Instrument(row[1], row[2]) for row in rows},
@@ -316,13 +316,16 @@ class PositionReader:
 
 
 async def _connect(postgres_url: str) -> Connection:
-    return await asyncpg.connect(
-        postgres_url,
-        timeout=CONNECT_TIMEOUT_S,
-        command_timeout=COMMAND_TIMEOUT_S,
-        target_session_attrs=SessionAttribute.read_write,
-        server_settings=SERVER_SETTINGS,
-    )
+    try:
+        return await asyncpg.connect(
+            postgres_url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            target_session_attrs=SessionAttribute.read_write,
+            server_settings=SERVER_SETTINGS,
+        )
+    except ValueError as error:  # asyncpg's ClientConfigurationError is one
+        raise ConfigurationError(f"TRADEPIT_POSTGRES_URL: {error}") from error
 
 
 def _require_schema(todo: list[migrate.Migration]) -> None:
@@ -369,4 +372,4 @@ def _translated(error: BaseException, what: str) -> StoreInterrupted | StoreRefu
         return StoreRefused(f"PostgreSQL refused {what}: {error} (SQLSTATE {code})")
     if isinstance(error, asyncpg.DataError):  # a value that no column can hold
         return StoreRefused(f"{what}: {error}")
-    return StoreInterrupted(f"{what}: {error or type(error).__name__}")
+    return StoreInterrupted(f"PostgreSQL failed, {what}: {str(error) or type(error).__name__}")

@@ -23,8 +23,9 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from tradepit.ledger.batch import Position, StreamMessage, header_of
-from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupted
+from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupted, StreamMissing
 from tradepit.protocol import names
+from tradepit.protocol.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class JetStream:
         self._ack_subject: dict[int, str] = {}
         self._arrived = asyncio.Event()
         self._trouble = ""
+        self._last_error = ""
         self._requested_count = 0
         self._heard_s = 0.0
         self.pending_count = 0
@@ -92,7 +94,10 @@ class JetStream:
                     closed_cb=self._on_closed,
                 )
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise StreamInterrupted(f"cannot connect to NATS: {error or 'no answer'}") from error
+            if "nats: invalid" in str(error):
+                raise ConfigurationError(f"TRADEPIT_NATS_URL: {error}") from error
+            trouble = self._last_error or str(error) or "no answer"
+            raise StreamInterrupted(f"cannot connect to NATS: {trouble}") from error
         self._js = self._client.jetstream(timeout=REQUEST_TIMEOUT_S)
         return self
 
@@ -120,10 +125,10 @@ class JetStream:
                 await self._forget_consumer()
                 await self._open(self._js, position)
         except nats.js.errors.NotFoundError as error:
-            raise StreamInterrupted(f"stream {self._stream} does not exist (yet)") from error
+            raise StreamMissing(f"stream {self._stream} does not exist yet") from error
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise StreamInterrupted(
-                f"cannot read stream {self._stream}: {error or 'no answer'}"
+                f"cannot read stream {self._stream}: {str(error) or 'no answer'}"
             ) from error
 
     async def _open(self, js: JetStreamContext, position: Position) -> None:
@@ -156,6 +161,7 @@ class JetStream:
             ),
         )
         self._consumer = info.name
+        self._last_error = ""
         self.pending_count = info.num_pending or 0
         log.info(
             "stream_opened stream=%s start=%d pending=%d", self._stream, start, self.pending_count
@@ -299,7 +305,10 @@ class JetStream:
         self._arrived.set()
 
     async def _on_error(self, error: Exception) -> None:
-        log.warning("nats_error error=%r", error)
+        text = str(error) or type(error).__name__
+        if text != self._last_error:  # attempts to reconnect repeat it several times a second
+            log.warning("nats_error error=%s", text)
+        self._last_error = text
         if isinstance(error, nats.errors.SlowConsumerError):
             self._fail("messages were dropped: the buffer was full")
 

@@ -9,7 +9,7 @@ import logging
 import random
 
 from tradepit.ledger.batch import Batch, Instrument, Position, fold
-from tradepit.ledger.errors import GapFound, Interrupted, StoreInterrupted
+from tradepit.ledger.errors import GapFound, Interrupted, StoreInterrupted, StreamMissing
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import Cache, EventStream, Store
 
@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 FETCH_TIMEOUT_S = 0.5
 BACKOFF_FIRST_S = 0.1
-BACKOFF_MAX_S = 5.0
+BACKOFF_MAX_S = 2.0
+MISSING_STREAM_WAIT_S = 0.25
 GAP_REREADS_MAX = 3
 
 
@@ -39,7 +40,7 @@ class Writer:
 
     @property
     def ready(self) -> bool:
-        """The store and the stream are open."""
+        """The store and the stream are open, or there is no stream to read yet."""
         return self._ready
 
     async def write_until(self, stop: asyncio.Event) -> None:
@@ -49,12 +50,19 @@ class Writer:
         try can mend; nothing of it has been stored.
         """
         failure_count = 0
+        waiting = False
         while not stop.is_set():
             try:
                 await self._open()
                 failure_count = 0
+                waiting = False
                 while not stop.is_set():
                     await self._step()
+            except StreamMissing as error:
+                if not waiting:  # said once: before the first order of a shard this is normal
+                    log.info("waiting reason=%s", error)
+                waiting = self._ready = True
+                await _wait(stop, MISSING_STREAM_WAIT_S)
             except Interrupted as error:
                 self._ready = False
                 server = "postgres" if isinstance(error, StoreInterrupted) else "nats"

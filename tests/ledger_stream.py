@@ -145,7 +145,7 @@ class PretendMatcher:
         lot_size_units: int,
         tick_lot_units: int,
     ) -> None:
-        terms = {
+        terms: dict[str, Any] = {
             "symbol": symbol,
             "tick_size": 1,
             "lot_size_units": lot_size_units,

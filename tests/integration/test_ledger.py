@@ -1,0 +1,340 @@
+"""The ledger process on real servers: what it stores, and what faults do to it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from tradepit.cli.child import Child
+from tradepit.cli.embedded import EmbeddedServers
+from tradepit.ledger.migrate import migrate
+
+from tests.ledger_harness import (
+    DEADLINE_S,
+    LedgerSetting,
+    exit_code,
+    kill,
+    started,
+    stop,
+    wait_until,
+)
+from tests.ledger_stream import BTC_USD, PretendMatcher
+
+
+@pytest.fixture
+def setting(
+    shard_id: int, database_url: str, nats_url: str, redis_url: str, tmp_path: Path
+) -> LedgerSetting:
+    asyncio.run(migrate(database_url))
+    return LedgerSetting(shard_id, database_url, nats_url, redis_url, tmp_path / "ledger.log")
+
+
+@pytest.fixture
+def ledger(setting: LedgerSetting) -> Iterator[Child]:
+    child = setting.process()
+    yield child
+    if child.alive:
+        kill(child)
+
+
+@pytest.fixture
+def matcher(shard_id: int) -> PretendMatcher:
+    matcher = PretendMatcher(shard_id, seed=shard_id)
+    matcher.list_everything()
+    matcher.play(300)
+    return matcher
+
+
+def test_everything_is_stored_and_cached(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    started(ledger, setting)  # before there is a stream
+    setting.publish(matcher.messages(7))
+    setting.expect(matcher)
+    setting.expect_cached(matcher)
+    first_seq = matcher.seq
+    matcher.play(100)
+    setting.publish(matcher.messages(1, after_seq=first_seq))
+    setting.expect(matcher)
+    setting.expect_cached(matcher)
+    assert stop(ledger) == 0
+    assert "Traceback" not in setting.log()
+
+
+def test_people_can_read_decimals(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    started(ledger, setting)
+    setting.publish(matcher.messages(50))
+    setting.expect(matcher)
+    trade = setting.query("SELECT * FROM trades WHERE instrument_id = $1 LIMIT 1", BTC_USD)[0]
+    shown = setting.query("SELECT * FROM trades_decimal WHERE trade_id = $1", trade["trade_id"])[0]
+    assert shown["symbol"] == "BTC-USD"
+    assert str(shown["price"]) == f"{trade['price_ticks'] / 100:.2f}"
+    assert str(shown["quantity"]) == f"{trade['base_units'] / 10**8:.8f}"
+    assert str(shown["notional"]) == f"{trade['notional_units'] / 10**6:.6f}"
+    for view, table in (
+        ("orders_decimal", "orders"),
+        ("trades_decimal", "trades"),
+        ("balances_decimal", "balances"),
+        ("positions_decimal", "positions"),
+    ):
+        counts = setting.query(
+            f"SELECT (SELECT count(*) FROM {view}), (SELECT count(*) FROM {table})"  # noqa: S608
+        )[0]
+        assert counts[0] == counts[1] > 0
+
+
+def test_duplicates_and_late_messages_count_once(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    messages = matcher.messages(5)
+    again = [*messages[:20], *messages[10:30], *messages[15:], *messages]
+    started(ledger, setting)
+    setting.publish(again)
+    setting.publish(matcher.messages(len(matcher.entries)))  # cut differently
+    setting.expect(matcher)
+
+
+def test_a_restart_goes_on_from_where_it_was(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    messages = matcher.messages(5)
+    started(ledger, setting)
+    setting.publish(messages[:30])
+    setting.wait_for_seq(150)
+    assert stop(ledger) == 0
+    setting.publish(messages[30:])
+    started(ledger, setting)
+    setting.expect(matcher)
+    assert "start=31 " in setting.log()
+
+
+def test_kill_9_at_any_moment_loses_and_doubles_nothing(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    matcher.play(8_000)
+    setting.publish(matcher.messages(20))
+    for part in range(1, 5):
+        started(ledger, setting)
+        wait_until(
+            lambda part=part: setting.applied_seq() >= part * matcher.seq // 6,  # type: ignore[misc]
+            "some of it stored",
+        )
+        kill(ledger)
+    started(ledger, setting)
+    setting.expect(matcher)
+    setting.expect_cached(matcher)
+
+
+def test_terminated_connections_lose_and_double_nothing(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    matcher.play(8_000)
+    started(ledger, setting)
+    setting.publish(matcher.messages(3)[:50])
+    terminated = 0
+    for start in range(50, len(matcher.messages(3)), 400):
+        setting.publish(matcher.messages(3)[start : start + 400])
+        terminated += len(
+            setting.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'tradepit-ledger' AND datname = current_database()"
+            )
+        )
+    setting.expect(matcher)
+    setting.expect_cached(matcher)
+    assert terminated > 0
+    assert ledger.alive
+
+
+def test_postgres_killed_and_back(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: EmbeddedServers
+) -> None:
+    messages = matcher.messages(5)
+    started(ledger, setting)
+    setting.publish(messages[:30])
+    setting.wait_for_seq(150)
+    servers.kill("postgres")
+    setting.publish(messages[30:])
+    servers.restart("postgres")
+    setting.expect(matcher)
+    assert stop(ledger) == 0
+
+
+def test_nats_killed_and_back(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: EmbeddedServers
+) -> None:
+    messages = matcher.messages(5)
+    started(ledger, setting)
+    setting.publish(messages[:30])
+    setting.wait_for_seq(150)
+    servers.kill("nats")
+    servers.restart("nats")
+    setting.publish(messages[30:])
+    setting.expect(matcher)
+    assert stop(ledger) == 0
+
+
+def test_redis_killed_and_back(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: EmbeddedServers
+) -> None:
+    messages = matcher.messages(5)
+    started(ledger, setting)
+    setting.publish(messages[:30])
+    setting.wait_for_seq(150)
+    servers.kill("redis")
+    setting.publish(messages[30:])
+    setting.expect(matcher)  # without Redis
+    servers.restart("redis")
+    setting.expect_cached(matcher)
+
+
+def test_a_flushed_redis_comes_back_by_itself(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    started(ledger, setting)
+    setting.publish(matcher.messages(5))
+    setting.expect_cached(matcher)
+    with redis.Redis.from_url(setting.redis_url, socket_timeout=DEADLINE_S) as client:
+        client.flushdb()
+    setting.expect_cached(matcher)  # while nothing happens
+    first_seq = matcher.seq
+    matcher.play(50)
+    with redis.Redis.from_url(setting.redis_url, socket_timeout=DEADLINE_S) as client:
+        client.flushdb()
+        client.script_flush()
+    setting.publish(matcher.messages(5, after_seq=first_seq))
+    setting.expect_cached(matcher)  # while something does
+
+
+def test_a_cache_of_another_history_is_replaced(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    with redis.Redis.from_url(setting.redis_url, socket_timeout=DEADLINE_S) as client:
+        client.set(f"tp:applied:{setting.shard_id}", 10**9)
+        stale = {"seq": 10**9, "shard_id": setting.shard_id}
+        client.hset("tp:position:1:1", mapping=stale)
+        client.hset("tp:position:777:1", mapping=stale)
+    started(ledger, setting)
+    setting.publish(matcher.messages(5))
+    setting.expect_cached(matcher)
+
+
+def test_a_consumer_that_disappears_is_made_again(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    messages = matcher.messages(5)
+    setting.publish(messages[:30])
+    started(ledger, setting)
+    setting.wait_for_seq(150)
+    assert setting.delete_consumers() == 1
+    setting.publish(messages[30:])
+    setting.expect(matcher)
+
+
+def test_a_stream_rebuilt_from_the_journal_is_read_on(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    setting.publish(matcher.messages(5))
+    started(ledger, setting)
+    setting.expect(matcher)
+    assert stop(ledger) == 0
+    setting.delete_stream()
+    matcher.play(200)
+    setting.publish(matcher.messages(13))  # other messages, other stream sequences
+    started(ledger, setting)
+    setting.expect(matcher)
+    assert "stream_reread" in setting.log()
+
+
+def test_a_gap_stops_the_ledger_with_its_seqs(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    setting.publish(matcher.messages(10))
+    setting.delete_message(4)
+    ledger.start()
+    assert exit_code(ledger) == 1
+    assert "goes on with seq 41, but seq 31 to 40 are missing" in setting.log()
+    assert setting.applied_seq() == 30
+    assert "Traceback" not in setting.log()
+
+
+def test_a_damaged_message_stops_the_ledger_and_is_named(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    messages = matcher.messages(10)
+    setting.publish(messages[:3])
+    started(ledger, setting)
+    setting.wait_for_seq(30)
+    damaged = bytearray(messages[3])
+    damaged[len(damaged) // 2] ^= 0x10
+    setting.publish([bytes(damaged), *messages[4:]])
+    assert exit_code(ledger) == 1
+    assert f"stream message 4 of shard {setting.shard_id} is not a commit batch" in setting.log()
+    assert setting.applied_seq() == 30
+
+
+def test_of_two_ledgers_one_is_fenced_off(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    messages = matcher.messages(1)
+    setting.publish(messages[:1])
+    second = setting.process()
+    started(ledger, setting)
+    started(second, setting)
+    try:
+        wait_until(lambda: setting.log().count("stream_opened") == 2, "both read the stream")
+        setting.publish(messages[1:])
+        wait_until(lambda: ledger.alive != second.alive, "one of them stopped")
+        setting.expect(matcher)
+        loser = second if ledger.alive else ledger
+        assert exit_code(loser) == 1
+        assert f"another ledger has written shard {setting.shard_id}" in setting.log()
+    finally:
+        for child in (ledger, second):
+            if child.alive:
+                kill(child)
+
+
+def test_a_database_without_the_schema_is_a_clear_sentence(
+    database_url: str, setting: LedgerSetting
+) -> None:
+    setting.query("DROP TABLE migrations")
+    ledger = setting.process()
+    ledger.start()
+    assert exit_code(ledger) == 2
+    assert "run `tradepit ledger migrate`" in setting.log()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code", "text"),
+    [
+        ("TRADEPIT_POSTGRES_URL", "postgresql://x@127.0.0.1:1/x", 1, "PostgreSQL failed"),
+        ("TRADEPIT_POSTGRES_URL", "gibberish", 2, "TRADEPIT_POSTGRES_URL"),
+        ("TRADEPIT_NATS_URL", "nats://127.0.0.1:1", 1, "cannot connect to NATS"),
+        ("TRADEPIT_NATS_URL", "gibberish:::", 2, "TRADEPIT_NATS_URL"),
+        ("TRADEPIT_REDIS_URL", "gibberish", 2, "TRADEPIT_REDIS_URL"),
+        ("TRADEPIT_SHARD_ID", "x", 2, "TRADEPIT_SHARD_ID"),
+    ],
+)
+def test_a_missing_server_or_a_wrong_setting_is_a_clear_sentence(
+    setting: LedgerSetting, variable: str, value: str, code: int, text: str
+) -> None:
+    ledger = setting.process(**{variable: value})
+    ledger.start()
+    assert exit_code(ledger) == code
+    assert text in setting.log()
+    assert "Traceback" not in setting.log()
+
+
+def test_a_missing_redis_does_not_stop_the_ledger(
+    setting: LedgerSetting, matcher: PretendMatcher
+) -> None:
+    ledger = setting.process(TRADEPIT_REDIS_URL="redis://127.0.0.1:1/0")
+    started(ledger, setting)
+    setting.publish(matcher.messages(5))
+    setting.expect(matcher)
+    assert stop(ledger) == 0
+    assert setting.log().count("positions_not_cached") == 1
