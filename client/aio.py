@@ -374,7 +374,7 @@ class AsyncClient:
                     answer.future.set_result(answer)
         elif kind is wire.ExecutionReport:
             self._take_report(record)
-        elif kind is wire.Reject and record.record_type == wire.MessageType.LOGON:
+        elif kind is wire.Reject and record.request_id == LOGON_REQUEST_ID:
             self._take_logon_refused(results.refusal(record.reason))
 
     def _take_report(self, report: wire.ExecutionReport) -> None:

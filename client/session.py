@@ -39,15 +39,15 @@ def key_bytes(key: str) -> bytes:
 def open_socket(kind: int, endpoint: str) -> "zmq.Socket[bytes]":
     """A connected socket that never blocks a shutdown, bounds its queues, and notices a dead peer.
 
-    The connection is made in the background. With IMMEDIATE, nothing is queued for a peer that is
-    not there, so that a send that fails has sent nothing.
+    The connection is made in the background. With IMMEDIATE, a DEALER queues nothing for a peer that
+    is not there, so that a send that fails has sent nothing.
     """
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     try:
         socket.linger = 0
         socket.sndhwm = MESSAGES_QUEUED_MAX
         socket.rcvhwm = MESSAGES_QUEUED_MAX
-        socket.immediate = True
+        socket.immediate = kind == zmq.DEALER  # a SUB's subscriptions wait for the connection
         socket.maxmsgsize = REPLY_BYTES_MAX
         socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_TIMEOUT_MS)
         socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_INTERVAL_MS)
@@ -141,7 +141,7 @@ class Session:
             for record in wire.decode_all(data):
                 if type(record) is wire.LoggedOn:
                     logged_on = record
-                elif type(record) is wire.Reject and record.record_type == wire.MessageType.LOGON:
+                elif type(record) is wire.Reject and record.request_id == LOGON_REQUEST_ID:
                     raise refusal(record.reason)
                 else:
                     others.append(record)
