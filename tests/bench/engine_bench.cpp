@@ -192,7 +192,8 @@ Script encode(const std::vector<Command>& commands, std::uint64_t first_order) {
     order_by_id[command.id] = order;
     wire::NewOrder record;
     record.account_id = 1 + order % account_count;
-    record.client_order_id = first_order + order;
+    // Each account counts its own orders.
+    record.client_order_id = (first_order + order) / account_count + 1;
     record.price_ticks = command.price_ticks;
     record.quantity_lots = command.lots;
     record.instrument_id = 1;
