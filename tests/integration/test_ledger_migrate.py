@@ -1,0 +1,65 @@
+"""Migrations on a real database."""
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tradepit.ledger.__main__ import main
+from tradepit.ledger.migrate import migrate, read_migrations
+from tradepit.protocol.errors import ConfigurationError
+
+TIMEOUT_S = 30.0
+
+
+def numbers_of(database_url: str) -> list[int]:
+    async def run() -> list[int]:
+        connection = await asyncpg.connect(database_url, timeout=TIMEOUT_S)
+        try:
+            rows = await connection.fetch("SELECT number FROM migrations ORDER BY number")
+            return [row["number"] for row in rows]
+        finally:
+            await connection.close(timeout=TIMEOUT_S)
+
+    return asyncio.run(run())
+
+
+def test_every_migration_runs_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TRADEPIT_POSTGRES_URL", database_url)
+    assert main(["migrate"]) == 0
+    assert "migrated number=1 name=ledger" in capfd.readouterr().err
+    assert main(["migrate"]) == 0
+    assert "migrated" not in capfd.readouterr().err
+    assert numbers_of(database_url) == [migration.number for migration in read_migrations()]
+
+
+def test_two_runs_at_once_wait_for_each_other(database_url: str) -> None:
+    async def run() -> list[int]:
+        async with asyncio.timeout(TIMEOUT_S):
+            done = await asyncio.gather(*(migrate(database_url) for _ in range(4)))
+        return sorted(len(migrations) for migrations in done)
+
+    assert asyncio.run(run()) == [0, 0, 0, len(read_migrations())]
+
+
+def test_a_migration_that_fails_leaves_nothing(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "0001_good.sql").write_text("CREATE TABLE good (id bigint);")
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id bigint); SELECT nonsense;")
+    with pytest.raises(ConfigurationError, match=r"0002_bad\.sql failed"):
+        asyncio.run(migrate(database_url, tmp_path))
+    assert numbers_of(database_url) == [1]
+
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id bigint);")
+    asyncio.run(migrate(database_url, tmp_path))
+    assert numbers_of(database_url) == [1, 2]
+
+
+def test_a_changed_migration_is_refused(database_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "0001_first.sql"
+    path.write_text("SELECT 1;")
+    asyncio.run(migrate(database_url, tmp_path))
+    path.write_text("SELECT 2;")
+    with pytest.raises(ConfigurationError, match="changed after it ran"):
+        asyncio.run(migrate(database_url, tmp_path))
