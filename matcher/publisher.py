@@ -11,6 +11,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import nats
@@ -34,6 +35,7 @@ LINGER_S = 0.001  # lets commits gather into a batch while the stream keeps up
 IDLE_WAIT_S = 1.0
 ACK_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2
+RECONNECT_WAIT_S = 0.1
 BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
 DUPLICATE_WINDOW_S = 120.0
@@ -94,6 +96,8 @@ class Publisher:
                     await self._publish_all(client, stop)
                     return
                 finally:
+                    if self.is_connected:
+                        backoff_s = BACKOFF_S_MIN
                     self.is_connected = False
                     self._forget_in_flight()
                     await asyncio.wait_for(client.close(), ACK_TIMEOUT_S)
@@ -104,24 +108,27 @@ class Publisher:
                     self._committed_seq(),
                     error,
                 )
-                if self.is_connected:
-                    backoff_s = BACKOFF_S_MIN
             if stop.is_set():
                 return  # what is missing goes out after the next start
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            await _wait_for(stop, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
 
     async def _connect(self) -> NatsClient:
-        client = await nats.connect(
+        connecting = nats.connect(
             self._url,
             name=f"tradepit-matcher-{self._shard_id}",
             connect_timeout=CONNECT_TIMEOUT_S,
-            allow_reconnect=False,  # run() starts over and asks the stream where it stands
+            # run() starts over and asks the stream where it stands. Without the two lines that
+            # follow the first, the client tries a server that refuses for two minutes.
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=RECONNECT_WAIT_S,
             ping_interval=2,
             max_outstanding_pings=2,
             error_cb=_log_error,
             disconnected_cb=self._on_disconnect,
         )
+        client = await asyncio.wait_for(connecting, 3 * CONNECT_TIMEOUT_S)
         if client.max_payload < PAYLOAD_BYTES_NEEDED:
             log.warning(
                 "payload_limit_too_small max_payload=%d needed=%d remedy=set_max_payload_8MB",
@@ -218,12 +225,9 @@ class Publisher:
         self.published_seq = oldest.last_seq
 
     async def _wait_for_commit(self, client: NatsClient) -> None:
-        try:
-            await asyncio.wait_for(self._committed.wait(), IDLE_WAIT_S)
-        except TimeoutError:
-            if not client.is_connected:
-                raise NatsError("the connection is gone") from None
-            return
+        await _wait_for(self._committed, IDLE_WAIT_S)
+        if not client.is_connected:
+            raise ConnectionClosedError
         self._committed.clear()
         await asyncio.sleep(LINGER_S)
 
@@ -250,4 +254,9 @@ def _last_seq_of(batch: bytes) -> int:
 
 
 async def _log_error(error: Exception) -> None:
-    log.warning("nats_error error=%r", error)
+    log.info("nats_error error=%r", error)
+
+
+async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout_s)

@@ -92,7 +92,8 @@ class MatcherProcess:
                 env=self.environment,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=self._limit_files if self.limit_file_bytes else None,
+                # The tests that set a limit have no thread of their own.
+                preexec_fn=self._limit_files if self.limit_file_bytes else None,  # noqa: PLW1509
             )
 
     def _limit_files(self) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import nats
 import pytest
@@ -78,7 +79,9 @@ def stream_entries(nats_url: str, shard_id: int) -> list[tuple[wire.JournalEntry
     return entries
 
 
-def wait_for_stream(matcher: MatcherProcess, nats_url: str) -> list[tuple[wire.JournalEntry, bytes]]:
+def wait_for_stream(
+    matcher: MatcherProcess, nats_url: str
+) -> list[tuple[wire.JournalEntry, bytes]]:
     """The stream, once it holds everything that the matcher has committed."""
     seq = matcher.status().committed_seq
     deadline = time.monotonic() + DEADLINE_S
@@ -116,7 +119,7 @@ class RawPeer:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.connect(endpoint)
 
-    def __enter__(self) -> "RawPeer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -131,9 +134,7 @@ class RawPeer:
         return wire.decode_all(self._socket.recv())
 
     def log_on(self, account_id: int, key: str, flags: int = 0) -> object:
-        logon = wire.Logon(
-            request_id=1, account_id=account_id, key=bytes.fromhex(key), flags=flags
-        )
+        logon = wire.Logon(request_id=1, account_id=account_id, key=bytes.fromhex(key), flags=flags)
         (answer,) = self.ask(logon.encode())
         return answer
 
@@ -233,7 +234,10 @@ MALFORMED = {
         wire.MassCancel(request_id=7, account_id=MAKER).encode()[:-1] + b"\x01",
         wire.Reason.MALFORMED,
     ),
-    "too large": (STATUS * (wire.MESSAGE_BYTES_MAX // len(STATUS) + 1), wire.Reason.MESSAGE_TOO_LARGE),
+    "too large": (
+        STATUS * (wire.MESSAGE_BYTES_MAX // len(STATUS) + 1),
+        wire.Reason.MESSAGE_TOO_LARGE,
+    ),
     "random": (bytes(range(255, 155, -1)), wire.Reason.UNSUPPORTED_VERSION),
 }
 
