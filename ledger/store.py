@@ -39,6 +39,11 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "30s",  # a half-open connection must not keep its locks
     "synchronous_commit": "on",
     "jit": "off",
+    # Every look-up here is by primary key. A planner that has seen no statistics of a fast growing
+    # table would rather scan it.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
 }
 POSITIONS_PAGE_COUNT = 5_000
 
@@ -277,6 +282,7 @@ class PostgresStore:
                 await connection.close(timeout=CLOSE_TIMEOUT_S)
             except _TROUBLE as error:
                 log.warning("postgres_not_closed error=%r", error)
+                connection.terminate()
 
     def _terminate(self) -> None:
         connection, self._connection = self._connection, None
