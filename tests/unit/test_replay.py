@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tradepit.engine import Engine
@@ -34,7 +35,7 @@ def plan_of(messages: Path, book: Path | None) -> Plan:
 
 def engine_with_funds() -> Engine:
     engine = Engine()
-    commands = [
+    commands: list[Any] = [
         wire.SetAsset(symbol="USD", asset_id=1, decimals=6),
         wire.SetAsset(symbol="XYZ", asset_id=2),
         wire.SetInstrument(

@@ -256,6 +256,10 @@ def _report(
             "orders_moved_back": plan.requeued_count,
         },
         "shard_restarts": outcome.restart_count,
+        "answers_lost": {
+            "orders": outcome.lost_answer_count,
+            "comparisons": outcome.lost_comparison_count,
+        },
     }
     if outcome.first_difference is not None:
         record, recorded, ours = outcome.first_difference
@@ -311,5 +315,9 @@ def _text(report: dict[str, Any]) -> str:
         f"{report['halts']:,} halts"
     )
     if report["shard_restarts"]:
-        lines.append(f"shard restarts  {report['shard_restarts']}")
+        lost = report["answers_lost"]
+        lines.append(
+            f"shard restarts  {report['shard_restarts']}; {lost['orders']:,} orders had been taken "
+            f"without an answer, {lost['comparisons']:,} comparisons were lost"
+        )
     return "\n".join(lines)

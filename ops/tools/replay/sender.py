@@ -53,6 +53,8 @@ class Outcome:
     compared_count: int = 0
     first_difference: tuple[int, Best, Best] | None = None  # record, recorded, ours
     restart_count: int = 0
+    lost_answer_count: int = 0  # commands that a shard took before it went away unheard
+    lost_comparison_count: int = 0
 
 
 class Sender:
@@ -243,7 +245,13 @@ class Sender:
         self._levels = {}
         self._outcome.restart_count += 1
         sent = self._sent
+        outcome = self._outcome
         while self._answered < sent and self._was_applied(self._records[self._answered]):
+            if self._answered in self._plan.recorded:
+                outcome.lost_comparison_count += 1
+            else:
+                outcome.command_count += 1
+                outcome.lost_answer_count += 1
             self._answered += 1
         self._sent = self._answered
 
@@ -264,7 +272,6 @@ class Sender:
             )
         answer = self._ask(data)
         if answer.reason == _APPLIED_BEFORE[kind]:
-            self._outcome.command_count += 1
             return True
         self._count_command(record.request_id, time.monotonic_ns())
         if answer.reason:

@@ -1,0 +1,260 @@
+"""The SDK on a real matcher: two traders, market data, restarts, and the README's example."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tradepit.client import AsyncClient, Client, FeedSubscriber, Order, Refused, new_order
+from tradepit.protocol import wire
+from tradepit.protocol.errors import OutcomeUnknown, TradepitError, Unreachable
+from tradepit.protocol.wire import CancelReason, ExecutionKind, Liquidity, OrderStatus, Side
+
+from tests.matcher_process import FUNDS_UNITS, INSTRUMENT, MAKER, TAKER, running_matcher
+from tests.matcher_process import MatcherProcess as Matcher
+
+DEADLINE_S = 20.0
+README = Path(__file__).parents[2] / "client" / "README.md"
+PRICE = 6_400_000
+
+
+@pytest.fixture
+def matcher(data_dir: Path, nats_url: str, shard_id: int) -> Iterator[Matcher]:
+    with running_matcher(data_dir, nats_url, shard_id) as process:
+        yield process
+
+
+def offer(client: Client, lots: int = 10, **changes: Any) -> Order:
+    return client.submit(
+        instrument_id=INSTRUMENT,
+        side=Side.SELL,
+        quantity_lots=lots,
+        **{"price_ticks": PRICE, **changes},
+    )
+
+
+def test_a_trade_is_seen_by_both_parties_and_the_feed(matcher: Matcher) -> None:
+    with (
+        matcher.trader(MAKER) as maker,
+        matcher.trader(TAKER) as taker,
+        FeedSubscriber(matcher.feed_endpoint, [INSTRUMENT]) as feed,
+    ):
+        resting = offer(maker, client_order_id=1)
+        while not feed.receive(0.05):  # until the subscription is there, keep the top moving
+            resting = maker.replace(order_id=resting.order_id, price_ticks=resting.price_ticks + 1)
+        bought = taker.submit(
+            instrument_id=INSTRUMENT,
+            side=Side.BUY,
+            quantity_lots=4,
+            price_ticks=resting.price_ticks,
+        )
+        assert bought.status == OrderStatus.FILLED
+        (fill,) = bought.fills
+        notional_units = 4 * resting.price_ticks
+        assert fill.fee_units == notional_units * 500 // 1_000_000
+        assert fill.liquidity == Liquidity.TAKER
+        (report,) = maker.reports(DEADLINE_S)
+        assert (report.kind, report.trade_id) == (ExecutionKind.TRADE, fill.trade_id)
+        assert (report.filled_lots, report.remaining_lots, report.fee_units) == (4, 6, 0)
+        records: list[wire.MarketTrade | wire.TopOfBook] = []
+        while not any(type(record) is wire.MarketTrade for record in records):
+            records += feed.receive(DEADLINE_S)
+        trade = next(record for record in records if type(record) is wire.MarketTrade)
+        assert (trade.trade_id, trade.quantity_lots) == (fill.trade_id, 4)
+        usd, btc = taker.balances()
+        assert usd.available_units == FUNDS_UNITS - notional_units - fill.fee_units
+        assert btc.available_units == FUNDS_UNITS + 4 * 10_000
+        assert maker.book(INSTRUMENT).asks[0].quantity_lots == 6
+
+
+def test_refusals_carry_the_engine_reason(matcher: Matcher) -> None:
+    with matcher.trader(MAKER) as maker:
+        offer(maker, client_order_id=1)
+        with pytest.raises(Refused, match="duplicate_client_order_id"):
+            offer(maker, client_order_id=1)
+        with pytest.raises(Refused, match="unknown_order"):
+            maker.cancel(order_id=12345)
+        with pytest.raises(Refused, match="unknown_order"):
+            maker.order(client_order_id=99)
+        with pytest.raises(Refused, match="not_authorized"):
+            maker.balances(account_id=TAKER)
+        with pytest.raises(Refused, match="not_authorized"):
+            maker.set_account(3)
+        with pytest.raises(Refused, match="unknown_instrument"):
+            maker.book(99)
+        with pytest.raises(Refused, match="invalid_quantity"):
+            offer(maker, -1)
+        ioc = offer(maker, time_in_force=wire.TimeInForce.IOC)
+        assert (ioc.status, ioc.cancel_reason) == (
+            OrderStatus.CANCELED,
+            CancelReason.IOC_REMAINDER,
+        )
+
+
+def test_a_pipeline_keeps_order_and_counts(matcher: Matcher) -> None:
+    order = new_order(instrument_id=INSTRUMENT, side=Side.SELL, quantity_lots=1, price_ticks=PRICE)
+    with matcher.trader(MAKER) as maker:
+        orders = maker.submit_many(
+            [order._replace(client_order_id=number) for number in range(1, 5_001)]
+        )
+        assert [each.client_order_id for each in orders] == list(range(1, 5_001))
+        assert [each.order_id for each in orders] == sorted(each.order_id for each in orders)
+        assert [each.order_id for each in maker.open_orders()] == [e.order_id for e in orders]
+        cancels = [wire.CancelOrder(order_id=each.order_id) for each in orders[:1_000]]
+        canceled = maker.submit_many(cancels + cancels[:1])
+        assert [each.status for each in canceled[:1_000]] == [OrderStatus.CANCELED] * 1_000
+        assert canceled[1_000].reason == wire.Reason.UNKNOWN_ORDER
+        assert maker.mass_cancel() == 4_000
+
+
+def test_an_operator_moves_money(matcher: Matcher) -> None:
+    with matcher.operator() as operator:
+        changed = operator.credit(account_id=MAKER, asset_id=1, amount_units=5, transfer_id=77)
+        assert changed.available_units == FUNDS_UNITS + 5
+        with pytest.raises(Refused, match="duplicate_transfer"):
+            operator.credit(account_id=MAKER, asset_id=1, amount_units=5, transfer_id=77)
+        changed = operator.debit(account_id=MAKER, asset_id=1, amount_units=6, transfer_id=78)
+        assert changed.delta_units == -6
+        halted = operator.instruments().instruments[0]
+        terms = {name: getattr(halted, name) for name in wire.SetInstrument._fields}
+        operator.set_instrument(
+            wire.SetInstrument(**{**terms, "trading_state": wire.TradingState.HALTED})
+        )
+        with matcher.trader(MAKER) as maker, pytest.raises(Refused, match="instrument_halted"):
+            offer(maker)
+
+
+def test_a_client_goes_on_after_the_shard_restarts(matcher: Matcher) -> None:
+    with matcher.trader(MAKER) as maker:
+        first = offer(maker, client_order_id=1)
+        matcher.kill()
+        matcher.start()
+        orders = maker.open_orders()
+        assert [each.order_id for each in orders] == [first.order_id]
+        assert maker.logon_count == 2
+        with pytest.raises(Refused, match="duplicate_client_order_id"):
+            offer(maker, client_order_id=1)
+
+
+def test_without_a_shard_calls_end_and_with_it_they_work_again(matcher: Matcher) -> None:
+    key = matcher.trader_keys[MAKER]
+    with Client(matcher.order_endpoint, MAKER, key, timeout_s=0.5) as maker:
+        matcher.stop()
+        with pytest.raises((Unreachable, OutcomeUnknown)):
+            offer(maker)
+        with pytest.raises((Unreachable, OutcomeUnknown)):
+            offer(maker)
+        matcher.start()
+        deadline = threading.Event()
+        timer = threading.Timer(DEADLINE_S, deadline.set)
+        timer.start()
+        while not deadline.is_set():
+            try:
+                if offer(maker).is_open:
+                    break
+            except (Unreachable, OutcomeUnknown):
+                continue
+        assert not deadline.is_set()
+        timer.cancel()
+
+
+def test_orders_of_unknown_outcome_count_once_when_sent_again(matcher: Matcher) -> None:
+    """Kill the shard in the middle of a stream of orders: each is there exactly once in the end."""
+    order_count = 3_000
+
+    async def place(client: AsyncClient, client_order_id: int) -> None:
+        while True:
+            try:
+                await client.submit(
+                    instrument_id=INSTRUMENT,
+                    side=Side.SELL,
+                    quantity_lots=1,
+                    price_ticks=PRICE,
+                    client_order_id=client_order_id,
+                )
+            except Refused as refused:
+                if refused.reason != wire.Reason.DUPLICATE_CLIENT_ORDER_ID:
+                    raise
+            except TradepitError:
+                await asyncio.sleep(0.01)
+                continue
+            return
+
+    async def main() -> None:
+        key = matcher.trader_keys[MAKER]
+        async with (
+            asyncio.timeout(3 * DEADLINE_S),
+            AsyncClient(matcher.order_endpoint, MAKER, key, timeout_s=1.0) as client,
+        ):
+            numbers = iter(range(1, order_count + 1))
+
+            async def worker() -> None:
+                for number in numbers:
+                    await place(client, number)
+
+            workers = [asyncio.create_task(worker()) for _ in range(32)]
+            while len(await client.open_orders()) < order_count // 4:
+                pass
+            await asyncio.to_thread(matcher.kill)
+            await asyncio.to_thread(matcher.start)
+            await asyncio.gather(*workers)
+            found = await client.open_orders()
+            assert sorted(each.client_order_id for each in found) == list(range(1, order_count + 1))
+
+    asyncio.run(main())
+
+
+def test_asyncio_reports_reach_the_iterator(matcher: Matcher) -> None:
+    async def main() -> None:
+        keys = matcher.trader_keys
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            AsyncClient(matcher.order_endpoint, MAKER, keys[MAKER]) as maker,
+            AsyncClient(matcher.order_endpoint, TAKER, keys[TAKER]) as taker,
+        ):
+            await maker.submit(
+                instrument_id=INSTRUMENT, side=Side.SELL, quantity_lots=10, price_ticks=PRICE
+            )
+            await asyncio.gather(
+                *(
+                    taker.submit(instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=1)
+                    for _ in range(10)
+                )
+            )
+            filled = 0
+            async for report in maker.reports():
+                filled = report.filled_lots
+                if filled == 10:
+                    break
+            assert filled == 10
+
+    asyncio.run(main())
+
+
+def test_the_readme_example_runs(matcher: Matcher, tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "ready.json").write_text(
+        json.dumps(
+            {
+                "order_endpoint": matcher.order_endpoint,
+                "demo": {"account_id": MAKER, "key": matcher.trader_keys[MAKER]},
+            }
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", example],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "unknown_order" in done.stdout
