@@ -124,9 +124,18 @@ class LedgerSetting:
 
     # The tables ---------------------------------------------------------------------------------
 
-    def query(self, statement: str, *values: object) -> list[asyncpg.Record]:
+    def query(
+        self, statement: str, *values: object, read_only: bool | None = None
+    ) -> list[asyncpg.Record]:
+        """`read_only` overrides what the database says."""
+        overrides = {"default_transaction_read_only": "on" if read_only else "off"}
+
         async def run() -> list[asyncpg.Record]:
-            connection: Connection = await asyncpg.connect(self.database_url, timeout=DEADLINE_S)
+            connection: Connection = await asyncpg.connect(
+                self.database_url,
+                timeout=DEADLINE_S,
+                server_settings=None if read_only is None else overrides,
+            )
             try:
                 return await connection.fetch(statement, *values, timeout=DEADLINE_S)
             finally:

@@ -1,14 +1,17 @@
 """The ledger process on real servers: what it stores, and what faults do to it."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from tradepit.cli.child import Child
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.ledger.migrate import migrate
+from tradepit.protocol.wire import CANCELS_PER_COMMAND_MAX
 
 from tests.ledger_harness import (
     DEADLINE_S,
@@ -338,3 +341,72 @@ def test_a_missing_redis_does_not_stop_the_ledger(
     setting.expect(matcher)
     assert stop(ledger) == 0
     assert setting.log().count("positions_not_cached") == 1
+
+
+def test_a_read_only_database_is_waited_for(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    messages = matcher.messages(5)
+    started(ledger, setting)
+    setting.publish(messages[:10])
+    setting.wait_for_seq(50)
+    database = setting.database_url.rsplit("/", 1)[1]
+    setting.query(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    setting.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'tradepit-ledger' AND datname = current_database()"
+    )
+    setting.publish(messages[10:])
+    wait_until(lambda: setting.log().count("server=postgres") > 1, "a second failure")
+    setting.query(f"ALTER DATABASE {database} RESET default_transaction_read_only", read_only=False)
+    setting.expect(matcher)
+
+
+def test_an_order_that_is_not_there_stops_the_ledger(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    setting.publish(matcher.messages(5))
+    started(ledger, setting)
+    setting.expect(matcher)
+    order_id = next(iter(matcher.open))
+    setting.query("DELETE FROM orders WHERE order_id = $1", order_id)
+    last_seq = matcher.seq
+    matcher.cancel(order_id)
+    setting.publish(matcher.messages(1, after_seq=last_seq))
+    assert exit_code(ledger) == 1
+    assert f"storing seq {last_seq + 1} to {last_seq + 1}" in setting.log()
+    assert setting.applied_seq() == last_seq
+
+
+def test_the_largest_command_fits(setting: LedgerSetting, ledger: Child, shard_id: int) -> None:
+    matcher = PretendMatcher(shard_id, accounts=1)
+    matcher.list_everything()
+    while len(matcher.open) < CANCELS_PER_COMMAND_MAX:
+        matcher.new_order(crosses=False)
+    last_seq = matcher.seq
+    matcher.mass_cancel(1)
+    setting.publish(matcher.messages(200))
+    started(ledger, setting)
+    setting.expect(matcher)
+    assert len(matcher.messages(1, after_seq=last_seq)[0]) > 800_000
+
+
+def test_metrics_and_health_are_served(setting: LedgerSetting, matcher: PretendMatcher) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    ledger = started(setting.process(TRADEPIT_METRICS_PORT=str(port)), setting)
+    try:
+        setting.publish(matcher.messages(5))
+        setting.expect(matcher)
+        address = f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{address}/health/live").text == "live\n"
+        assert httpx.get(f"{address}/health/ready").status_code == 200
+        wait_until(
+            lambda: f"ledger_cached_seq {matcher.seq}.0" in httpx.get(f"{address}/metrics").text,
+            "the cache's seq is shown",
+        )
+        figures = httpx.get(f"{address}/metrics").text
+        assert f"tradepit_ledger_applied_seq {matcher.seq}.0" in figures
+        assert "tradepit_ledger_pending_messages 0.0" in figures
+    finally:
+        assert stop(ledger) == 0
