@@ -1,6 +1,7 @@
 """`tradepit ingress`: read the settings, serve until SIGTERM or SIGINT."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -40,6 +41,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         assert sockets is not None
         host, port = sockets[0].getsockname()[:2]
+        gc.collect()
+        gc.freeze()  # what start-up made stays: collections need not walk it again and again
         log.info("ready url=http://%s:%d", host, port)
 
 
@@ -78,6 +81,7 @@ async def serve(app: Ingress, listener: socket.socket) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
+        proxy_headers=False,  # nothing here trusts an address, and the order path saves the look
         backlog=BACKLOG,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=KEEP_ALIVE_S,
