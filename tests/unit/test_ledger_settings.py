@@ -71,9 +71,9 @@ def served(requests: list[bytes], is_ready: Callable[[], bool]) -> list[bytes]:
     async def run() -> list[bytes]:
         port, stop = free_port(), asyncio.Event()
         server = HealthServer(port, Metrics(), is_ready)
-        task = asyncio.create_task(server.serve_until(stop))
         answers = []
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(TIMEOUT_S), asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve_until(stop), name="health")
             for request in requests:
                 while True:
                     try:
@@ -82,7 +82,6 @@ def served(requests: list[bytes], is_ready: Callable[[], bool]) -> list[bytes]:
                     except ConnectionRefusedError:  # it is still starting
                         await asyncio.sleep(0.01)
             stop.set()
-            await task
         return answers
 
     return asyncio.run(run())
