@@ -64,6 +64,8 @@ doctor: $(STAMPS)/built ## Say what is wrong with this machine and how to mend i
 lock: $(STAMPS)/dev ## Bring the lock files in line with pyproject.toml, changing as little as possible
 	$(BIN)/python ops/requirements.py run | $(COMPILE_LOCK) -o requirements.lock -
 	$(BIN)/python ops/requirements.py dev | $(COMPILE_LOCK) -c requirements.lock -o requirements-dev.lock -
+	@for lock in requirements.lock requirements-dev.lock; do \
+		grep -E '^[a-z0-9]' $$lock > $(STAMPS)/lock && cat $(STAMPS)/lock > $$lock; done
 
 .PHONY: upgrade
 upgrade: COMPILE_LOCK += --upgrade

@@ -8,6 +8,8 @@
     +-- Refused             a request was refused; carries the reason
     +-- ConfigurationError  a setting or a machine is not fit; the text says how to mend it
     +-- JournalDamaged      a journal that must not be opened; names file, offset and seq
+
+Catch the narrowest that something can be done about.
 """
 
 

@@ -2,6 +2,8 @@
 
     python engine_ext/protocol/generate.py            write the three files
     python engine_ext/protocol/generate.py --check    exit 1 if a committed file differs
+
+Needs nothing but Python's standard library.
 """
 
 import re
@@ -111,7 +113,9 @@ def place(name: str, spec: dict[str, Any], start: int) -> Layout:
         field = Field(field_name, base, count, enum, doc, offset)
         alignment = 1 if match else field.size
         if offset % alignment:
-            raise SystemExit(f"{name}.{field_name}: offset {offset} is not a multiple of {alignment}")
+            raise SystemExit(
+                f"{name}.{field_name}: offset {offset} is not a multiple of {alignment}"
+            )
         fields.append(field)
         offset += field.size
     if offset % 8:
@@ -215,9 +219,7 @@ def write_hpp(schema: dict[str, Any], messages: list[Layout], containers: list[L
             out.append(f"namespace {snake(name)} {{")
             for value_name, spec in values.items():
                 doc = f"  ///< {doc_of(spec)}" if doc_of(spec) else ""
-                out.append(
-                    f"inline constexpr std::uint8_t {value_name} = {value_of(spec)};{doc}"
-                )
+                out.append(f"inline constexpr std::uint8_t {value_name} = {value_of(spec)};{doc}")
             known = sum(value_of(spec) for spec in values.values())
             out += [f"inline constexpr std::uint8_t known = {known};", "}", ""]
         else:
@@ -308,7 +310,9 @@ def py_record(layout: Layout) -> list[str]:
     lines += [f"class {layout.name}(NamedTuple):", f'    """{wrap(layout.doc)}"""', ""]
     lines.append("    request_id: int = 0")
     for field in shown:
-        lines.append(f"    {field.name}: {field.python_type} = {field.python_default}")
+        # A tuple has methods of these names, which a field may hide: nobody counts in a record.
+        hides = "  # type: ignore[assignment]" if field.name in ("count", "index") else ""
+        lines.append(f"    {field.name}: {field.python_type} = {field.python_default}{hides}")
     head = f"VERSION, {layout.type}, {layout.size}"
     lines += ["", "    def encode(self) -> bytes:"]
     if any(field.is_text for field in shown):
@@ -377,7 +381,7 @@ def write_py(schema: dict[str, Any], messages: list[Layout], containers: list[La
         "",
         "",
         "def _text(value: str, size: int) -> bytes:",
-        '    data = value.encode()',
+        "    data = value.encode()",
         "    if len(data) > size:",
         '        raise ValueError(f"{value!r} is longer than {size} bytes")',
         "    return data",
@@ -412,8 +416,12 @@ def write_py(schema: dict[str, Any], messages: list[Layout], containers: list[La
     out += [f"    {m.name}: MessageType.{m.constant}," for m in messages]
     out += ["}", "record_of_type: dict[int, type[Any]] = {"]
     out += [f"    {m.type}: {m.name}," for m in messages]
-    out += ["}", "", "# Which enum a numeric field holds: for people-readable output.",
-            "ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {"]
+    out += [
+        "}",
+        "",
+        "# Which enum a numeric field holds: for people-readable output.",
+        "ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {",
+    ]
     for message in messages:
         pairs = [f'"{f.name}": {f.enum}' for f in message.fields if f.enum]
         if pairs:

@@ -961,7 +961,7 @@ class QueryEnd(NamedTuple):
     request_id: int = 0
     seq: int = 0
     account_seq: int = 0
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]
 
     def encode(self) -> bytes:
         return pack_record(_QUERY_END, (VERSION, 102, 32, *self))
