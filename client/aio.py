@@ -7,7 +7,7 @@ until nothing is left. A watchdog reads as well, in case an edge was missed all 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from tradepit.client import results
 from tradepit.client.requests import (
     LOGON_REQUEST_ID,
     OPEN_ORDERS_PAGE,
+    Pipelined,
     messages,
     new_order,
     no_answer,
@@ -285,6 +286,22 @@ class AsyncClient:
         changed: wire.BalanceChanged = results.single_record(await self._ask(request))
         return changed
 
+    async def submit_many(self, requests: Sequence[Pipelined]) -> list[Order]:
+        """Send orders, cancels and replaces together; the orders, in the same order.
+
+        Refused ones are values: see `Order.reason`. Raises Refused(busy) before anything is sent if
+        there are too many, OutcomeUnknown or Unreachable if one has no answer.
+        """
+        if len(self._pending) + len(requests) > OUTSTANDING_MAX:
+            raise results.refusal(wire.Reason.BUSY)
+        answers = [self._enqueue(request) for request in requests]
+        try:
+            await asyncio.gather(*(answer.future for answer in answers))
+        finally:
+            for answer in answers:
+                self._pending.pop(answer.request.request_id, None)
+        return [results.order_of_answer(answer) for answer in answers]
+
     async def reports(self) -> AsyncIterator[wire.ExecutionReport]:
         """Unasked reports, oldest first, until the client is closed."""
         while True:
@@ -298,6 +315,14 @@ class AsyncClient:
     # Inside. Everything below runs on the loop's thread and never waits.
 
     async def _ask(self, request: Any) -> Answer:
+        answer = self._enqueue(request)
+        try:
+            return await answer.future  # _watch_over ends it at its deadline
+        finally:
+            self._pending.pop(answer.request.request_id, None)
+
+    def _enqueue(self, request: Any) -> _Waiting:
+        """Have the request sent at the end of this turn. Raises Unreachable, Refused(busy)."""
         loop = self._loop
         if loop is None or self._socket is None:
             raise Unreachable(f"not connected to {self._endpoint}: call connect first")
@@ -310,17 +335,13 @@ class AsyncClient:
             request = request._replace(request_id=request_id, account_id=self._account_id)
         else:
             request = request._replace(request_id=request_id)
-        future: asyncio.Future[Answer] = loop.create_future()
-        answer = _Waiting(request, loop.time() + self._timeout_s, future)
+        answer = _Waiting(request, loop.time() + self._timeout_s, loop.create_future())
         self._pending[request_id] = answer
         self._unsent.append(answer)
         if not self._is_flush_due:
             self._is_flush_due = True
             loop.call_soon(self._flush)
-        try:
-            return await future  # _watch_over ends it at its deadline
-        finally:
-            self._pending.pop(request_id, None)
+        return answer
 
     def _flush(self) -> None:
         """Send what waits, in as few messages as it fits; what finds no room waits on."""
@@ -433,6 +454,8 @@ class AsyncClient:
         if self._logon_sent_s and now_s - self._logon_sent_s > HEARTBEAT_S:
             self._logon_sent_s = 0.0
         if not self._is_logged_on:
+            # What gave up waiting must not pile up.
+            self._unsent = deque(each for each in self._unsent if not each.future.done())
             self._send_logon()
         elif now_s - self._heard_s > HEARTBEAT_S and self._heartbeat_id not in self._pending:
             self._send_heartbeat(now_s)

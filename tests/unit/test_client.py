@@ -359,6 +359,20 @@ def test_asyncio_all_orders_of_a_turn_share_a_message(matcher: FakeMatcher) -> N
     run(matcher, body)
 
 
+def test_asyncio_refusals_among_many_are_values(matcher: FakeMatcher) -> None:
+    async def body(client: AsyncClient) -> None:
+        before = len(matcher.message_record_counts)
+        good, bad = await client.submit_many([order(), order(FUNDS_LOTS)])
+        assert good.is_open
+        assert bad.reason == Reason.INSUFFICIENT_FUNDS
+        assert matcher.message_record_counts[before:] == [2]
+        with pytest.raises(Refused, match="busy"):
+            await client.submit_many([order()] * 65_537)
+        assert matcher.message_record_counts[before:] == [2]
+
+    run(matcher, body)
+
+
 def test_asyncio_every_call_works(matcher: FakeMatcher) -> None:
     async def body(client: AsyncClient) -> None:
         placed = await submit(client, client_order_id=3)
