@@ -1,0 +1,68 @@
+"""The ingress on a fake matcher, with no ledger and no cache behind it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from tradepit.ingress.app import Ingress, create_app
+from tradepit.ingress.settings import ApiKey, Settings
+
+from tests.fake_matcher import FakeMatcher
+
+OPERATOR_KEY, TRADER_KEY, OTHER_KEY = "0f" * 32, "a1" * 32, "b2" * 32
+KEYS = (
+    ApiKey(OPERATOR_KEY, 0, "operator"),
+    ApiKey(TRADER_KEY, 7, "trader"),
+    ApiKey(OTHER_KEY, 8, "trader"),
+)
+NOBODY_LISTENS = "127.0.0.1:9"  # the discard port: refused at once
+AUTHORIZED = {"authorization": f"Bearer {TRADER_KEY}"}
+LIMIT = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "price": "100.5", "quantity": "0.02"}
+CONDITION_TIMEOUT_S = 10.0
+
+Run = Callable[[httpx.AsyncClient, Ingress], Awaitable[None]]
+
+
+def settings_for(matcher: FakeMatcher) -> Settings:
+    return Settings(
+        order_endpoint=matcher.endpoint,
+        feed_endpoint=matcher.feed_endpoint,
+        postgres_url=f"postgresql://{NOBODY_LISTENS}/tradepit",
+        redis_url=f"redis://{NOBODY_LISTENS}/0",
+        keys=KEYS,
+    )
+
+
+@asynccontextmanager
+async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://ingress") as client:
+        yield client
+
+
+def run(matcher: FakeMatcher, body: Run) -> None:
+    """Run `body` against a started application."""
+
+    async def main() -> None:
+        app = create_app(settings_for(matcher))
+        async with app.litestar.lifespan(), client_of(app) as client:
+            await body(client, app)
+
+    asyncio.run(main())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(CONDITION_TIMEOUT_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for is state, not an event
+            await asyncio.sleep(0.01)
+
+
+def assert_problem(response: httpx.Response, status: int, code: str, field: str | None) -> None:
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    document = response.json()
+    assert (response.status_code, document["code"], document.get("field")) == (status, code, field)
+    assert document["status"] == status
+    assert document["detail"]
+    assert document["title"]

@@ -1,0 +1,217 @@
+"""What the REST service does when the world fails, and how its process starts and stops."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tradepit.ingress import router as router_module
+from tradepit.ingress.app import Ingress
+from tradepit.protocol import wire
+
+from tests.fake_matcher import FakeMatcher
+from tests.ingress_harness import (
+    AUTHORIZED,
+    CONDITION_TIMEOUT_S,
+    LIMIT,
+    NOBODY_LISTENS,
+    OPERATOR_KEY,
+    assert_problem,
+    run,
+    until,
+)
+
+
+@pytest.fixture
+def matcher() -> Iterator[FakeMatcher]:
+    with FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as running:
+        yield running
+
+
+# -- the matcher fails -------------------------------------------------------------------------
+
+
+def test_orders_of_one_turn_travel_in_one_message(matcher: FakeMatcher) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        order = (
+            0,
+            7,
+            0,
+            10_000,
+            5,
+            1,
+            wire.Side.BUY,
+            wire.OrderType.LIMIT,
+            wire.TimeInForce.GTC,
+            0,
+        )
+        answers = await asyncio.gather(*(link.request(wire.NewOrder, *order) for _ in range(3_000)))
+        assert len({answer[-1].order_id for answer in answers}) == 3_000
+        limit = wire.MESSAGE_BYTES_MAX // len(wire.NewOrder().encode())
+        assert matcher.message_record_counts.count(limit) == 3_000 // limit
+        assert link.outstanding == 0
+
+    run(matcher, body)
+
+
+def test_a_matcher_that_forgot_the_session_gets_logon_and_the_order_once(
+    matcher: FakeMatcher,
+) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        matcher.forget_sessions()
+        orders = [client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED) for _ in range(20)]
+        answers = await asyncio.gather(*orders)
+        assert [answer.status_code for answer in answers] == [201] * 20
+        assert matcher.seq == 20
+        assert app.resources.router.all()[0].epoch == 2
+
+    run(matcher, body)
+
+
+def test_no_answer_in_time_is_outcome_unknown(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "REQUEST_TIMEOUT_S", 0.2)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        matcher.silent = True
+        answer = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        assert_problem(answer, 504, "outcome_unknown", None)
+        assert "client_order_id" in answer.json()["detail"]
+        assert app.resources.router.all()[0].outstanding == 0
+        matcher.silent = False
+
+    run(matcher, body)
+
+
+def test_a_matcher_that_is_away_is_told_at_once_and_found_again(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "SILENCE_S", 0.2)
+    monkeypatch.setattr(router_module, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(router_module, "REQUEST_TIMEOUT_S", 0.3)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        matcher.silent = True
+        await until(lambda: not link.up)
+        answer = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        assert_problem(answer, 503, "matcher_unreachable", None)
+        assert answer.headers["retry-after"] == "1"
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 503
+        matcher.silent = False
+        await until(lambda: link.up)
+        assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
+
+    run(matcher, body)
+
+
+def test_more_requests_than_the_bound_are_busy(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "OUTSTANDING_MAX", 10)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        posts = [client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED) for _ in range(40)]
+        answers = await asyncio.gather(*posts)
+        codes = {answer.status_code for answer in answers}
+        assert codes == {201, 503}
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert_problem(refused, 503, "busy", None)
+
+    run(matcher, body)
+
+
+def test_a_request_that_is_cancelled_leaves_nothing_behind(matcher: FakeMatcher) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        task = asyncio.create_task(client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED))
+        link = app.resources.router.all()[0]
+        await until(lambda: link.outstanding > 0)
+        task.cancel()
+        await until(lambda: link.outstanding == 0)
+        assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
+
+    run(matcher, body)
+
+
+def test_without_a_ledger_what_needs_it_says_so_and_the_rest_works(matcher: FakeMatcher) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        client.headers.update(AUTHORIZED)
+        for path in ("/v1/fills", "/v1/positions", "/v1/orders?status=closed", "/v1/orders/1"):
+            assert_problem(await client.get(path), 503, "ledger_unreachable", None)
+        balance = (await client.get("/v1/balances")).json()["balances"][0]
+        assert balance == {
+            "asset": "USD",
+            "available": "1.500000",
+            "held": "0.500000",
+            "total": "2.000000",
+        }
+        assert (await client.get("/v1/orders")).json()["complete"] is True
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["ledger"]) == (200, False)
+
+    run(matcher, body)
+
+
+# -- the process -------------------------------------------------------------------------------
+
+
+def start_process(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
+    keys = tmp_path / "keys.json"
+    keys.write_text(
+        json.dumps({"keys": [{"key": OPERATOR_KEY, "account_id": 0, "role": "operator"}]})
+    )
+    keys.chmod(0o600)
+    defaults = {
+        "TRADEPIT_KEYS_FILE": str(keys),
+        "TRADEPIT_HTTP_PORT": "0",
+        "TRADEPIT_ORDER_ENDPOINT": f"tcp://{NOBODY_LISTENS}",
+        "TRADEPIT_FEED_ENDPOINT": f"tcp://{NOBODY_LISTENS}",
+        "TRADEPIT_POSTGRES_URL": f"postgresql://{NOBODY_LISTENS}/tradepit",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "tradepit.ingress"],
+        env=os.environ | defaults | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_process_serves_without_a_matcher_and_stops_in_order(tmp_path: Path) -> None:
+    with start_process(tmp_path) as process:
+        assert process.stderr is not None
+        url = next(line.split("url=")[1].strip() for line in process.stderr if " ready " in line)
+        assert httpx.get(f"{url}/health/live").status_code == 200
+        ready = httpx.get(f"{url}/health/ready")
+        assert (ready.status_code, ready.json()["matcher"]) == (503, False)
+        answer = httpx.get(f"{url}/v1/instruments/BTC-USD/book")
+        assert_problem(answer, 503, "matcher_unreachable", None)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(CONDITION_TIMEOUT_S) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_what_keeps_it_from_starting_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for environment, code, text in [
+            ({"TRADEPIT_HTTP_PORT": port}, 1, "cannot listen on 127.0.0.1"),
+            ({"TRADEPIT_HTTP_PORT": "x"}, 2, "TRADEPIT_HTTP_PORT"),
+            ({"TRADEPIT_KEYS_FILE": str(tmp_path / "none")}, 2, "cannot read the keys file"),
+        ]:
+            with start_process(tmp_path, **environment) as process:
+                _, printed = process.communicate(timeout=CONDITION_TIMEOUT_S)
+                assert process.returncode == code
+                assert text in printed
+                assert len(printed.strip().split("\n")) == 1
