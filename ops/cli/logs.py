@@ -1,10 +1,12 @@
 """Follows the children's log files and picks the lines that a person should see at once."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-IMPORTANT = (" WARNING ", " ERROR ", " CRITICAL ", "PANIC:", "[FTL]")
+# Our own services' lines (see tradepit.protocol.log), and the last words of PostgreSQL and NATS.
+IMPORTANT = re.compile(r"^\S+ (?:WARNING|ERROR|CRITICAL) |PANIC:|\[FTL\]")
 LINES_PER_WINDOW_MAX = 5
 WINDOW_S = 5.0
 READ_BYTES_MAX = 2**20
@@ -26,7 +28,7 @@ class LogFollower:
         now = time.monotonic()
         for file in self._files.values():
             for line in file.new_lines():
-                if any(mark in line for mark in IMPORTANT):
+                if IMPORTANT.search(line):
                     file.show(line, now, self._show)
 
 

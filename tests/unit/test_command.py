@@ -116,7 +116,9 @@ def test_only_important_new_lines_are_shown_and_not_too_many(tmp_path: Path) -> 
     follower = LogFollower(shown.append)
     follower.follow(path)
     with path.open("a") as log:
-        log.write("t INFO ledger ready\nt WARNING ledger behind\nt ERROR led")
+        log.write(
+            "7:M 22 Nov # WARNING overcommit\nt INFO ledger ready\nt WARNING ledger behind\nt ERROR led"
+        )
     follower.poll()
     assert shown == ["t WARNING ledger behind"]
     with path.open("a") as log:
