@@ -144,13 +144,15 @@ class Exchange:
         migrate = self._service("ledger", "migrate")
         migrate.name = "ledger migrate"
         migrate.start()
-        self._watch("matcher", "matcher_metrics")
-        deadline = time.monotonic() + MIGRATE_TIMEOUT_S
-        while migrate.alive:
-            if time.monotonic() > deadline:
-                migrate.kill()
-                raise migrate.failure(f"did not end in {MIGRATE_TIMEOUT_S:.0f} s")
-            self.supervisor.turn()
+        try:
+            self._watch("matcher", "matcher_metrics")
+            deadline = time.monotonic() + MIGRATE_TIMEOUT_S
+            while migrate.alive:
+                if time.monotonic() > deadline:
+                    raise migrate.failure(f"did not end in {MIGRATE_TIMEOUT_S:.0f} s")
+                self.supervisor.turn()
+        finally:
+            migrate.kill()  # nothing to kill, unless we leave early
         assert migrate.process is not None
         if migrate.process.returncode != 0:
             raise migrate.failure("failed")

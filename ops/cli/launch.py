@@ -14,6 +14,7 @@ It imports nothing of Tradepit: it must start in milliseconds. Exit code 127 and
 stderr: the child could not be started.
 """
 
+import ctypes  # here, not where it is used: as another user we may not reach Python's own files
 import os
 import sys
 
@@ -46,8 +47,6 @@ def become(uid: int, gid: int, search: bool) -> None:
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
         return
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
     permitted = permitted_capabilities()
     wanted = [c for c in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if permitted >> c & 1]
@@ -74,8 +73,6 @@ def die_with_parent(parent_pid: int, death_signal: int) -> None:
     """Linux only; elsewhere a killed supervisor's children are ended by the next start."""
     if not sys.platform.startswith("linux"):
         return
-    import ctypes
-
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent_pid:  # it died before we asked
         os._exit(127)

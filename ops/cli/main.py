@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 it failed; 2 a setting, an argument or the machine is not 
 
 import importlib
 import importlib.metadata
+import os
 import sys
 from dataclasses import dataclass
 
@@ -96,6 +97,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except TradepitError as error:
         print(f"tradepit {name}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130

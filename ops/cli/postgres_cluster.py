@@ -7,6 +7,7 @@ root may enter, the server keeps the one right to enter folders (see launch.py).
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -157,8 +158,12 @@ class PostgresCluster:
         with self.log_path.open("a", encoding="utf-8") as log:
             log.write(done.stdout + done.stderr)
         if done.returncode != 0:
-            words = (done.stderr or done.stdout).strip().splitlines()
-            raise ConfigurationError(
-                f"cannot make the PostgreSQL cluster in {folder}: "
-                + (words[-1] if words else f"exit code {done.returncode}")
-            )
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            # Its last line tells what it does about the trouble; the trouble is said before.
+            told = [
+                line
+                for line in lines
+                if re.search("error|could not|fatal|panic", line, re.IGNORECASE)
+            ]
+            words = told[0] if told else (lines or [f"exit code {done.returncode}"])[-1]
+            raise ConfigurationError(f"cannot make the PostgreSQL cluster in {folder}: {words}")

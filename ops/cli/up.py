@@ -77,6 +77,9 @@ def run(argv: list[str]) -> int:
     except StopRequested:
         say("stopped before everything was up")
         return 0
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise ConfigurationError(f"{error.strerror or error}{where}: `tradepit doctor`") from error
 
 
 def serve(folder: DataFolder, arguments: argparse.Namespace) -> int:
