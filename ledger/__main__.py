@@ -11,13 +11,14 @@ from contextlib import AsyncExitStack
 
 from tradepit.ledger.cache import RedisCache
 from tradepit.ledger.errors import Interrupted, LedgerStopped
-from tradepit.ledger.metrics import HealthServer, Metrics
+from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.migrate import migrate
 from tradepit.ledger.settings import Settings, postgres_url_of
 from tradepit.ledger.store import PositionReader, PostgresStore
 from tradepit.ledger.stream import JetStream
 from tradepit.ledger.writer import Writer
 from tradepit.protocol.errors import ConfigurationError, TradepitError
+from tradepit.protocol.health_server import serve_health
 from tradepit.protocol.log import setup_logging
 
 log = logging.getLogger(__name__)
@@ -52,13 +53,17 @@ async def serve(settings: Settings) -> None:
         metrics.pending_messages.set_function(lambda: stream.pending_count)
         metrics.cached_seq.set_function(lambda: cache.mirrored_seq)
         metrics.cache_complete.set_function(lambda: cache.complete)
+        resources.enter_context(
+            serve_health(
+                settings.metrics_port,
+                lambda: "" if writer.ready else "not following the stream",
+                metrics.render,
+            )
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(writer.write_until(stop), name="ledger.writer")
                 tasks.create_task(cache.mirror_until(stop), name="ledger.cache")
-                if settings.metrics_port:
-                    health = HealthServer(settings.metrics_port, metrics, lambda: writer.ready)
-                    tasks.create_task(health.serve_until(stop), name="ledger.health")
                 log.info("ready shard_id=%d seq=%d", settings.shard_id, state.position.seq)
         except* TradepitError as group:
             raise _first_of(group) from None

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tradepit.protocol.errors import ConfigurationError
+
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_TIMEOUT_S = 5.0
 SHUTDOWN_TIMEOUT_S = 5.0
@@ -23,8 +25,8 @@ def serve_health(
     """Serve while the context is open; a port of 0 serves nothing.
 
     `why_not_ready` returns "" when the service does its work, else the reason that /health/ready
-    gives with status 503. Both callables run on the server's thread. Raises OSError if the port
-    is taken.
+    gives with status 503. Both callables run on the server's thread. Raises ConfigurationError if
+    the port is taken.
     """
     if port == 0:
         yield
@@ -58,7 +60,14 @@ def serve_health(
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-    with Server((host, port), Handler) as server:
+    try:
+        server = Server((host, port), Handler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} for metrics ({error.strerror}): set "
+            "TRADEPIT_METRICS_PORT"
+        ) from error
+    with server:
         thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
         thread.start()
         try:

@@ -1,0 +1,54 @@
+"""The small HTTP server that services answer probes and scrapes with."""
+
+import socket
+
+import httpx
+import pytest
+from tradepit.ledger.metrics import Metrics
+from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.health_server import serve_health
+
+from tests.matcher_process import free_port
+
+TIMEOUT_S = 10.0
+
+
+def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    response = httpx.request(method, f"http://127.0.0.1:{port}{path}", timeout=TIMEOUT_S)
+    return response.status_code, response.text
+
+
+def test_the_pages_answer() -> None:
+    port = free_port()
+    reasons = ["not following the stream", ""]
+    with serve_health(port, lambda: reasons.pop(0), Metrics().render):
+        assert get(port, "/health/live") == (200, "live\n")
+        assert get(port, "/health/ready") == (503, "not following the stream\n")
+        assert get(port, "/health/ready") == (200, "ready\n")
+        status, text = get(port, "/metrics")
+        assert (status, "tradepit_ledger_applied_seq 0.0" in text) == (200, True)
+        assert get(port, "/nothing")[0] == 404
+        assert get(port, "/metrics", method="POST")[0] == 501
+
+
+def test_garbage_does_not_end_it() -> None:
+    port = free_port()
+    with serve_health(port, lambda: "", bytes):
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as peer:
+            peer.sendall(b"x" * 100_000 + b"\r\n")
+        assert get(port, "/health/live")[0] == 200
+
+
+def test_port_zero_serves_nothing() -> None:
+    with serve_health(0, lambda: "", bytes):
+        pass
+
+
+def test_a_taken_port_is_a_clear_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with (
+            pytest.raises(ConfigurationError, match=f":{port} for metrics"),
+            serve_health(port, lambda: "", bytes),
+        ):
+            pass
