@@ -308,8 +308,8 @@ def test_a_waiting_client_finds_out_about_a_restart_by_its_heartbeat(
     lagging.say(wire.Reject(heartbeat.request_id, reason=Reason.NOT_LOGGED_ON))
     with pytest.raises(Unreachable):  # nobody answers the logon here
         client.reports(SHORT_TIMEOUT_S)
-    requests = [request for _ in range(3) for request in lagging.take()]
-    assert wire.Logon in [type(each) for each in requests]
+    while type(lagging.take()[0]) is not wire.Logon:
+        pass  # more heartbeats
     client.close()
 
 
