@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 from litestar import Request
+from litestar.types import Receive
 from tradepit.ingress.errors import BODY_BYTES_MAX, Problem, invalid_field
 
 T_co = TypeVar("T_co", bound=msgspec.Struct, covariant=True)
@@ -13,6 +14,7 @@ T_co = TypeVar("T_co", bound=msgspec.Struct, covariant=True)
 _AT_FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED = re.compile(r"field `([^`]*)`")
 _JSON_TYPES = ("application/json",)
+LENGTH_DIGITS_MAX = 18
 
 
 class Decoder(Protocol[T_co]):
@@ -31,11 +33,31 @@ def check_media_type(content_type: bytes | None) -> None:
         raise Problem("unsupported_media_type")
 
 
-async def read_body(request: Request[Any, Any, Any]) -> bytes:
-    """The whole body; at most BODY_BYTES_MAX, which the application is configured with."""
-    content_type = request.headers.get("content-type")
-    check_media_type(None if content_type is None else content_type.encode("latin-1"))
-    return await request.body()
+async def read_body(receive: Receive, length: bytes | None) -> bytes:
+    """The body, at most BODY_BYTES_MAX; what is beyond is not read. `length` is the header's.
+
+    Raises Problem, also if the client goes away first: then the answer reaches nobody.
+    """
+    if length is not None and length.isdigit() and int(length[:LENGTH_DIGITS_MAX]) > BODY_BYTES_MAX:
+        raise Problem("body_too_large")
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Problem("invalid_body", "the body did not arrive in full")
+        body += message["body"]
+        if len(body) > BODY_BYTES_MAX:
+            raise Problem("body_too_large")
+        more = message.get("more_body", False)
+    return body
+
+
+async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
+    """The body of a Litestar request that must be JSON. Raises Problem."""
+    headers = dict(request.scope["headers"])
+    check_media_type(headers.get(b"content-type"))
+    return await read_body(request.receive, headers.get(b"content-length"))
 
 
 def decode_body(decoder: Decoder[T_co], body: bytes) -> T_co:
@@ -44,8 +66,6 @@ def decode_body(decoder: Decoder[T_co], body: bytes) -> T_co:
     The Struct must be flat (no value is an object), and its optional fields must default to UNSET,
     so that what was sent can be counted. Raises Problem.
     """
-    if len(body) > BODY_BYTES_MAX:
-        raise Problem("body_too_large")
     try:
         decoded = decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
-from tradepit.ingress.bodies import check_media_type, decode_body
+from tradepit.ingress.bodies import check_media_type, decode_body, read_body
 from tradepit.ingress.catalogue import Catalogue
-from tradepit.ingress.errors import BODY_BYTES_MAX, PROBLEM_MEDIA_TYPE, Problem, problem_of
+from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, problem_of
 from tradepit.ingress.guards import KeyRing
 from tradepit.ingress.health import Metrics
 from tradepit.ingress.orders import decode_place, place
@@ -59,22 +59,17 @@ class OrderPath:
 
     async def _post_order(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         try:
-            content_type = authorization = None
-            length = 0
+            content_type = authorization = length = None
             for name, value in scope["headers"]:
                 if name == b"authorization":
                     authorization = value
                 elif name == b"content-type":
                     content_type = value
                 elif name == b"content-length":
-                    length = int(value) if value.isdigit() else 0
+                    length = value
             account_id = self._keys.trader(authorization)
             check_media_type(content_type)
-            if length > BODY_BYTES_MAX:
-                raise Problem("body_too_large")
-            body = await _read(receive)
-            if body is None:
-                return  # the client is gone; nothing was sent
+            body = await read_body(receive, length)
             order = await place(
                 decode_body(decode_place, body), account_id, self._catalogue, self._router
             )
@@ -92,19 +87,3 @@ class OrderPath:
             }
         )
         await send({"type": "http.response.body", "body": content, "more_body": False})
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The body, at most BODY_BYTES_MAX; None if the client went away. Raises Problem."""
-    message = await receive()
-    if message["type"] != "http.request":
-        return None
-    body = message["body"]
-    while message.get("more_body"):
-        if len(body) > BODY_BYTES_MAX:
-            raise Problem("body_too_large")
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message["body"]
-    return body

@@ -10,7 +10,7 @@ from litestar import Request, delete, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET, UnsetType
-from tradepit.ingress.bodies import decode_body, read_body
+from tradepit.ingress.bodies import decode_body, read_json_body
 from tradepit.ingress.catalogue import Catalogue, Instrument
 from tradepit.ingress.errors import (
     Problem,
@@ -301,7 +301,7 @@ async def place_order(
     Answers when the order is durable, with what it traded at once. A market order is `ioc` unless
     it says `fok`. With a `client_order_id`, sending the same order twice places it once.
     """
-    order = decode_body(decode_place, await read_body(request))
+    order = decode_body(decode_place, await read_json_body(request))
     return await place(order, account_id, catalogue, router)
 
 
@@ -320,7 +320,7 @@ async def amend_order(
     router: NamedDependency[Router],
 ) -> Order:
     """Change price or quantity of an open order"""
-    amendment = decode_body(decode_amend, await read_body(request))
+    amendment = decode_body(decode_amend, await read_json_body(request))
     link, number = link_of_order(router, order_id)
     # The order's instrument gives the scales for its new price and quantity.
     status = (await link.request(wire.OrderQuery, account_id, number, 0))[-1]

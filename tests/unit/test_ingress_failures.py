@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -141,6 +142,41 @@ def test_a_request_that_is_cancelled_leaves_nothing_behind(matcher: FakeMatcher)
         assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
 
     run(matcher, body)
+
+
+def test_a_client_that_goes_away_before_its_body_places_nothing_and_logs_nothing(
+    matcher: FakeMatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        request = client.build_request("POST", "/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        for path in ("/v1/orders", "/v1/orders/"):
+            messages = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+            scope: dict[str, Any] = {
+                "type": "http",
+                "method": "POST",
+                "path": path,
+                "raw_path": path.encode(),
+                "root_path": "",
+                "query_string": b"",
+                "headers": [(name.lower(), value) for name, value in request.headers.raw],
+                "client": None,
+                "app": app.litestar,
+                "state": {},
+            }
+            sent: list[Any] = []
+
+            async def receive(messages: Any = messages) -> Any:
+                return next(messages, {"type": "http.disconnect"})
+
+            async def send(message: Any, sent: list[Any] = sent) -> None:
+                sent.append(message)
+
+            await app(scope, receive, send)
+            assert sent[0]["status"] == 400
+        assert matcher.seq == 0
+
+    run(matcher, body)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_without_a_ledger_what_needs_it_says_so_and_the_rest_works(matcher: FakeMatcher) -> None:
