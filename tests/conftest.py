@@ -11,6 +11,8 @@ import redis
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.cli.running import RunningExchange
 
+from tests.matcher_process import MatcherProcess, running_matcher
+
 CONNECT_TIMEOUT_S = 10.0
 
 _numbers = itertools.count(1)
@@ -98,3 +100,10 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., RunningExchange]]:
     for running in started:
         if running.child.process is not None:
             running.stop()
+
+
+@pytest.fixture
+def matcher(data_dir: Path, nats_url: str, shard_id: int) -> Iterator[MatcherProcess]:
+    """A matcher alone, with a listed market and two funded accounts; killed at the end."""
+    with running_matcher(data_dir, nats_url, shard_id) as process:
+        yield process

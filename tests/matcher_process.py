@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tradepit.protocol import wire
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
+DEADLINE_S = 20.0
 POLL_S = 0.02
 MAKER, TAKER = 1, 2
 INSTRUMENT = 1
@@ -178,3 +179,27 @@ def list_market(matcher: MatcherProcess) -> None:
                     amount_units=FUNDS_UNITS,
                     transfer_id=100 * account_id + asset_id,
                 )
+
+
+def trade_once(matcher: MatcherProcess, price_ticks: int = 1000, quantity_lots: int = 10) -> None:
+    with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
+        maker.submit(
+            instrument_id=INSTRUMENT,
+            side=wire.Side.SELL,
+            price_ticks=price_ticks,
+            quantity_lots=quantity_lots,
+        )
+        order = taker.submit(
+            instrument_id=INSTRUMENT,
+            side=wire.Side.BUY,
+            price_ticks=price_ticks,
+            quantity_lots=quantity_lots,
+        )
+        assert order.status == wire.OrderStatus.FILLED
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(POLL_S)

@@ -4,46 +4,30 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 import nats
 import pytest
-import zmq
 from tradepit.cli.embedded import EmbeddedServers
-from tradepit.client import FeedSubscriber
 from tradepit.engine import Engine
 from tradepit.protocol import names, wire
 from tradepit.protocol.errors import Refused
 
 from tests.matcher_process import (
+    DEADLINE_S,
     FUNDS_UNITS,
     INSTRUMENT,
     MAKER,
+    POLL_S,
     TAKER,
     MatcherProcess,
     list_market,
     running_matcher,
+    trade_once,
+    wait_until,
 )
 
-DEADLINE_S = 20.0
-POLL_S = 0.02
-ABUSES_MAX = 16
 ENTRY_LAYOUT = wire.JOURNAL_ENTRY_LAYOUT
-
-
-@pytest.fixture
-def matcher(data_dir: Path, nats_url: str, shard_id: int) -> Iterator[MatcherProcess]:
-    with running_matcher(data_dir, nats_url, shard_id) as process:
-        yield process
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(POLL_S)
 
 
 def stream_entries(nats_url: str, shard_id: int) -> list[tuple[wire.JournalEntry, bytes]]:
@@ -93,52 +77,6 @@ def wait_for_stream(
         time.sleep(POLL_S)
 
 
-def trade_once(matcher: MatcherProcess, price_ticks: int = 1000, quantity_lots: int = 10) -> None:
-    with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
-        maker.submit(
-            instrument_id=INSTRUMENT,
-            side=wire.Side.SELL,
-            price_ticks=price_ticks,
-            quantity_lots=quantity_lots,
-        )
-        order = taker.submit(
-            instrument_id=INSTRUMENT,
-            side=wire.Side.BUY,
-            price_ticks=price_ticks,
-            quantity_lots=quantity_lots,
-        )
-        assert order.status == wire.OrderStatus.FILLED
-
-
-class RawPeer:
-    """A DEALER that sends whatever bytes it is given."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.connect(endpoint)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
-        self._context.term()
-
-    def ask(self, *frames: bytes, timeout_s: float = DEADLINE_S) -> list[object]:
-        """Send one message; the records of the answer, or nothing if none comes."""
-        self._socket.send_multipart(frames)
-        if not self._socket.poll(int(timeout_s * 1000)):
-            return []
-        return wire.decode_all(self._socket.recv())
-
-    def log_on(self, account_id: int, key: str, flags: int = 0) -> object:
-        logon = wire.Logon(request_id=1, account_id=account_id, key=bytes.fromhex(key), flags=flags)
-        (answer,) = self.ask(logon.encode())
-        return answer
-
-
 def test_commands_are_answered_journaled_and_published(
     matcher: MatcherProcess, nats_url: str
 ) -> None:
@@ -176,151 +114,6 @@ def test_a_restart_loses_nothing(matcher: MatcherProcess, nats_url: str, end: st
         (order,) = maker.open_orders()
         assert (order.order_id, order.remaining_lots) == (resting.order_id, 7)
     assert len(wait_for_stream(matcher, nats_url)) == before.seq
-
-
-def test_a_makers_fill_reaches_its_session_and_names_no_counterparty(
-    matcher: MatcherProcess,
-) -> None:
-    with matcher.trader(MAKER) as maker:
-        resting = maker.submit(
-            instrument_id=INSTRUMENT, side=wire.Side.SELL, price_ticks=1000, quantity_lots=10
-        )
-        with matcher.trader(TAKER) as taker:
-            taker.submit(
-                instrument_id=INSTRUMENT, side=wire.Side.BUY, price_ticks=1000, quantity_lots=4
-            )
-        (report,) = maker.reports(DEADLINE_S)
-    assert report.order_id == resting.order_id
-    assert report.account_id == MAKER
-    assert report.kind == wire.ExecutionKind.TRADE
-    assert report.liquidity == wire.Liquidity.MAKER
-    assert (report.trade_quantity_lots, report.remaining_lots) == (4, 6)
-    assert report.request_id == 0
-
-
-def test_the_feed_shows_trades_and_the_top_of_the_book(matcher: MatcherProcess) -> None:
-    with FeedSubscriber(matcher.feed_endpoint) as feed:
-        records: list[object] = []
-
-        def has_trade() -> bool:
-            # A subscription takes a moment to reach the matcher: trade until it has.
-            trade_once(matcher, price_ticks=1234)
-            records.extend(feed.receive(0.1))
-            return any(isinstance(record, wire.MarketTrade) for record in records)
-
-        wait_until(has_trade, "a trade on the feed")
-    trade = next(record for record in records if isinstance(record, wire.MarketTrade))
-    assert (trade.price_ticks, trade.quantity_lots) == (1234, 10)
-    assert trade.taker_side == wire.Side.BUY
-
-
-LOGON_FIRST = {
-    "status": wire.StatusQuery(request_id=7).encode(),
-    "order": wire.NewOrder(request_id=7, account_id=MAKER).encode(),
-}
-STATUS = wire.StatusQuery(request_id=7).encode()
-MALFORMED = {
-    "empty": (b"", wire.Reason.MALFORMED),
-    "one byte": (b"\x01", wire.Reason.MALFORMED),
-    "header cut short": (STATUS[:7], wire.Reason.MALFORMED),
-    "record cut short": (wire.NewOrder(request_id=7).encode()[:-1], wire.Reason.MALFORMED),
-    "wrong length": (STATUS[:2] + b"\x10\x00" + STATUS[4:], wire.Reason.MALFORMED),
-    "wrong version": (b"\x02" + STATUS[1:], wire.Reason.UNSUPPORTED_VERSION),
-    "unknown type": (b"\x01\xff" + STATUS[2:], wire.Reason.UNKNOWN_TYPE),
-    "an event": (wire.MassCanceled(request_id=7).encode(), wire.Reason.UNKNOWN_TYPE),
-    "a reply": (wire.QueryEnd(request_id=7).encode(), wire.Reason.UNKNOWN_TYPE),
-    "no request_id": (wire.StatusQuery().encode(), wire.Reason.MALFORMED),
-    "reserved not zero": (
-        wire.MassCancel(request_id=7, account_id=MAKER).encode()[:-1] + b"\x01",
-        wire.Reason.MALFORMED,
-    ),
-    "too large": (
-        STATUS * (wire.MESSAGE_BYTES_MAX // len(STATUS) + 1),
-        wire.Reason.MESSAGE_TOO_LARGE,
-    ),
-    "random": (bytes(range(255, 155, -1)), wire.Reason.UNSUPPORTED_VERSION),
-}
-
-
-def test_bad_messages_get_a_reject_and_change_nothing(matcher: MatcherProcess) -> None:
-    before = matcher.status()
-    for name, (data, reason) in MALFORMED.items():
-        with RawPeer(matcher.order_endpoint) as peer:
-            (reject,) = peer.ask(data)
-            assert isinstance(reject, wire.Reject), name
-            assert reject.reason == reason, name
-    with RawPeer(matcher.order_endpoint) as peer:
-        (reject,) = peer.ask(STATUS, STATUS)
-        assert isinstance(reject, wire.Reject)
-        assert reject.reason == wire.Reason.MESSAGE_TOO_LARGE
-    for data in LOGON_FIRST.values():
-        with RawPeer(matcher.order_endpoint) as peer:
-            (reject,) = peer.ask(data)
-            assert isinstance(reject, wire.Reject)
-            assert (reject.reason, reject.request_id) == (wire.Reason.NOT_LOGGED_ON, 7)
-    after = matcher.status()
-    assert (after.seq, after.digest) == (before.seq, before.digest)
-
-
-def test_what_stands_before_a_bad_record_is_done(matcher: MatcherProcess) -> None:
-    with RawPeer(matcher.order_endpoint) as peer:
-        peer.log_on(MAKER, matcher.trader_keys[MAKER])
-        status, reject = peer.ask(STATUS + b"\x01\xff\x08\x00\x09\x00\x00\x00" + STATUS)
-        assert isinstance(status, wire.ShardStatus)
-        assert isinstance(reject, wire.Reject)
-        assert (reject.reason, reject.offset_bytes) == (wire.Reason.UNKNOWN_TYPE, len(STATUS))
-        assert reject.request_id == 9
-
-
-def test_a_peer_that_keeps_sending_garbage_is_dropped_and_others_are_not(
-    matcher: MatcherProcess,
-) -> None:
-    with RawPeer(matcher.order_endpoint) as peer, matcher.trader(MAKER) as bystander:
-        for _ in range(ABUSES_MAX):
-            assert peer.ask(b"garbage!")
-        assert peer.ask(b"garbage!", timeout_s=0.3) == []
-        assert bystander.status().seq > 0
-
-
-def test_nobody_acts_for_another_account(matcher: MatcherProcess) -> None:
-    with RawPeer(matcher.order_endpoint) as peer:
-        wrong = peer.log_on(MAKER, matcher.trader_keys[TAKER])
-        assert isinstance(wrong, wire.Reject)
-        assert wrong.reason == wire.Reason.WRONG_KEY
-        operator = peer.log_on(0, matcher.trader_keys[MAKER])
-        assert isinstance(operator, wire.Reject)
-        assert operator.reason == wire.Reason.WRONG_KEY
-        assert isinstance(peer.log_on(MAKER, matcher.trader_keys[MAKER]), wire.LoggedOn)
-        before = matcher.status()
-        for request in (
-            wire.NewOrder(request_id=5, account_id=TAKER),
-            wire.CancelOrder(request_id=5, account_id=TAKER, order_id=1),
-            wire.ReplaceOrder(request_id=5, account_id=TAKER, order_id=1),
-            wire.MassCancel(request_id=5, account_id=TAKER),
-            wire.OrderQuery(request_id=5, account_id=TAKER, order_id=1),
-            wire.OpenOrdersQuery(request_id=5, account_id=TAKER, count_max=1),
-            wire.BalancesQuery(request_id=5, account_id=TAKER),
-            wire.Credit(request_id=5, account_id=MAKER, amount_units=1, asset_id=1, transfer_id=9),
-            wire.Debit(request_id=5, account_id=MAKER, amount_units=1, asset_id=1, transfer_id=9),
-            wire.SetAccount(request_id=5, account_id=MAKER, state=1),
-            wire.SetAsset(request_id=5, asset_id=9),
-            wire.SetInstrument(request_id=5, instrument_id=9),
-        ):
-            (reject,) = peer.ask(request.encode())
-            assert isinstance(reject, wire.Reject), request
-            assert (reject.reason, reject.request_id) == (wire.Reason.NOT_AUTHORIZED, 5), request
-        assert matcher.status().seq == before.seq
-
-
-def test_another_accounts_order_is_unknown(matcher: MatcherProcess) -> None:
-    with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
-        order = maker.submit(
-            instrument_id=INSTRUMENT, side=wire.Side.SELL, price_ticks=900, quantity_lots=1
-        )
-        with pytest.raises(Refused) as refused:
-            taker.cancel(order_id=order.order_id)
-        assert refused.value.reason == wire.Reason.UNKNOWN_ORDER
-        assert len(maker.open_orders()) == 1
 
 
 def test_a_torn_tail_is_cut_off_and_what_follows_survives(matcher: MatcherProcess) -> None:
