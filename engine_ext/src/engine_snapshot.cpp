@@ -109,6 +109,26 @@ bool is_wire_record(const Record& record) noexcept {
          record.header.request_id == 0;
 }
 
+/// The command that leaves an instrument with these terms.
+wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
+  wire::SetInstrument command;
+  std::memcpy(command.symbol, terms.symbol, sizeof command.symbol);
+  command.tick_size = terms.tick_size;
+  command.lot_size_units = terms.lot_size_units;
+  command.price_ticks_min = terms.price_ticks_min;
+  command.price_ticks_max = terms.price_ticks_max;
+  command.quantity_lots_min = terms.quantity_lots_min;
+  command.quantity_lots_max = terms.quantity_lots_max;
+  command.instrument_id = terms.instrument_id;
+  command.base_asset_id = terms.base_asset_id;
+  command.quote_asset_id = terms.quote_asset_id;
+  command.maker_fee_ppm = terms.maker_fee_ppm;
+  command.taker_fee_ppm = terms.taker_fee_ppm;
+  command.price_decimals = terms.price_decimals;
+  command.trading_state = terms.trading_state;
+  return command;
+}
+
 constexpr char cut_short[] = "the snapshot ends before its records do";
 
 }  // namespace
@@ -254,7 +274,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     wire::AssetChanged terms;
     if (!reader.read(terms)) return refuse(cut_short);
     if (!is_wire_record(terms) || terms.asset_id < 1 || terms.asset_id > header.max_assets ||
-        state->is_listed_asset(terms.asset_id)) {
+        terms.decimals > wire::decimals_max || state->is_listed_asset(terms.asset_id)) {
       return refuse("the snapshot has an impossible asset");
     }
     state->assets[terms.asset_id].terms = terms;
@@ -262,11 +282,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   for (std::uint64_t count = 0; count < header.instrument_count; ++count) {
     wire::InstrumentChanged terms;
     if (!reader.read(terms)) return refuse(cut_short);
-    if (!is_wire_record(terms) || terms.instrument_id < 1 ||
-        terms.instrument_id > header.max_instruments ||
-        state->find_instrument(terms.instrument_id) != nullptr ||
-        !state->is_listed_asset(terms.base_asset_id) ||
-        !state->is_listed_asset(terms.quote_asset_id)) {
+    std::int64_t tick_lot_units = 0;
+    if (!is_wire_record(terms) ||
+        state->judge(command_of(terms), tick_lot_units) != wire::Reason::none ||
+        tick_lot_units != terms.tick_lot_units ||
+        state->find_instrument(terms.instrument_id) != nullptr) {
       return refuse("the snapshot has an impossible instrument");
     }
     state->instruments[terms.instrument_id] = std::make_unique<Instrument>(state->store, terms);
@@ -334,9 +354,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     Instrument* const instrument = state->find_instrument(record.instrument_id);
     if (instrument == nullptr || record.account_index >= state->accounts.count() ||
         record.account_index == Accounts::house || state->store.orders.is_full() ||
-        record.order_id == 0 || state->order_by_id_.find(record.order_id) != nullptr ||
-        record.price_ticks < 1 || record.price_ticks > wire::price_ticks_max ||
-        record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
+        record.order_id >> 48 != header.shard_id || (record.order_id << 16) == 0 ||
+        (record.order_id & ((std::uint64_t{1} << 48) - 1)) > header.order_counter ||
+        state->order_by_id_.find(record.order_id) != nullptr || record.price_ticks < 1 ||
+        record.price_ticks > wire::price_ticks_max || record.filled_lots < 0 ||
+        record.quantity_lots <= record.filled_lots ||
         record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
         record.maker_fee_ppm > record.hold_fee_ppm || record.hold_fee_ppm > wire::fee_ppm_max ||
         (record.client_order_id == 0) != (record.client_id_number == 0) ||

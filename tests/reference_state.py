@@ -1,0 +1,245 @@
+"""The parts of the reference model: its state, holds, events and reports (see reference.py)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradepit.protocol import wire
+from tradepit.protocol.wire import (
+    AccountState,
+    ExecutionKind,
+    ExecutionReport,
+    Liquidity,
+    OrderStatus,
+    OrderType,
+    Reason,
+    Side,
+)
+
+HOUSE = 0
+INFINITE_TICKS = 1 << 80
+
+
+def chain_digest(digest: int, data: bytes) -> int:
+    """The digest after `data`, word by word."""
+    for offset in range(0, len(data), 8):
+        word = int.from_bytes(data[offset : offset + 8], "little")
+        digest = ((digest ^ word) * 0x9E3779B97F4A7C15) % 2**64
+        digest ^= digest >> 32
+    return digest
+
+
+def fee(notional_units: int, ppm: int) -> int:
+    return notional_units * ppm // 1_000_000
+
+
+def is_symbol(symbol: str) -> bool:
+    return 1 <= len(symbol) <= 16 and all("!" <= character <= "~" for character in symbol)
+
+
+def tick_lot_units(
+    tick_size: int,
+    lot_size_units: int,
+    price_decimals: int,
+    base_decimals: int,
+    quote_decimals: int,
+) -> int | None:
+    """One tick times one lot in the quote asset's smallest unit; None if it is not whole."""
+    numerator: int = tick_size * lot_size_units * 10**quote_decimals
+    denominator: int = 10 ** (price_decimals + base_decimals)
+    if numerator % denominator or numerator // denominator < 1:
+        return None
+    return numerator // denominator
+
+
+@dataclass
+class Order:
+    order_id: int
+    account_id: int
+    client_order_id: int
+    instrument_id: int
+    side: int
+    order_type: int
+    time_in_force: int
+    flags: int
+    price_ticks: int
+    quantity_lots: int
+    maker_fee_ppm: int
+    hold_fee_ppm: int
+    filled_lots: int = 0
+
+    @property
+    def open_lots(self) -> int:
+        return self.quantity_lots - self.filled_lots
+
+    @property
+    def limit_ticks(self) -> int:
+        if self.order_type == OrderType.LIMIT:
+            return self.price_ticks
+        return INFINITE_TICKS if self.side == Side.BUY else 0
+
+
+@dataclass
+class Funds:
+    available: int = 0
+    held: int = 0
+
+
+@dataclass
+class Limits:
+    shard_id: int = 0
+    max_orders: int = 1 << 20
+    client_order_ids: int = 1 << 20
+    transfer_ids: int = 1 << 20
+    max_accounts: int = 1 << 16
+    max_instruments: int = 1 << 10
+    max_assets: int = 1 << 6
+
+
+@dataclass
+class ReferenceState:
+    """What the reference model knows, and how it writes down what happens."""
+
+    limits: Limits = field(default_factory=Limits)
+    seq: int = 0
+    digest: int = 0x5450424F4F4B3031
+    order_counter: int = 0
+    trade_counter: int = 0
+    assets: dict[int, wire.AssetChanged] = field(default_factory=dict)
+    instruments: dict[int, wire.InstrumentChanged] = field(default_factory=dict)
+    accounts: dict[int, int] = field(default_factory=lambda: {HOUSE: AccountState.ACTIVE})
+    funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
+    resting: list[Order] = field(default_factory=list)  # in order of priority at one price
+    recent_client_ids: list[tuple[int, int]] = field(default_factory=list)
+    recent_transfers: list[int] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    reports: list[ExecutionReport] = field(default_factory=list)
+    command: Any = None
+
+    # ---- what anyone may ask ----------------------------------------------------------------
+
+    def funds_of(self, account_id: int, asset_id: int) -> Funds:
+        return self.funds.setdefault((account_id, asset_id), Funds())
+
+    def supply(self, asset_id: int) -> int:
+        return sum(
+            funds.available + funds.held
+            for (_, other_id), funds in self.funds.items()
+            if other_id == asset_id
+        )
+
+    def queue(self, instrument_id: int, side: int) -> list[Order]:
+        """The side's orders, best price first, oldest first at one price."""
+        orders = [o for o in self.resting if (o.instrument_id, o.side) == (instrument_id, side)]
+        return sorted(orders, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
+
+    def book(
+        self, instrument_id: int
+    ) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+        """Bids and asks as (price, lots, orders), best first."""
+        sides = []
+        for side in (Side.BUY, Side.SELL):
+            levels: dict[int, tuple[int, int]] = {}
+            for order in self.queue(instrument_id, side):
+                lots, count = levels.get(order.price_ticks, (0, 0))
+                levels[order.price_ticks] = (lots + order.open_lots, count + 1)
+            sides.append([(price, lots, count) for price, (lots, count) in levels.items()])
+        return sides[0], sides[1]
+
+    def hold(self, order: Order) -> tuple[int, int]:
+        """(asset, units) that the open part of an order reserves."""
+        terms = self.instruments[order.instrument_id]
+        if order.side == Side.SELL:
+            return terms.base_asset_id, order.open_lots * terms.lot_size_units
+        notional = order.price_ticks * order.open_lots * terms.tick_lot_units
+        return terms.quote_asset_id, notional + fee(notional, order.hold_fee_ppm)
+
+    def take_hold(self, order: Order) -> None:
+        asset_id, units = self.hold(order)
+        funds = self.funds_of(order.account_id, asset_id)
+        funds.available -= units
+        funds.held += units
+        assert funds.available >= 0
+
+    def release_hold(self, order: Order) -> None:
+        asset_id, units = self.hold(order)
+        funds = self.funds_of(order.account_id, asset_id)
+        funds.available += units
+        funds.held -= units
+        assert funds.held >= 0
+
+    # ---- events and reports -----------------------------------------------------------------
+
+    def emit(self, kind: Any, **fields: Any) -> Any:
+        event = kind(seq=self.seq, time_ns=self.command.time_ns, **fields)
+        self.events.append(event)
+        self.digest = chain_digest(self.digest, event.encode())
+        return event
+
+    def reject_command(self, reason: Reason, account_id: int = 0) -> None:
+        self.emit(
+            wire.CommandRejected,
+            account_id=account_id,
+            reason=reason,
+            command_type=wire.type_of_record[type(self.command)],
+        )
+
+    def reject_about(
+        self, command: wire.CancelOrder | wire.ReplaceOrder, reason: Reason, order: Order | None
+    ) -> None:
+        self.emit(
+            wire.OrderRejected,
+            order_id=command.order_id,
+            account_id=command.account_id,
+            client_order_id=command.client_order_id,
+            reason=reason,
+            command_type=wire.type_of_record[type(command)],
+        )
+        if order is None:
+            self.report_rejected(
+                reason, order_id=command.order_id, client_order_id=command.client_order_id
+            )
+        else:
+            self.report(order, ExecutionKind.REJECTED, reason=reason)
+
+    def report_rejected(self, reason: Reason, **fields: Any) -> None:
+        self.reports.append(
+            ExecutionReport(
+                request_id=self.command.request_id,
+                seq=self.seq,
+                time_ns=self.command.time_ns,
+                account_id=self.command.account_id,
+                reason=reason,
+                kind=ExecutionKind.REJECTED,
+                status=OrderStatus.REJECTED,
+                command_type=wire.type_of_record[type(self.command)],
+                **fields,
+            )
+        )
+
+    def report(self, order: Order, kind: ExecutionKind, **fields: Any) -> None:
+        status = OrderStatus.OPEN
+        if order.filled_lots:
+            status = OrderStatus.PARTIALLY_FILLED if order.open_lots else OrderStatus.FILLED
+        report = ExecutionReport(
+            request_id=self.command.request_id,
+            seq=self.seq,
+            time_ns=self.command.time_ns,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            price_ticks=order.price_ticks,
+            quantity_lots=order.quantity_lots,
+            filled_lots=order.filled_lots,
+            remaining_lots=order.open_lots,
+            instrument_id=order.instrument_id,
+            kind=kind,
+            status=status,
+            side=order.side,
+            order_type=order.order_type,
+            time_in_force=order.time_in_force,
+            order_flags=order.flags,
+            command_type=wire.type_of_record[type(self.command)],
+        )._replace(**fields)
+        if report.liquidity == Liquidity.MAKER:
+            report = report._replace(request_id=0)
+        self.reports.append(report)

@@ -1,0 +1,86 @@
+"""Builds and runs the C++ tests, plain and with sanitizers, and reads the golden bytes in Python."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tradepit.protocol import wire
+
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "tests" / "vectors" / "wire.json"
+BUILD_TIMEOUT_S = 900.0
+RUN_TIMEOUT_S = 300.0
+
+
+def build(folder: str, *options: str) -> Path:
+    """Build `engine_tests` in build/<folder>, anew only where sources changed."""
+    cmake = shutil.which("cmake")
+    if cmake is None:
+        pytest.skip("no cmake on this machine")
+    path = ROOT / "build" / folder
+    settings = ["-DTRADEPIT_PYTHON=OFF", "-DTRADEPIT_TESTS=ON", *options]
+    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    for command in (
+        [cmake, "-S", str(ROOT / "engine_ext"), "-B", str(path), *generator, *settings],
+        [cmake, "--build", str(path), "--target", "engine_tests"],
+    ):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    return path / "engine_tests"
+
+
+def run(binary: Path) -> str:
+    done = subprocess.run(
+        [binary, VECTORS],
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(1200)
+def test_the_cpp_tests_pass_and_a_sanitized_build_comes_to_the_same_digest() -> None:
+    plain = run(build("cpp-tests"))
+    sanitized = run(
+        build(
+            "cpp-tests-sanitized",
+            "-DTRADEPIT_SANITIZE=address,undefined",
+            "-DCMAKE_BUILD_TYPE=Debug",
+            "-DCMAKE_CXX_FLAGS_DEBUG=-O1",  # quick to build, quick enough to run
+        )
+    )
+    assert "digest" in plain
+    assert plain == sanitized
+
+
+def read_vectors() -> list[dict[str, Any]]:
+    vectors: list[dict[str, Any]] = json.loads(VECTORS.read_text())
+    return vectors
+
+
+def test_every_record_type_has_golden_bytes() -> None:
+    assert {vector["type"] for vector in read_vectors()} == {
+        type_.name.lower() for type_ in wire.MessageType
+    }
+
+
+@pytest.mark.parametrize("vector", read_vectors(), ids=lambda vector: str(vector["type"]))
+def test_golden_bytes_are_read_and_written(vector: dict[str, Any]) -> None:
+    kind = wire.record_of_type[wire.MessageType[vector["type"].upper()]]
+    fields = {
+        name: bytes.fromhex(value) if isinstance(kind._field_defaults[name], bytes) else value
+        for name, value in vector["fields"].items()
+    }
+    data = bytes.fromhex(vector["hex"])
+    assert kind(**fields).encode() == data
+    assert wire.decode(data) == (kind(**fields), len(data))
