@@ -1,7 +1,8 @@
 """What a worker holds open, and for how long: sockets, pools, and the tasks that tend them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
@@ -13,7 +14,10 @@ from tradepit.ingress.ledger_reads import LedgerReads
 from tradepit.ingress.router import MatcherLink, Router
 from tradepit.ingress.settings import Settings
 
+log = logging.getLogger(__name__)
+
 FIRST_LOGON_TIMEOUT_S = 2.0
+RESTART_PAUSE_S = 1.0
 
 
 class Resources(NamedTuple):
@@ -46,8 +50,8 @@ async def opened(resources: Resources) -> AsyncIterator[None]:
     """
     async with resources.ledger, resources.router.all()[0], resources.feed:
         tasks = [
-            asyncio.create_task(resources.catalogue.follow(), name="ingress.catalogue.follow"),
-            asyncio.create_task(resources.feed.broadcast(), name="ingress.feed.broadcast"),
+            asyncio.create_task(_kept_running(run), name=f"ingress.{run.__qualname__}")
+            for run in (resources.catalogue.follow, resources.feed.broadcast)
         ]
         try:
             with suppress(TimeoutError):
@@ -58,3 +62,13 @@ async def opened(resources: Resources) -> AsyncIterator[None]:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=FIRST_LOGON_TIMEOUT_S)
+
+
+async def _kept_running(run: Callable[[], Awaitable[None]]) -> None:
+    """Run an endless task; should it fail, say so and start it again: orders need not stop for it."""
+    while True:
+        try:
+            await run()
+        except Exception as error:
+            log.error("task_failed task=%s", run.__qualname__, exc_info=error)
+        await asyncio.sleep(RESTART_PAUSE_S)
