@@ -1,14 +1,11 @@
-// engine_tests VECTORS_JSON: runs every test; the first that fails ends the process.
+// engine_tests [VECTORS_JSON]: runs every test; the first that fails ends the process. The golden
+// bytes are found from the top of the repository.
 #include <cstdio>
 
 #include "check.hpp"
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "usage: engine_tests VECTORS_JSON\n");
-    return 2;
-  }
-  check::vectors_path() = argv[1];
+  check::vectors_path() = argc > 1 ? argv[1] : "tests/vectors/wire.json";
   for (const check::Test& test : check::tests()) {
     std::printf("%s\n", test.name);
     std::fflush(stdout);
