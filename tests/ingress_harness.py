@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 from tradepit.ingress.app import Ingress, create_app
-from tradepit.ingress.settings import ApiKey, Settings
+from tradepit.ingress.settings import Settings
+from tradepit.protocol.configuration import ApiKey
 
 from tests.fake_matcher import FakeMatcher
 

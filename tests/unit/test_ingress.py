@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tradepit.ingress.app import Ingress
 from tradepit.ingress.errors import CODES, Problem
 from tradepit.ingress.guards import KeyRing
-from tradepit.ingress.settings import Settings, read_keys, read_settings
+from tradepit.ingress.settings import Settings, read_settings
 from tradepit.protocol import wire
+from tradepit.protocol.configuration import read_keys
 from tradepit.protocol.errors import ConfigurationError
 
 from tests.fake_matcher import FakeMatcher
