@@ -21,10 +21,28 @@ class _OneLine(logging.Formatter):
         return super().format(record).replace("\n", "\\n")
 
 
+class _Stderr(logging.Handler):
+    """Writes to whatever sys.stderr is at that moment: a test runner exchanges it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):  # closed, or its reader is gone: not worth dying for
+            pass
+
+
 def setup_logging(service: str, level: int = logging.INFO) -> None:
-    """Send this process's log records to stderr under the service's name; call it once, first."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send this process's log records to stderr under the service's name; call it once, first.
+
+    A second call replaces the first; handlers that others have installed stay.
+    """
     formatter = _OneLine(f"%(asctime)s %(levelname)s {service} %(message)s")
     formatter.converter = time.gmtime
+    handler = _Stderr()
     handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _Stderr)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
