@@ -124,6 +124,8 @@ class EngineState {
               std::int64_t traded_lots, Instrument& instrument) noexcept;
   void rest(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void release_hold(const Order& order, const Instrument& instrument) noexcept;
+  void prefetch_ids(std::uint64_t client_order_id, std::uint32_t account_index) const noexcept;
+  void prefetch_neighbours(std::uint32_t order_slot) const noexcept;
   void close(std::uint32_t order_slot) noexcept;
   void cancel(std::uint32_t order_slot, wire::CancelReason reason) noexcept;
   void report_canceled(const Order& order, wire::CancelReason reason) noexcept;

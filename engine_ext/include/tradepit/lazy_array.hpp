@@ -42,6 +42,9 @@ class LazyArray {
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
+  /// Asks for the element's memory ahead of its use.
+  void prefetch(std::size_t index) const noexcept { __builtin_prefetch(data_ + index, 1); }
+
   [[nodiscard]] T& operator[](std::size_t index) noexcept {
     assert(index < count_);
     return data_[index];

@@ -37,6 +37,11 @@ class Pool {
     free_[free_count_++] = slot;
   }
 
+  /// Asks for the memory of a slot ahead of its use; `no_slot` is allowed.
+  void prefetch(std::uint32_t slot) const noexcept {
+    if (slot != no_slot) slots_.prefetch(slot);
+  }
+
   [[nodiscard]] T& operator[](std::uint32_t slot) noexcept { return slots_[slot]; }
   [[nodiscard]] const T& operator[](std::uint32_t slot) const noexcept { return slots_[slot]; }
 
