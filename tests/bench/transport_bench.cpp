@@ -209,7 +209,8 @@ class OrderSession {
     receive(dealer_, answer_);
     wire::Header header;
     std::memcpy(&header, answer_.data(), sizeof header);
-    if (header.type != static_cast<std::uint8_t>(wire::MessageType::logged_on)) die("logon refused");
+    if (header.type != static_cast<std::uint8_t>(wire::MessageType::logged_on))
+      die("logon refused");
   }
   ~OrderSession() {
     contexts.close_socket(dealer_);

@@ -47,7 +47,7 @@ def stream_entries(nats_url: str, shard_id: int) -> list[tuple[wire.JournalEntry
         finally:
             await client.close()
 
-    entries = []
+    entries: list[tuple[wire.JournalEntry, bytes]] = []
     for batch in asyncio.run(fetch()):
         offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
         header = wire.CommitBatchHeader(*wire.COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))

@@ -1,6 +1,7 @@
 """The small HTTP server that services answer probes and scrapes with."""
 
 import socket
+import threading
 
 import httpx
 import pytest
@@ -40,8 +41,9 @@ def test_garbage_does_not_end_it() -> None:
 
 
 def test_port_zero_serves_nothing() -> None:
+    threads = threading.active_count()
     with serve_health(0, lambda: "", bytes):
-        pass
+        assert threading.active_count() == threads
 
 
 def test_a_taken_port_is_a_clear_sentence() -> None:
