@@ -17,23 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.cpp_build import build
+
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build" / "cpp"
 NORMAL_FLOW = ROOT.parent / "shared" / "material" / "oracle" / "normal_first200000_messages.csv.gz"
 FILL_HASHES = {"near": "4660a8bbe36c0528", "deep": "b4d3cdfffda2255a"}
-BUILD_TIMEOUT_S = 900.0
 RUN_TIMEOUT_S = 600.0
-
-
-def build() -> Path:
-    cmake = shutil.which("cmake") or str(ROOT / ".venv" / "bin" / "cmake")
-    settings = ["-DCMAKE_BUILD_TYPE=Release", "-DTRADEPIT_PYTHON=OFF", "-DTRADEPIT_TESTS=ON"]
-    for command in (
-        [cmake, "-S", str(ROOT / "engine_ext"), "-B", str(BUILD), *settings],
-        [cmake, "--build", str(BUILD), "--target", "engine_bench"],
-    ):
-        subprocess.run(command, stdout=subprocess.DEVNULL, timeout=BUILD_TIMEOUT_S, check=True)
-    return BUILD / "engine_bench"
 
 
 def measure(program: Path, *arguments: str) -> dict[str, Any]:
@@ -63,7 +52,7 @@ def measure(program: Path, *arguments: str) -> dict[str, Any]:
 
 
 def measure_all(rounds: int) -> dict[str, Any]:
-    program = build()
+    program = build("cpp", "engine_bench", "-DCMAKE_BUILD_TYPE=Release")
     figures: dict[str, Any] = {}
     if NORMAL_FLOW.exists():
         with tempfile.NamedTemporaryFile(suffix=".csv") as file:

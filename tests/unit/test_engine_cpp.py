@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,29 +9,11 @@ from typing import Any
 import pytest
 from tradepit.protocol import wire
 
+from tests.cpp_build import build
+
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors" / "wire.json"
-BUILD_TIMEOUT_S = 900.0
 RUN_TIMEOUT_S = 300.0
-
-
-def build(folder: str, *options: str) -> Path:
-    """Build `engine_tests` in build/<folder>, anew only where sources changed."""
-    cmake = shutil.which("cmake")
-    if cmake is None:
-        pytest.skip("no cmake on this machine")
-    path = ROOT / "build" / folder
-    settings = ["-DTRADEPIT_PYTHON=OFF", "-DTRADEPIT_TESTS=ON", *options]
-    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    for command in (
-        [cmake, "-S", str(ROOT / "engine_ext"), "-B", str(path), *generator, *settings],
-        [cmake, "--build", str(path), "--target", "engine_tests"],
-    ):
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    return path / "engine_tests"
 
 
 def run(binary: Path) -> str:
@@ -50,10 +31,11 @@ def run(binary: Path) -> str:
 
 @pytest.mark.timeout(1200)
 def test_the_cpp_tests_pass_and_a_sanitized_build_comes_to_the_same_digest() -> None:
-    plain = run(build("cpp", "-DCMAKE_BUILD_TYPE=Release"))
+    plain = run(build("cpp", "engine_tests", "-DCMAKE_BUILD_TYPE=Release"))
     sanitized = run(
         build(
             "cpp-sanitized",
+            "engine_tests",
             "-DTRADEPIT_SANITIZE=address,undefined",
             "-DCMAKE_BUILD_TYPE=Debug",
             "-DCMAKE_CXX_FLAGS_DEBUG=-O1",  # quick to build, quick enough to run
