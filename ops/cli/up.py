@@ -108,6 +108,7 @@ def serve(folder: DataFolder, arguments: argparse.Namespace) -> int:
             say=say,
         )
         exchange.start()
+        supervisor.starting = False  # it is up: from here on a stop is an orderly one
         document = exchange.document()
         write_ready(ready_files, document)
         show_table(document, time.monotonic() - started)
