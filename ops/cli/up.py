@@ -173,6 +173,7 @@ def show_table(document: dict[str, Any], took_s: float) -> None:
     table.add_column(overflow="fold")
     ingress = document["ingress_url"]
     for name, value in (
+        ("live page", ingress),
         ("REST", f"{ingress}/v1"),
         ("API documentation", f"{ingress}/docs"),
         ("orders (ZeroMQ)", document["order_endpoint"]),
