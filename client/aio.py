@@ -141,6 +141,7 @@ class AsyncClient:
         price_ticks: int = 0,
         time_in_force: int = 0,
         post_only: bool = False,
+        self_trade_prevention: int = 0,
         client_order_id: int = 0,
         account_id: int = 0,
     ) -> Order:
@@ -152,6 +153,7 @@ class AsyncClient:
             price_ticks=price_ticks,
             time_in_force=time_in_force,
             post_only=post_only,
+            self_trade_prevention=self_trade_prevention,
             client_order_id=client_order_id,
             account_id=account_id,
         )
@@ -253,10 +255,12 @@ class AsyncClient:
         return changed
 
     async def set_account(
-        self, account_id: int, state: int = wire.AccountState.ACTIVE
+        self, account_id: int, state: int = wire.AccountState.ACTIVE, *, trade_group: int = 0
     ) -> wire.AccountChanged:
-        """Open an account or change its state."""
-        request = wire.SetAccount(account_id=account_id, state=state)
+        """Open an account, or change its state and trade group: orders of one group are one
+        trader's for self-trade prevention, and 0 is the account alone.
+        """
+        request = wire.SetAccount(account_id=account_id, trade_group=trade_group, state=state)
         changed: wire.AccountChanged = results.single_record(await self._ask(request))
         return changed
 

@@ -112,6 +112,7 @@ class Client:
         price_ticks: int = 0,
         time_in_force: int = 0,
         post_only: bool = False,
+        self_trade_prevention: int = 0,
         client_order_id: int = 0,
         account_id: int = 0,
     ) -> Order:
@@ -123,6 +124,7 @@ class Client:
             price_ticks=price_ticks,
             time_in_force=time_in_force,
             post_only=post_only,
+            self_trade_prevention=self_trade_prevention,
             client_order_id=client_order_id,
             account_id=account_id,
         )
@@ -217,10 +219,12 @@ class Client:
         return changed
 
     def set_account(
-        self, account_id: int, state: int = wire.AccountState.ACTIVE
+        self, account_id: int, state: int = wire.AccountState.ACTIVE, *, trade_group: int = 0
     ) -> wire.AccountChanged:
-        """Open an account or change its state."""
-        request = wire.SetAccount(account_id=account_id, state=state)
+        """Open an account, or change its state and trade group: orders of one group are one
+        trader's for self-trade prevention, and 0 is the account alone.
+        """
+        request = wire.SetAccount(account_id=account_id, trade_group=trade_group, state=state)
         changed: wire.AccountChanged = results.single_record(self._ask(request))
         return changed
 

@@ -28,13 +28,14 @@ def new_order(
     price_ticks: int = 0,
     time_in_force: int = 0,
     post_only: bool = False,
+    self_trade_prevention: int = 0,
     client_order_id: int = 0,
     account_id: int = 0,
 ) -> wire.NewOrder:
     """An order: a limit order if it has a price, else a market order.
 
     Unless `time_in_force` says otherwise a limit order is good till canceled and a market order
-    immediate or cancel. `account_id` 0 is the account of the client that sends it.
+    immediate or cancel. `self_trade_prevention` is a `wire.SelfTradePrevention`. `account_id` 0 is the account of the client that sends it.
     """
     is_limit = price_ticks != 0
     return wire.NewOrder(
@@ -47,6 +48,7 @@ def new_order(
         order_type=wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET,
         time_in_force=time_in_force or (wire.TimeInForce.GTC if is_limit else wire.TimeInForce.IOC),
         flags=wire.OrderFlag.POST_ONLY if post_only else 0,
+        self_trade_prevention=self_trade_prevention,
     )
 
 

@@ -70,6 +70,7 @@ FIELD_CODES = {
     "quantity": "invalid_quantity",
     "client_order_id": "invalid_client_order_id",
     "post_only": "invalid_flags",
+    "self_trade_prevention": "invalid_self_trade_prevention",
 }
 _FIELD_OF_REASON = {
     reason: field

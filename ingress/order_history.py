@@ -76,6 +76,7 @@ async def order_of_row(row: Any, catalogue: Catalogue) -> Order:
         time_in_force=row["time_in_force"],
         order_flags=row["flags"],
         cancel_reason=row["cancel_reason"],
+        self_trade_prevention=row["self_trade_prevention"],
     )
     return order_of_report(
         instrument,

@@ -29,6 +29,9 @@ EXACT_JSON_INTEGER_MAX = 2**53 - 1  # beyond it, JavaScript and others round
 
 SideName = Literal["buy", "sell"]
 TypeName = Literal["limit", "market"]
+SelfTradeName = Literal[
+    "none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement_and_cancel"
+]
 TimeInForceName = Literal["gtc", "ioc", "fok"]
 
 PRICE = Annotated[str, msgspec.Meta(description="decimal text, a multiple of the tick size")]
@@ -46,6 +49,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     time_in_force: TimeInForceName | UnsetType | None = UNSET  # gtc; ioc for a market order
     client_order_id: str | int | UnsetType | None = UNSET
     post_only: bool | UnsetType = UNSET
+    self_trade_prevention: SelfTradeName | UnsetType | None = UNSET  # none
 
 
 class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,6 +86,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     time_in_force: str
     post_only: bool
+    self_trade_prevention: str
     price: str | None
     quantity: str
     status: str
@@ -110,6 +115,8 @@ decode_amend = msgspec.json.Decoder(AmendOrder)
 _SIDES: dict[str, int] = {"buy": wire.Side.BUY, "sell": wire.Side.SELL}
 _TYPES: dict[str, int] = {"limit": wire.OrderType.LIMIT, "market": wire.OrderType.MARKET}
 _TIMES: dict[str, int] = {side.name.lower(): int(side) for side in wire.TimeInForce}
+_SELF_TRADES: dict[str, int] = {mode.name.lower(): int(mode) for mode in wire.SelfTradePrevention}
+SELF_TRADE_NAMES = {mode: name for name, mode in _SELF_TRADES.items()}
 SIDE_NAMES = {int(side): side.name.lower() for side in wire.Side}
 TYPE_NAMES = {int(kind): kind.name.lower() for kind in wire.OrderType}
 TIME_NAMES = {int(time): time.name.lower() for time in wire.TimeInForce}
@@ -136,6 +143,9 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
     client_order_id = 0
     if order.client_order_id is not UNSET and order.client_order_id is not None:
         client_order_id = parse_client_order_id(order.client_order_id)
+    self_trade_prevention = 0
+    if order.self_trade_prevention is not UNSET and order.self_trade_prevention is not None:
+        self_trade_prevention = _SELF_TRADES[order.self_trade_prevention]
     answer = await router.of_shard(instrument.shard_id).request(
         wire.NewOrder,
         0,
@@ -148,6 +158,7 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
         order_type,
         time_in_force,
         wire.OrderFlag.POST_ONLY if order.post_only is True else 0,
+        self_trade_prevention,
     )
     return order_of_answer(instrument, answer)
 
@@ -201,6 +212,7 @@ def order_of_report(
         type=TYPE_NAMES[report.order_type],
         time_in_force=TIME_NAMES[report.time_in_force],
         post_only=bool(report.order_flags & 1),
+        self_trade_prevention=SELF_TRADE_NAMES[report.self_trade_prevention],
         price=units.price_text(report.price_ticks) if report.price_ticks else None,
         quantity=units.quantity_text(report.quantity_lots),
         status=STATUS_NAMES[report.status],

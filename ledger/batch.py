@@ -45,6 +45,7 @@ _TRADE = int(MessageType.TRADE)
 _ORDER_ACCEPTED = int(MessageType.ORDER_ACCEPTED)
 _ORDER_CANCELED = int(MessageType.ORDER_CANCELED)
 _ORDER_REPLACED = int(MessageType.ORDER_REPLACED)
+_SELF_TRADE_PREVENTED = int(MessageType.SELF_TRADE_PREVENTED)
 _BALANCE_CHANGED = int(MessageType.BALANCE_CHANGED)
 _LISTINGS = frozenset(
     map(
@@ -104,6 +105,7 @@ ORDER_COLUMNS = (
     "order_id", "shard_id", "account_id", "instrument_id", "client_order_id", "side", "order_type",
     "time_in_force", "flags", "price_ticks", "quantity_lots", "filled_lots", "notional_units",
     "fee_units", "status", "cancel_reason", "created_seq", "updated_seq", "created_ns", "updated_ns",
+    "self_trade_prevention",
 )  # fmt: skip
 _PRICE, _QUANTITY, _FILLED_LOTS, _NOTIONAL, _FEE, _STATUS, _CANCEL_REASON = range(9, 16)
 _UPDATED_SEQ, _UPDATED_NS = 17, 19
@@ -300,14 +302,14 @@ def _fold_events(
         elif record_type == _ORDER_ACCEPTED:
             (
                 _, _, time_ns, order_id, account_id, client_order_id, price_ticks, quantity_lots,
-                instrument_id, side, order_type, time_in_force, flags,
+                instrument_id, side, order_type, time_in_force, flags, self_trade_prevention,
             ) = values  # fmt: skip
             if order_id in new_orders:
                 raise _Refusal(f"seq {seq}: order {order_id} is accepted twice")
             new_orders[order_id] = [
                 order_id, shard_id, account_id, instrument_id, client_order_id, side, order_type,
                 time_in_force, flags, price_ticks, quantity_lots, 0, 0, 0, _OPEN, 0, seq, seq,
-                time_ns, time_ns,
+                time_ns, time_ns, self_trade_prevention,
             ]  # fmt: skip
         elif record_type == _ORDER_CANCELED:
             _, _, time_ns, order_id, _, _, _, filled_lots, _, _, _, reason = values
@@ -341,6 +343,30 @@ def _fold_events(
                 change.price_ticks = price_ticks
                 change.quantity_lots = quantity_lots
                 change.status = status
+        elif record_type == _SELF_TRADE_PREVENTED:
+            (
+                _, _, time_ns, _, _, maker_order_id, taker_order_id, _, _, _, _,
+                maker_quantity_lots, taker_quantity_lots, maker_remaining_lots,
+                taker_remaining_lots, _, _, _,
+            ) = values  # fmt: skip
+            for order_id, quantity_lots, remaining_lots in (
+                (maker_order_id, maker_quantity_lots, maker_remaining_lots),
+                (taker_order_id, taker_quantity_lots, taker_remaining_lots),
+            ):
+                order = new_orders.get(order_id)
+                if order is not None:
+                    if order[_FILLED_LOTS] + remaining_lots != quantity_lots:
+                        raise _Refusal(
+                            f"seq {seq}: order {order_id} has {order[_FILLED_LOTS]} lots filled "
+                            f"and {remaining_lots} open of {quantity_lots}"
+                        )
+                    order[_QUANTITY] = quantity_lots
+                    order[_UPDATED_SEQ] = seq
+                    order[_UPDATED_NS] = time_ns
+                else:
+                    change = _change_of(batch, order_id, seq, time_ns)
+                    change.quantity_lots = quantity_lots
+                    change.status = _PARTIALLY_FILLED if quantity_lots > remaining_lots else _OPEN
         elif record_type == _BALANCE_CHANGED:
             _, _, time_ns, account_id, transfer_id, delta_units, _, _, asset_id = values
             batch.transfers.append(

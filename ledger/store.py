@@ -100,9 +100,11 @@ _PUT_ASSETS = """
         time_ns = excluded.time_ns
 """
 _PUT_ACCOUNTS = """
-    INSERT INTO accounts (shard_id, account_id, state, seq, time_ns) VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO accounts (shard_id, account_id, trade_group, state, seq, time_ns)
+    VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (account_id, shard_id) DO UPDATE
-    SET state = excluded.state, seq = excluded.seq, time_ns = excluded.time_ns
+    SET trade_group = excluded.trade_group, state = excluded.state, seq = excluded.seq,
+        time_ns = excluded.time_ns
 """
 _INSTRUMENT_COLUMNS = (
     "instrument_id", "symbol", "base_asset_id", "quote_asset_id", "tick_size", "price_decimals",
@@ -267,6 +269,7 @@ class PostgresStore:
                     (
                         self._shard_id,
                         account.account_id,
+                        account.trade_group,
                         account.state,
                         account.seq,
                         account.time_ns,

@@ -166,6 +166,7 @@ class FakeMatcher:
             order_type=order.order_type,
             time_in_force=order.time_in_force,
             order_flags=order.flags,
+            self_trade_prevention=order.self_trade_prevention,
             command_type=wire.MessageType.NEW_ORDER,
         )
         if order.quantity_lots >= FUNDS_LOTS:

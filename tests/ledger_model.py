@@ -65,6 +65,13 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                         quantity_lots=event.quantity_lots,
                         status=2 if event.filled_lots else 1,
                     )
+                case wire.SelfTradePrevented():
+                    for name in ("maker", "taker"):
+                        touch(
+                            getattr(event, f"{name}_order_id"),
+                            event,
+                            quantity_lots=getattr(event, f"{name}_quantity_lots"),
+                        )
                 case wire.BalanceChanged():
                     tables.transfers[event.transfer_id] = (
                         event.account_id,

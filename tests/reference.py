@@ -20,6 +20,7 @@ from tradepit.protocol.wire import (
     Reason,
     ReplaceFlag,
     ReportFlag,
+    SelfTradePrevention,
     Side,
     TimeInForce,
     TradingState,
@@ -61,8 +62,7 @@ class ReferenceEngine(ReferenceState):
         }
         handlers[type(command)](command)
         if isinstance(command, wire.NewOrder | wire.CancelOrder | wire.ReplaceOrder):
-            answers = [i for i, r in enumerate(self.reports) if r.liquidity != Liquidity.MAKER]
-            last = answers[-1]
+            last = self.last_answer
             self.reports[last] = self.reports[last]._replace(flags=ReportFlag.LAST)
         return self.events
 
@@ -87,6 +87,7 @@ class ReferenceEngine(ReferenceState):
                 order_type=command.order_type,
                 time_in_force=command.time_in_force,
                 order_flags=command.flags,
+                self_trade_prevention=command.self_trade_prevention,
             )
             return
         self.order_counter += 1
@@ -100,6 +101,7 @@ class ReferenceEngine(ReferenceState):
             order_type=command.order_type,
             time_in_force=command.time_in_force,
             flags=command.flags,
+            self_trade_prevention=command.self_trade_prevention,
             price_ticks=command.price_ticks,
             quantity_lots=command.quantity_lots,
             maker_fee_ppm=terms.maker_fee_ppm,
@@ -119,6 +121,7 @@ class ReferenceEngine(ReferenceState):
             order_type=order.order_type,
             time_in_force=order.time_in_force,
             flags=order.flags,
+            self_trade_prevention=order.self_trade_prevention,
         )
         self.report(order, ExecutionKind.ACCEPTED)
         self.trade_and_rest(order)
@@ -154,13 +157,18 @@ class ReferenceEngine(ReferenceState):
             return Reason.INVALID_QUANTITY
         if command.client_order_id >= 2**63:
             return Reason.INVALID_CLIENT_ORDER_ID
+        if command.self_trade_prevention > SelfTradePrevention.DECREMENT_AND_CANCEL:
+            return Reason.INVALID_SELF_TRADE_PREVENTION
         if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
             return Reason.DUPLICATE_CLIENT_ORDER_ID
 
         limit_ticks = command.price_ticks
         if not is_limit:
             limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
-        fills = self.fills(command.instrument_id, command.side, limit_ticks, command.quantity_lots)
+        meetings = self.meetings(
+            command.instrument_id, command.side, limit_ticks, command.quantity_lots
+        )
+        fills = self.would_trade(command, meetings)
         if command.side == Side.SELL:
             need = command.quantity_lots * terms.lot_size_units
             have = self.funds_of(command.account_id, terms.base_asset_id).available
@@ -176,7 +184,7 @@ class ReferenceEngine(ReferenceState):
                     need += notional + fee(notional, terms.taker_fee_ppm)
         if need > have:
             return Reason.INSUFFICIENT_FUNDS
-        if command.flags & OrderFlag.POST_ONLY and fills:
+        if command.flags & OrderFlag.POST_ONLY and meetings:
             return Reason.POST_ONLY_WOULD_TRADE
         fillable = sum(lots for _, lots in fills)
         if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
@@ -257,7 +265,7 @@ class ReferenceEngine(ReferenceState):
             need = notional + fee(notional, max(terms.maker_fee_ppm, terms.taker_fee_ppm))
         if need - held > self.funds_of(order.account_id, asset_id).available:
             return Reason.INSUFFICIENT_FUNDS
-        if order.flags & OrderFlag.POST_ONLY and self.fills(
+        if order.flags & OrderFlag.POST_ONLY and self.meetings(
             order.instrument_id, order.side, price_ticks, 1
         ):
             return Reason.POST_ONLY_WOULD_TRADE
@@ -366,14 +374,21 @@ class ReferenceEngine(ReferenceState):
         is_new = command.account_id not in self.accounts
         if is_new and len(self.accounts) - 1 >= self.limits.max_accounts:
             self.reject_command(Reason.TOO_MANY_ACCOUNTS, command.account_id)
-        elif not 1 <= command.account_id <= wire.ACCOUNT_ID_MAX or command.state not in (
-            AccountState.ACTIVE,
-            AccountState.SUSPENDED,
+        elif (
+            not 1 <= command.account_id <= wire.ACCOUNT_ID_MAX
+            or command.trade_group > wire.ACCOUNT_ID_MAX
+            or command.state not in (AccountState.ACTIVE, AccountState.SUSPENDED)
         ):
             self.reject_command(Reason.INVALID_ACCOUNT, command.account_id)
         else:
             self.accounts[command.account_id] = command.state
-            self.emit(wire.AccountChanged, account_id=command.account_id, state=command.state)
+            self.trade_groups[command.account_id] = command.trade_group
+            self.emit(
+                wire.AccountChanged,
+                account_id=command.account_id,
+                trade_group=command.trade_group,
+                state=command.state,
+            )
 
     def credit(self, command: wire.Credit) -> None:
         if command.account_id not in self.accounts:
@@ -445,10 +460,16 @@ class ReferenceEngine(ReferenceState):
                 return order
         return None
 
-    def fills(
+    def is_same_trader(self, left: int, right: int) -> bool:
+        group = self.trade_groups.get(left, 0)
+        return left == right or (group != 0 and group == self.trade_groups.get(right, 0))
+
+    def meetings(
         self, instrument_id: int, side: int, limit_ticks: int, open_lots: int
     ) -> list[tuple[Order, int]]:
-        """(maker, lots) for each trade that a taker would have now, fill limit included."""
+        """(maker, lots) for each trade that a taker without self-trade prevention would have now,
+        fill limit included.
+        """
         found: list[tuple[Order, int]] = []
         for maker in self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY):
             is_beyond = (
@@ -463,21 +484,99 @@ class ReferenceEngine(ReferenceState):
             open_lots -= lots
         return found
 
+    def would_trade(
+        self, command: wire.NewOrder, meetings: list[tuple[Order, int]]
+    ) -> list[tuple[Order, int]]:
+        """The trades that self-trade prevention leaves of `meetings`."""
+        mode = command.self_trade_prevention
+        if not mode:
+            return meetings
+        left = []
+        open_lots = command.quantity_lots
+        limit_ticks = command.price_ticks
+        if command.order_type == OrderType.MARKET:
+            limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
+        everyone = self.meetings(command.instrument_id, command.side, limit_ticks, INFINITE_TICKS)
+        for maker, _ in everyone:
+            if not open_lots:
+                break
+            lots = min(open_lots, maker.open_lots)
+            if not self.is_same_trader(command.account_id, maker.account_id):
+                left.append((maker, lots))
+                open_lots -= lots
+            elif mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+                open_lots -= lots
+            elif mode != SelfTradePrevention.CANCEL_OLDEST:
+                break
+        return left
+
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
-        for maker, lots in self.fills(
-            taker.instrument_id, taker.side, taker.limit_ticks, taker.open_lots
-        ):
-            self.trade(taker, maker, lots)
+        met_count = 0
+        while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
+            meetings = self.meetings(
+                taker.instrument_id, taker.side, taker.limit_ticks, taker.open_lots
+            )
+            if not meetings:
+                break
+            met_count += 1
+            maker, lots = meetings[0]
+            if not taker.self_trade_prevention or not self.is_same_trader(
+                taker.account_id, maker.account_id
+            ):
+                self.trade(taker, maker, lots)
+            elif not self.prevent(taker, maker, lots):
+                self.end(taker, CancelReason.SELF_TRADE)
+                return
         if not taker.open_lots:
             return
-        if self.fills(taker.instrument_id, taker.side, taker.limit_ticks, 1):
+        if self.meetings(taker.instrument_id, taker.side, taker.limit_ticks, 1):
             self.end(taker, CancelReason.FILL_LIMIT)
         elif taker.time_in_force == TimeInForce.GTC:
             self.resting.append(taker)
             self.take_hold(taker)
         else:
             self.end(taker, CancelReason.IOC_REMAINDER)
+
+    def prevent(self, taker: Order, maker: Order, lots: int) -> bool:
+        """Self-trade prevention; false if it ends the taker."""
+        mode = taker.self_trade_prevention
+        ended: list[Order] = []
+        reduced: list[Order] = []
+        if mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+            for order in (taker, maker):
+                (ended if order.open_lots == lots else reduced).append(order)
+        if mode in (SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.CANCEL_BOTH):
+            ended.append(taker)
+        if mode in (SelfTradePrevention.CANCEL_OLDEST, SelfTradePrevention.CANCEL_BOTH):
+            ended.append(maker)
+        self.release_hold(maker)
+        for order in reduced:
+            order.quantity_lots -= lots
+        self.take_hold(maker)
+        self.emit(
+            wire.SelfTradePrevented,
+            price_ticks=maker.price_ticks,
+            prevented_lots=lots,
+            maker_order_id=maker.order_id,
+            taker_order_id=taker.order_id,
+            maker_account_id=maker.account_id,
+            taker_account_id=taker.account_id,
+            maker_client_order_id=maker.client_order_id,
+            taker_client_order_id=taker.client_order_id,
+            maker_quantity_lots=maker.quantity_lots,
+            taker_quantity_lots=taker.quantity_lots,
+            maker_remaining_lots=maker.open_lots,
+            taker_remaining_lots=taker.open_lots,
+            instrument_id=taker.instrument_id,
+            taker_side=taker.side,
+            mode=mode,
+        )
+        for order in reduced:
+            self.report(order, ExecutionKind.REDUCED, is_answer=order is taker)
+        if maker in ended:
+            self.cancel(maker, CancelReason.SELF_TRADE, is_answer=False)
+        return taker not in ended
 
     def trade(self, taker: Order, maker: Order, lots: int) -> None:
         terms = self.instruments[taker.instrument_id]
@@ -531,14 +630,15 @@ class ReferenceEngine(ReferenceState):
                 trade_quantity_lots=lots,
                 fee_units=order_fee,
                 liquidity=liquidity,
+                is_answer=order is taker,
             )
 
-    def cancel(self, order: Order, reason: CancelReason) -> None:
+    def cancel(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
         self.release_hold(order)
         self.resting.remove(order)
-        self.end(order, reason)
+        self.end(order, reason, is_answer=is_answer)
 
-    def end(self, order: Order, reason: CancelReason) -> None:
+    def end(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
         self.emit(
             wire.OrderCanceled,
             order_id=order.order_id,
@@ -557,4 +657,5 @@ class ReferenceEngine(ReferenceState):
             remaining_lots=0,
             status=OrderStatus.CANCELED,
             cancel_reason=reason,
+            is_answer=is_answer,
         )

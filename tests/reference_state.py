@@ -8,7 +8,6 @@ from tradepit.protocol.wire import (
     AccountState,
     ExecutionKind,
     ExecutionReport,
-    Liquidity,
     OrderStatus,
     OrderType,
     Reason,
@@ -65,6 +64,7 @@ class Order:
     quantity_lots: int
     maker_fee_ppm: int
     hold_fee_ppm: int
+    self_trade_prevention: int = 0
     filled_lots: int = 0
 
     @property
@@ -107,12 +107,14 @@ class ReferenceState:
     assets: dict[int, wire.AssetChanged] = field(default_factory=dict)
     instruments: dict[int, wire.InstrumentChanged] = field(default_factory=dict)
     accounts: dict[int, int] = field(default_factory=lambda: {HOUSE: AccountState.ACTIVE})
+    trade_groups: dict[int, int] = field(default_factory=dict)
     funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
     resting: list[Order] = field(default_factory=list)  # in order of priority at one price
     recent_client_ids: list[tuple[int, int]] = field(default_factory=list)
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     reports: list[ExecutionReport] = field(default_factory=list)
+    last_answer: int = 0  # index in reports
     command: Any = None
 
     # ---- what anyone may ask ----------------------------------------------------------------
@@ -202,6 +204,7 @@ class ReferenceState:
             self.report(order, ExecutionKind.REJECTED, reason=reason)
 
     def report_rejected(self, reason: Reason, **fields: Any) -> None:
+        self.last_answer = len(self.reports)
         self.reports.append(
             ExecutionReport(
                 request_id=self.command.request_id,
@@ -216,12 +219,16 @@ class ReferenceState:
             )
         )
 
-    def report(self, order: Order, kind: ExecutionKind, **fields: Any) -> None:
+    def report(
+        self, order: Order, kind: ExecutionKind, *, is_answer: bool = True, **fields: Any
+    ) -> None:
+        if is_answer:
+            self.last_answer = len(self.reports)
         status = OrderStatus.OPEN
         if order.filled_lots:
             status = OrderStatus.PARTIALLY_FILLED if order.open_lots else OrderStatus.FILLED
         report = ExecutionReport(
-            request_id=self.command.request_id,
+            request_id=self.command.request_id if is_answer else 0,
             seq=self.seq,
             time_ns=self.command.time_ns,
             order_id=order.order_id,
@@ -238,8 +245,7 @@ class ReferenceState:
             order_type=order.order_type,
             time_in_force=order.time_in_force,
             order_flags=order.flags,
+            self_trade_prevention=order.self_trade_prevention,
             command_type=wire.type_of_record[type(self.command)],
         )._replace(**fields)
-        if report.liquidity == Liquidity.MAKER:
-            report = report._replace(request_id=0)
         self.reports.append(report)

@@ -54,6 +54,7 @@ class MessageType(IntEnum):
     INSTRUMENT_CHANGED = 72
     ACCOUNT_CHANGED = 73
     COMMAND_REJECTED = 74
+    SELF_TRADE_PREVENTED = 75
     EXECUTION_REPORT = 96
     REJECT = 97
     LOGGED_ON = 98
@@ -85,6 +86,14 @@ class OrderFlag(IntFlag):
     POST_ONLY = 1
 
 
+class SelfTradePrevention(IntEnum):
+    NONE = 0
+    CANCEL_NEWEST = 1
+    CANCEL_OLDEST = 2
+    CANCEL_BOTH = 3
+    DECREMENT_AND_CANCEL = 4
+
+
 class OrderStatus(IntEnum):
     OPEN = 1
     PARTIALLY_FILLED = 2
@@ -100,6 +109,7 @@ class ExecutionKind(IntEnum):
     CANCELED = 4
     REPLACED = 5
     STATUS = 6
+    REDUCED = 7
 
 
 class Liquidity(IntEnum):
@@ -113,6 +123,7 @@ class CancelReason(IntEnum):
     MASS_CANCEL = 2
     IOC_REMAINDER = 3
     FILL_LIMIT = 4
+    SELF_TRADE = 5
 
 
 class AccountState(IntEnum):
@@ -166,6 +177,7 @@ class Reason(IntEnum):
     INVALID_QUANTITY = 45
     INVALID_CLIENT_ORDER_ID = 46
     QUANTITY_BELOW_FILLED = 47
+    INVALID_SELF_TRADE_PREVENTION = 48
     DUPLICATE_CLIENT_ORDER_ID = 50
     DUPLICATE_TRANSFER = 51
     INSUFFICIENT_FUNDS = 60
@@ -204,6 +216,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
+    Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
     Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
@@ -211,7 +224,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
     Reason.TOO_MANY_ORDERS: "the shard's order pool is full",
     Reason.TOO_MANY_ACCOUNTS: "the shard's account table is full",
-    Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max; the state must be a known one",
+    Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max, trade groups from 0; the state must be a known one",
     Reason.UNKNOWN_ASSET: "no such asset on this shard",
     Reason.INVALID_ASSET: "an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life",
     Reason.INVALID_INSTRUMENT: "the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)",
@@ -242,6 +255,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_QUANTITY: 400,
     Reason.INVALID_CLIENT_ORDER_ID: 400,
     Reason.QUANTITY_BELOW_FILLED: 409,
+    Reason.INVALID_SELF_TRADE_PREVENTION: 400,
     Reason.DUPLICATE_CLIENT_ORDER_ID: 409,
     Reason.DUPLICATE_TRANSFER: 409,
     Reason.INSUFFICIENT_FUNDS: 422,
@@ -272,8 +286,8 @@ def pack_record(layout: Struct, values: tuple[Any, ...]) -> bytes:
         raise ValueError(f"a field does not fit: {error}") from error
 
 
-_NEW_ORDER = Struct("<BBHIqQQqqIBBBB")
-_NEW_ORDER_BODY = Struct("<4xIqQQqqIBBBB")
+_NEW_ORDER = Struct("<BBHIqQQqqIBBBBB7x")
+_NEW_ORDER_BODY = Struct("<4xIqQQqqIBBBBB7x")
 
 
 class NewOrder(NamedTuple):
@@ -290,9 +304,10 @@ class NewOrder(NamedTuple):
     order_type: int = 0
     time_in_force: int = 0
     flags: int = 0
+    self_trade_prevention: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_NEW_ORDER, (VERSION, 1, 56, *self))
+        return pack_record(_NEW_ORDER, (VERSION, 1, 64, *self))
 
 
 _CANCEL_ORDER = Struct("<BBHIqQQQ")
@@ -405,20 +420,21 @@ class SetInstrument(NamedTuple):
         )
 
 
-_SET_ACCOUNT = Struct("<BBHIqQB7x")
-_SET_ACCOUNT_BODY = Struct("<4xIqQB7x")
+_SET_ACCOUNT = Struct("<BBHIqQQB7x")
+_SET_ACCOUNT_BODY = Struct("<4xIqQQB7x")
 
 
 class SetAccount(NamedTuple):
-    """Opens an account, or changes its state."""
+    """Opens an account, or changes its state and its trade group."""
 
     request_id: int = 0
     time_ns: int = 0
     account_id: int = 0
+    trade_group: int = 0
     state: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_SET_ACCOUNT, (VERSION, 7, 32, *self))
+        return pack_record(_SET_ACCOUNT, (VERSION, 7, 40, *self))
 
 
 _CREDIT = Struct("<BBHIqQQqI4x")
@@ -565,8 +581,8 @@ class BalancesQuery(NamedTuple):
         return pack_record(_BALANCES_QUERY, (VERSION, 38, 16, *self))
 
 
-_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqIBBBB")
-_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqIBBBB")
+_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqIBBBBB7x")
+_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqIBBBBB7x")
 
 
 class OrderAccepted(NamedTuple):
@@ -585,9 +601,10 @@ class OrderAccepted(NamedTuple):
     order_type: int = 0
     time_in_force: int = 0
     flags: int = 0
+    self_trade_prevention: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 72, *self))
+        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 80, *self))
 
 
 _ORDER_REJECTED = Struct("<BBHIQqQQQIHB1x")
@@ -784,8 +801,8 @@ class InstrumentChanged(NamedTuple):
         )
 
 
-_ACCOUNT_CHANGED = Struct("<BBHIQqQB7x")
-_ACCOUNT_CHANGED_BODY = Struct("<4xIQqQB7x")
+_ACCOUNT_CHANGED = Struct("<BBHIQqQQB7x")
+_ACCOUNT_CHANGED_BODY = Struct("<4xIQqQQB7x")
 
 
 class AccountChanged(NamedTuple):
@@ -795,10 +812,11 @@ class AccountChanged(NamedTuple):
     seq: int = 0
     time_ns: int = 0
     account_id: int = 0
+    trade_group: int = 0
     state: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_ACCOUNT_CHANGED, (VERSION, 73, 40, *self))
+        return pack_record(_ACCOUNT_CHANGED, (VERSION, 73, 48, *self))
 
 
 _COMMAND_REJECTED = Struct("<BBHIQqQHB5x")
@@ -819,8 +837,41 @@ class CommandRejected(NamedTuple):
         return pack_record(_COMMAND_REJECTED, (VERSION, 74, 40, *self))
 
 
-_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqIHBBBBBBBBBB")
-_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqIHBBBBBBBBBB")
+_SELF_TRADE_PREVENTED = Struct("<BBHIQqqqQQQQQQqqqqIBB2x")
+_SELF_TRADE_PREVENTED_BODY = Struct("<4xIQqqqQQQQQQqqqqIBB2x")
+
+
+class SelfTradePrevented(NamedTuple):
+    """A maker and a taker of one trade group met and did not trade. The OrderCanceled events
+    of those that end by it follow, the maker's first; an order that goes on has the
+    quantity named here.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    price_ticks: int = 0
+    prevented_lots: int = 0
+    maker_order_id: int = 0
+    taker_order_id: int = 0
+    maker_account_id: int = 0
+    taker_account_id: int = 0
+    maker_client_order_id: int = 0
+    taker_client_order_id: int = 0
+    maker_quantity_lots: int = 0
+    taker_quantity_lots: int = 0
+    maker_remaining_lots: int = 0
+    taker_remaining_lots: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+    mode: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SELF_TRADE_PREVENTED, (VERSION, 75, 128, *self))
+
+
+_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqIHBBBBBBBBBBB7x")
+_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqIHBBBBBBBBBBB7x")
 
 
 class ExecutionReport(NamedTuple):
@@ -854,9 +905,10 @@ class ExecutionReport(NamedTuple):
     cancel_reason: int = 0
     command_type: int = 0
     flags: int = 0
+    self_trade_prevention: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 128, *self))
+        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 136, *self))
 
 
 _REJECT = Struct("<BBHIQIHBB")
@@ -1093,6 +1145,7 @@ type_of_record: dict[type[Any], MessageType] = {
     InstrumentChanged: MessageType.INSTRUMENT_CHANGED,
     AccountChanged: MessageType.ACCOUNT_CHANGED,
     CommandRejected: MessageType.COMMAND_REJECTED,
+    SelfTradePrevented: MessageType.SELF_TRADE_PREVENTED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
     LoggedOn: MessageType.LOGGED_ON,
@@ -1131,6 +1184,7 @@ record_of_type: dict[int, type[Any]] = {
     72: InstrumentChanged,
     73: AccountChanged,
     74: CommandRejected,
+    75: SelfTradePrevented,
     96: ExecutionReport,
     97: Reject,
     98: LoggedOn,
@@ -1149,6 +1203,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "order_type": OrderType,
         "time_in_force": TimeInForce,
         "flags": OrderFlag,
+        "self_trade_prevention": SelfTradePrevention,
     },
     MassCancel: {
         "side": Side,
@@ -1167,6 +1222,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "order_type": OrderType,
         "time_in_force": TimeInForce,
         "flags": OrderFlag,
+        "self_trade_prevention": SelfTradePrevention,
     },
     OrderRejected: {
         "reason": Reason,
@@ -1191,6 +1247,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     CommandRejected: {
         "reason": Reason,
     },
+    SelfTradePrevented: {
+        "taker_side": Side,
+        "mode": SelfTradePrevention,
+    },
     ExecutionReport: {
         "reason": Reason,
         "kind": ExecutionKind,
@@ -1202,6 +1262,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "liquidity": Liquidity,
         "cancel_reason": CancelReason,
         "flags": ReportFlag,
+        "self_trade_prevention": SelfTradePrevention,
     },
     Reject: {
         "reason": Reason,
@@ -1241,16 +1302,17 @@ EVENTS: tuple[type[Any], ...] = (
     InstrumentChanged,
     AccountChanged,
     CommandRejected,
+    SelfTradePrevented,
 )
 
 _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
-    1: (_NEW_ORDER_BODY, 56, NewOrder._make, ()),
+    1: (_NEW_ORDER_BODY, 64, NewOrder._make, ()),
     2: (_CANCEL_ORDER_BODY, 40, CancelOrder._make, ()),
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
     5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
     6: (_SET_INSTRUMENT_BODY, 104, SetInstrument._make, (2,)),
-    7: (_SET_ACCOUNT_BODY, 32, SetAccount._make, ()),
+    7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
     8: (_CREDIT_BODY, 48, Credit._make, ()),
     9: (_DEBIT_BODY, 48, Debit._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
@@ -1260,7 +1322,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     36: (_ORDER_QUERY_BODY, 32, OrderQuery._make, ()),
     37: (_OPEN_ORDERS_QUERY_BODY, 32, OpenOrdersQuery._make, ()),
     38: (_BALANCES_QUERY_BODY, 16, BalancesQuery._make, ()),
-    64: (_ORDER_ACCEPTED_BODY, 72, OrderAccepted._make, ()),
+    64: (_ORDER_ACCEPTED_BODY, 80, OrderAccepted._make, ()),
     65: (_ORDER_REJECTED_BODY, 56, OrderRejected._make, ()),
     66: (_TRADE_BODY, 152, Trade._make, ()),
     67: (_ORDER_CANCELED_BODY, 80, OrderCanceled._make, ()),
@@ -1269,9 +1331,10 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     70: (_BALANCE_CHANGED_BODY, 72, BalanceChanged._make, ()),
     71: (_ASSET_CHANGED_BODY, 48, AssetChanged._make, (3,)),
     72: (_INSTRUMENT_CHANGED_BODY, 120, InstrumentChanged._make, (3,)),
-    73: (_ACCOUNT_CHANGED_BODY, 40, AccountChanged._make, ()),
+    73: (_ACCOUNT_CHANGED_BODY, 48, AccountChanged._make, ()),
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
-    96: (_EXECUTION_REPORT_BODY, 128, ExecutionReport._make, ()),
+    75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
+    96: (_EXECUTION_REPORT_BODY, 136, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
     98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),
     99: (_SHARD_STATUS_BODY, 56, ShardStatus._make, ()),

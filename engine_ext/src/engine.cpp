@@ -112,6 +112,7 @@ wire::ExecutionReport EngineState::report_of(const Order& order,
   report.order_type = order.order_type;
   report.time_in_force = order.time_in_force;
   report.order_flags = order.flags;
+  report.self_trade_prevention = order.self_trade_prevention;
   report.command_type = command_type_;
   return report;
 }

@@ -130,6 +130,7 @@ void EngineState::set_account(const wire::SetAccount& command) noexcept {
     reason = Reason::too_many_accounts;
   } else if (command.account_id == 0 ||
              command.account_id > static_cast<std::uint64_t>(wire::account_id_max) ||
+             command.trade_group > static_cast<std::uint64_t>(wire::account_id_max) ||
              (command.state != wire::AccountState::active &&
               command.state != wire::AccountState::suspended)) {
     reason = Reason::invalid_account;
@@ -143,11 +144,13 @@ void EngineState::set_account(const wire::SetAccount& command) noexcept {
   } else {
     accounts[index].state = command.state;
   }
+  accounts[index].trade_group = command.trade_group;
   accounts[index].changed_seq = seq;
   wire::AccountChanged event;
   event.seq = seq;
   event.time_ns = time_ns;
   event.account_id = command.account_id;
+  event.trade_group = command.trade_group;
   event.state = command.state;
   emit(event);
 }

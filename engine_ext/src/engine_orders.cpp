@@ -11,6 +11,7 @@ using wire::ExecutionKind;
 using wire::OrderStatus;
 using wire::OrderType;
 using wire::Reason;
+using wire::SelfTradePrevention;
 using wire::Side;
 using wire::TimeInForce;
 
@@ -66,6 +67,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     report.order_type = command.order_type;
     report.time_in_force = command.time_in_force;
     report.order_flags = command.flags;
+    report.self_trade_prevention = command.self_trade_prevention;
     reject_order(event, report);
     return;
   }
@@ -83,6 +85,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.order_type = command.order_type;
   order.time_in_force = command.time_in_force;
   order.flags = command.flags;
+  order.self_trade_prevention = command.self_trade_prevention;
 
   wire::OrderAccepted accepted;
   accepted.seq = seq;
@@ -97,15 +100,16 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accepted.order_type = command.order_type;
   accepted.time_in_force = command.time_in_force;
   accepted.flags = command.flags;
+  accepted.self_trade_prevention = command.self_trade_prevention;
   emit(accepted);
   if (reports_ != nullptr) answer(report_of(order, ExecutionKind::accepted));
   accounts[account_index].changed_seq = seq;
 
-  const bool is_stopped = trade(order, *instrument);
+  const CancelReason stopped_by = trade(order, *instrument);
   std::uint32_t order_slot = no_slot;
   if (order.open_lots() > 0) {
-    if (is_stopped) {
-      report_canceled(order, CancelReason::fill_limit);
+    if (stopped_by != CancelReason{}) {
+      report_canceled(order, stopped_by);
     } else if (order.time_in_force == TimeInForce::gtc) {
       order_slot = store.orders.take();
       orders[order_slot] = order;
@@ -152,6 +156,9 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
     return Reason::invalid_quantity;
   }
   if ((command.client_order_id >> 63) != 0) return Reason::invalid_client_order_id;
+  if (command.self_trade_prevention > SelfTradePrevention::decrement_and_cancel) {
+    return Reason::invalid_self_trade_prevention;
+  }
 
   std::uint32_t other_slot;
   if (command.client_order_id != 0 &&
@@ -165,10 +172,15 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   if (is_post_only && instrument->book.crosses(command.side, limit_ticks)) {
     return Reason::post_only_would_trade;
   }
-  if (command.time_in_force == TimeInForce::fok &&
-      instrument->book.walk(command.side, limit_ticks, command.quantity_lots, fills_max,
-                            [](std::int64_t, std::int64_t) {}) > 0) {
-    return Reason::fok_not_fillable;
+  if (command.time_in_force == TimeInForce::fok) {
+    const auto meet = [&](std::uint32_t maker_slot) {
+      const Book::Meeting met = meeting(command.self_trade_prevention, account_index, maker_slot);
+      return met == Book::Meeting::shrinks ? Book::Meeting::ends : met;  // lost lots do not trade
+    };
+    if (instrument->book.walk(command.side, limit_ticks, command.quantity_lots, fills_max, meet,
+                              [](std::int64_t, std::int64_t) {}) > 0) {
+      return Reason::fok_not_fillable;
+    }
   }
   if (is_gtc && store.orders.is_full()) return Reason::too_many_orders;
   return Reason::none;
@@ -188,13 +200,16 @@ bool EngineState::can_pay(const wire::NewOrder& command, const Instrument& instr
   }
   // A market buy pays for what it would trade now, fill by fill, since fees round down on each.
   int128 cost_units = 0;
-  (void)instrument.book.walk(Side::buy, std::numeric_limits<std::int64_t>::max(),
-                             command.quantity_lots, fills_max,
-                             [&](std::int64_t price_ticks, std::int64_t traded_lots) {
-                               const std::int64_t notional =
-                                   notional_units(price_ticks, traded_lots, terms.tick_lot_units);
-                               cost_units += notional + fee_units(notional, terms.taker_fee_ppm);
-                             });
+  (void)instrument.book.walk(
+      Side::buy, std::numeric_limits<std::int64_t>::max(), command.quantity_lots, fills_max,
+      [&](std::uint32_t maker_slot) {
+        return meeting(command.self_trade_prevention, account_index, maker_slot);
+      },
+      [&](std::int64_t price_ticks, std::int64_t traded_lots) {
+        const std::int64_t notional =
+            notional_units(price_ticks, traded_lots, terms.tick_lot_units);
+        cost_units += notional + fee_units(notional, terms.taker_fee_ppm);
+      });
   return cost_units <= available_units;
 }
 
@@ -294,12 +309,12 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
     return;
   }
   instrument->book.unlink(order_slot);
-  const bool is_stopped = trade(order, *instrument);
-  if (order.open_lots() > 0 && !is_stopped) {
+  const CancelReason stopped_by = trade(order, *instrument);
+  if (order.open_lots() > 0 && stopped_by == CancelReason{}) {
     rest(order_slot, *instrument);
     return;
   }
-  if (order.open_lots() > 0) report_canceled(order, CancelReason::fill_limit);
+  if (order.open_lots() > 0) report_canceled(order, stopped_by);
   close(order_slot);
   store.orders.release(order_slot);
 }
@@ -385,16 +400,99 @@ std::uint32_t EngineState::find_order(std::uint32_t account_index, std::uint64_t
   return order_slot;
 }
 
-/// Matches an order that is not in the book. True if it stopped at the limit of fills while it
-/// could have traded on.
-bool EngineState::trade(Order& taker, Instrument& instrument) noexcept {
+/// What a taker in this mode does where it meets a maker.
+Book::Meeting EngineState::meeting(SelfTradePrevention mode, std::uint32_t taker_index,
+                                   std::uint32_t maker_slot) const noexcept {
+  if (mode == SelfTradePrevention::none ||
+      !accounts.is_same_trader(taker_index, orders[maker_slot].account_index)) {
+    return Book::Meeting::trades;
+  }
+  if (mode == SelfTradePrevention::cancel_oldest) return Book::Meeting::passes;
+  if (mode == SelfTradePrevention::decrement_and_cancel) return Book::Meeting::shrinks;
+  return Book::Meeting::ends;
+}
+
+/// Matches an order that is not in the book. Why what is open of it must be canceled: the limit of
+/// fills while it could have traded on, or self-trade prevention; no reason if it may rest.
+CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   const std::int64_t limit_ticks = limit_ticks_of(taker.side, taker.order_type, taker.price_ticks);
-  const Book::Matched matched = instrument.book.match(
-      taker.side, limit_ticks, taker.open_lots(), fills_max,
-      [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
-          std::int64_t) { settle(taker, maker_slot, price_ticks, traded_lots, instrument); });
-  if (matched.fill_count > 0) touch(instrument);
-  return matched.open_lots > 0 && instrument.book.crosses(taker.side, limit_ticks);
+  Book& book = instrument.book;
+  const auto match = [&](std::uint32_t count_max) {
+    const Book::Matched matched = book.match(
+        taker.side, limit_ticks, taker.open_lots(), count_max,
+        [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
+            std::int64_t) { settle(taker, maker_slot, price_ticks, traded_lots, instrument); });
+    if (matched.fill_count > 0) touch(instrument);
+  };
+  if (taker.self_trade_prevention == SelfTradePrevention::none) {
+    match(fills_max);
+  } else {
+    for (std::uint32_t met_count = 0;
+         taker.open_lots() > 0 && met_count < fills_max && book.crosses(taker.side, limit_ticks);
+         ++met_count) {
+      const std::uint32_t maker_slot = book.level(book.best(opposite(taker.side))).head;
+      if (meeting(taker.self_trade_prevention, taker.account_index, maker_slot) ==
+          Book::Meeting::trades) {
+        match(1);
+      } else if (!prevent(taker, maker_slot, instrument)) {
+        return CancelReason::self_trade;
+      }
+    }
+  }
+  return taker.open_lots() > 0 && book.crosses(taker.side, limit_ticks) ? CancelReason::fill_limit
+                                                                        : CancelReason{};
+}
+
+/// Keeps a taker from trading with a maker of its trade group, as its mode says. False if that ends
+/// the taker, which its caller cancels.
+bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& instrument) noexcept {
+  const wire::InstrumentChanged& terms = instrument.terms;
+  const SelfTradePrevention mode = taker.self_trade_prevention;
+  const bool decrements = mode == SelfTradePrevention::decrement_and_cancel;
+  Order& maker = orders[maker_slot];
+  const std::int64_t maker_lots = maker.open_lots();
+  const std::int64_t taker_lots = taker.open_lots();
+  const std::int64_t prevented_lots = std::min(maker_lots, taker_lots);
+  const bool ends_maker =
+      decrements ? maker_lots <= taker_lots : mode != SelfTradePrevention::cancel_newest;
+  const bool ends_taker =
+      decrements ? taker_lots <= maker_lots : mode != SelfTradePrevention::cancel_oldest;
+  if (!ends_maker && decrements) {
+    accounts.balance(maker.account_index, hold_asset_id(maker.side, terms))
+        .release(hold_units(maker, maker_lots, terms) -
+                 hold_units(maker, maker_lots - prevented_lots, terms));
+    maker.quantity_lots -= prevented_lots;
+    instrument.book.reduce(maker_slot, maker.open_lots());
+    touch(instrument);
+  }
+  if (!ends_taker && decrements) taker.quantity_lots -= prevented_lots;
+  accounts[maker.account_index].changed_seq = seq;
+
+  wire::SelfTradePrevented event;
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.price_ticks = maker.price_ticks;
+  event.prevented_lots = prevented_lots;
+  event.maker_order_id = maker.order_id;
+  event.taker_order_id = taker.order_id;
+  event.maker_account_id = accounts[maker.account_index].account_id;
+  event.taker_account_id = accounts[taker.account_index].account_id;
+  event.maker_client_order_id = maker.client_order_id;
+  event.taker_client_order_id = taker.client_order_id;
+  event.maker_quantity_lots = maker.quantity_lots;
+  event.taker_quantity_lots = taker.quantity_lots;
+  event.maker_remaining_lots = maker.open_lots();
+  event.taker_remaining_lots = taker.open_lots();
+  event.instrument_id = terms.instrument_id;
+  event.taker_side = taker.side;
+  event.mode = mode;
+  emit(event);
+  if (reports_ != nullptr && decrements) {
+    if (!ends_taker) answer(report_of(taker, ExecutionKind::reduced));
+    if (!ends_maker) reports_->append(report_of(maker, ExecutionKind::reduced));
+  }
+  if (ends_maker) cancel(maker_slot, CancelReason::self_trade, false);
+  return !ends_taker;
 }
 
 /// Books one fill: moves the funds, emits the trade, closes the maker's order if it is filled.
@@ -534,8 +632,8 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
   --account.open_order_count;
 }
 
-/// Cancels an order that rests.
-void EngineState::cancel(std::uint32_t order_slot, CancelReason reason) noexcept {
+/// Cancels an order that rests. `is_answer`: the command asked for it.
+void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
   const Order& order = orders[order_slot];
   prefetch_neighbours(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
@@ -543,12 +641,13 @@ void EngineState::cancel(std::uint32_t order_slot, CancelReason reason) noexcept
   instrument.book.unlink(order_slot);
   touch(instrument);
   accounts[order.account_index].changed_seq = seq;
-  report_canceled(order, reason);
+  report_canceled(order, reason, is_answer);
   close(order_slot);
   store.orders.release(order_slot);
 }
 
-void EngineState::report_canceled(const Order& order, CancelReason reason) noexcept {
+void EngineState::report_canceled(const Order& order, CancelReason reason,
+                                  bool is_answer) noexcept {
   wire::OrderCanceled event;
   event.seq = seq;
   event.time_ns = time_ns;
@@ -567,7 +666,11 @@ void EngineState::report_canceled(const Order& order, CancelReason reason) noexc
   report.remaining_lots = 0;
   report.status = OrderStatus::canceled;
   report.cancel_reason = reason;
-  answer(report);
+  if (is_answer) {
+    answer(report);
+  } else {
+    reports_->append(report);
+  }
 }
 
 /// Makes an order the youngest of its account. Order ids only grow, so the list is in their order.

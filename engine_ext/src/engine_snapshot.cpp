@@ -9,8 +9,10 @@
 namespace tradepit::detail {
 namespace {
 
+using wire::SelfTradePrevention;
+
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 1;
+constexpr std::uint32_t snapshot_version = 2;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -43,6 +45,7 @@ struct SnapshotHeader {
 struct AccountRecord {
   std::uint64_t account_id;
   std::uint64_t changed_seq;
+  std::uint64_t trade_group;
   std::uint64_t state;
 };
 
@@ -71,7 +74,8 @@ struct OrderRecord {
   std::uint32_t hold_fee_ppm;
   std::uint8_t side;
   std::uint8_t flags;
-  std::uint8_t reserved[6];
+  std::uint8_t self_trade_prevention;
+  std::uint8_t reserved[5];
 };
 
 template <typename Record>
@@ -166,7 +170,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
   header.account_count = accounts.count();
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
     const Account& account = accounts[index];
-    out.append(AccountRecord{account.account_id, account.changed_seq,
+    out.append(AccountRecord{account.account_id, account.changed_seq, account.trade_group,
                              static_cast<std::uint64_t>(account.state)});
   }
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
@@ -208,6 +212,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
                                  order.hold_fee_ppm,
                                  static_cast<std::uint8_t>(order.side),
                                  order.flags,
+                                 static_cast<std::uint8_t>(order.self_trade_prevention),
                                  {}});
           ++header.order_count;
         }
@@ -296,7 +301,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     if (!reader.read(record)) return refuse(cut_short);
     const bool is_house = record.account_id == 0;
     if (is_house != (index == 0) || record.account_id > wire::account_id_max || record.state < 1 ||
-        record.state > 2 ||
+        record.trade_group > static_cast<std::uint64_t>(wire::account_id_max) || record.state > 2 ||
         (!is_house &&
          (state->accounts.is_full() || state->accounts.find(record.account_id) != no_slot))) {
       return refuse("the snapshot has an impossible account");
@@ -304,6 +309,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     const auto account_state = static_cast<wire::AccountState>(record.state);
     if (!is_house) (void)state->accounts.open(record.account_id, account_state);
     state->accounts[static_cast<std::uint32_t>(index)].changed_seq = record.changed_seq;
+    state->accounts[static_cast<std::uint32_t>(index)].trade_group = record.trade_group;
   }
   for (std::uint64_t count = 0; count < header.balance_count; ++count) {
     BalanceRecord record;
@@ -360,6 +366,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         record.price_ticks > wire::price_ticks_max || record.filled_lots < 0 ||
         record.quantity_lots <= record.filled_lots ||
         record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
+        record.self_trade_prevention >
+            static_cast<std::uint8_t>(SelfTradePrevention::decrement_and_cancel) ||
         record.maker_fee_ppm > record.hold_fee_ppm || record.hold_fee_ppm > wire::fee_ppm_max ||
         (record.client_order_id == 0) != (record.client_id_number == 0) ||
         record.client_id_number > header.client_ids_taken) {
@@ -388,6 +396,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     order.order_type = wire::OrderType::limit;
     order.time_in_force = wire::TimeInForce::gtc;
     order.flags = record.flags;
+    order.self_trade_prevention = static_cast<SelfTradePrevention>(record.self_trade_prevention);
     state->order_by_id_.insert({order.order_id, slot, 0});
     if (order.client_order_id != 0 &&
         !state->client_order_ids.put_open({order.client_order_id, order.account_index}, slot,

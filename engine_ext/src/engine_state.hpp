@@ -35,7 +35,8 @@ struct Order {
   wire::OrderType order_type;
   wire::TimeInForce time_in_force;
   std::uint8_t flags;
-  std::uint8_t unused[4];
+  wire::SelfTradePrevention self_trade_prevention;
+  std::uint8_t unused[3];
 
   [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
 };
@@ -119,7 +120,11 @@ class EngineState {
                              std::uint32_t account_index) const noexcept;
   [[nodiscard]] std::uint32_t find_order(std::uint32_t account_index, std::uint64_t order_id,
                                          std::uint64_t client_order_id) const noexcept;
-  [[nodiscard]] bool trade(Order& taker, Instrument& instrument) noexcept;
+  [[nodiscard]] Book::Meeting meeting(wire::SelfTradePrevention mode, std::uint32_t taker_index,
+                                      std::uint32_t maker_slot) const noexcept;
+  [[nodiscard]] wire::CancelReason trade(Order& taker, Instrument& instrument) noexcept;
+  [[nodiscard]] bool prevent(Order& taker, std::uint32_t maker_slot,
+                             Instrument& instrument) noexcept;
   void settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
               std::int64_t traded_lots, Instrument& instrument) noexcept;
   void rest(std::uint32_t order_slot, Instrument& instrument) noexcept;
@@ -127,8 +132,9 @@ class EngineState {
   void prefetch_ids(std::uint64_t client_order_id, std::uint32_t account_index) const noexcept;
   void prefetch_neighbours(std::uint32_t order_slot) const noexcept;
   void close(std::uint32_t order_slot) noexcept;
-  void cancel(std::uint32_t order_slot, wire::CancelReason reason) noexcept;
-  void report_canceled(const Order& order, wire::CancelReason reason) noexcept;
+  void cancel(std::uint32_t order_slot, wire::CancelReason reason, bool is_answer = true) noexcept;
+  void report_canceled(const Order& order, wire::CancelReason reason,
+                       bool is_answer = true) noexcept;
   void link_to_account(std::uint32_t order_slot) noexcept;
   void touch(Instrument& instrument) noexcept;
 

@@ -72,6 +72,7 @@ TEST(golden_bytes_are_read_as_the_schema_says) {
       CHECK_FIELD(record, order_type);
       CHECK_FIELD(record, time_in_force);
       CHECK_FIELD(record, flags);
+      CHECK_FIELD(record, self_trade_prevention);
     } else if (type == wire::MessageType::trade) {
       const auto record = record_of<wire::Trade>(bytes);
       CHECK_FIELD(record, seq);

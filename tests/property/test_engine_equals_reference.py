@@ -86,6 +86,7 @@ class CommandSource:
             order_type=order_type,
             time_in_force=time_in_force,
             flags=self.mostly((0, 0, 0, 1) if time_in_force == 1 else (0,), (1, 2, 3, 255)),
+            self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
         )
 
     def target(self) -> dict[str, int]:
@@ -168,6 +169,7 @@ class CommandSource:
     def set_account(self) -> wire.SetAccount:
         return wire.SetAccount(
             account_id=self.mostly((*ACCOUNTS, *ACCOUNTS, 9, 10), (self.account_id(),)),
+            trade_group=self.mostly((0, 0, 5, 6), (1, 77, 2**63 - 1, 2**63)),
             state=self.mostly((1, 1, 1, 1, 2), (self.wrong_byte(),)),
         )
 

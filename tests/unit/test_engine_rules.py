@@ -61,6 +61,10 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.INVALID_QUANTITY, [limit(BUY, 10, LISTING.quantity_lots_max + 1)]),
     (Reason.INVALID_CLIENT_ORDER_ID, [limit(BUY, 10, 1, client_order_id=2**63)]),
     (
+        Reason.INVALID_SELF_TRADE_PREVENTION,
+        [limit(BUY, 10, 1)._replace(self_trade_prevention=5)],
+    ),
+    (
         Reason.QUANTITY_BELOW_FILLED,
         [
             limit(BUY, 10, 5),
@@ -101,6 +105,7 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.TOO_MANY_ACCOUNTS, [wire.SetAccount(account_id=99, state=1)]),
     (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=0, state=1)]),
     (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=1, state=3)]),
+    (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=1, trade_group=2**63, state=1)]),
     (Reason.UNKNOWN_ASSET, [LISTING._replace(base_asset_id=3)]),
     (Reason.UNKNOWN_ASSET, [wire.Credit(account_id=1, transfer_id=900, asset_id=3)]),
     (Reason.INVALID_ASSET, [wire.SetAsset(symbol="USD", asset_id=QUOTE, decimals=1)]),

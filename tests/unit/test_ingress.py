@@ -57,6 +57,7 @@ def test_an_order_is_placed_read_changed_and_canceled(matcher: FakeMatcher) -> N
             "type": "limit",
             "time_in_force": "gtc",
             "post_only": False,
+            "self_trade_prevention": "none",
             "price": "100.50",
             "quantity": "0.0200",
             "status": "open",
@@ -176,6 +177,7 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
         *(-1, 0, 1.5, 2**53, True),
     ),
     ("post_only", "invalid_flags"): ("true", 1, None),
+    ("self_trade_prevention", "invalid_self_trade_prevention"): ("cancel", "", 1, True),
     ("symbol", "unknown_instrument"): (1, "NO", ""),
 }
 WRONG_FIELDS = [(field, value, code) for (field, code), values in WRONG.items() for value in values]
@@ -292,7 +294,9 @@ json_values = st.recursive(
     max_leaves=8,
 )
 order_like = st.dictionaries(
-    st.sampled_from([*LIMIT, "time_in_force", "client_order_id", "post_only"]),
+    st.sampled_from(
+        [*LIMIT, "time_in_force", "client_order_id", "post_only", "self_trade_prevention"]
+    ),
     json_values | st.sampled_from(list(LIMIT.values())),
 )
 

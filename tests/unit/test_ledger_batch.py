@@ -208,6 +208,19 @@ TRADE = wire.Trade(
             [ACCEPTED, wire.OrderCanceled(seq=1, order_id=7, filled_lots=1)],
             "canceled with 1 lots filled",
         ),
+        (
+            [
+                ACCEPTED,
+                wire.SelfTradePrevented(
+                    seq=1,
+                    taker_order_id=7,
+                    maker_order_id=6,
+                    taker_quantity_lots=4,
+                    taker_remaining_lots=3,
+                ),
+            ],
+            "0 lots filled and 3 open of 4",
+        ),
         ([wire.NewOrder()], "is not an event"),
         ([wire.ExecutionReport(seq=1)], "is not an event"),
     ],

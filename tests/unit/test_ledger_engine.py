@@ -44,7 +44,10 @@ def commands(count: int, seed: int) -> list[Any]:
                 (ETH_USD, "ETH-USD", ETH),
             )
         ),
-        *(wire.SetAccount(account_id=account_id, state=1) for account_id in ACCOUNTS),
+        *(
+            wire.SetAccount(account_id=account_id, trade_group=account_id // 4, state=1)
+            for account_id in ACCOUNTS
+        ),
         *(
             wire.Credit(
                 account_id=account_id,
@@ -72,6 +75,7 @@ def commands(count: int, seed: int) -> list[Any]:
                     side=chance.choice((1, 2)),
                     order_type=order_type,
                     time_in_force=time_in_force,
+                    self_trade_prevention=chance.randint(0, 4),
                 )
             )
         elif pick < 0.85:
@@ -119,6 +123,7 @@ def test_the_fold_agrees_with_the_engine_in_digest_and_money() -> None:
     assert tables == tables_of(SHARD, entries)
 
     assert len(tables.trades) > 500
+    assert sum(order["cancel_reason"] == 5 for order in tables.orders.values()) > 100
     for account_id in (0, *ACCOUNTS):
         for asset_id in (USD, BTC, ETH):
             available_units, held_units = engine.balance(account_id, asset_id)

@@ -42,6 +42,7 @@ struct Balance {
 struct Account {
   std::uint64_t account_id;
   std::uint64_t changed_seq;  // last command that changed its orders or balances
+  std::uint64_t trade_group;  // 0 = the account alone
   std::uint32_t oldest_order;
   std::uint32_t youngest_order;
   std::uint32_t open_order_count;
@@ -88,6 +89,13 @@ class Accounts {
     return accounts_[index];
   }
 
+  /// Whether trades between the two are self-trades.
+  [[nodiscard]] bool is_same_trader(std::uint32_t left, std::uint32_t right) const noexcept {
+    if (left == right) return true;
+    const std::uint64_t group = accounts_[left].trade_group;
+    return group != 0 && group == accounts_[right].trade_group;
+  }
+
   /// `asset_id` from 1 to the shard's maximum.
   [[nodiscard]] Balance& balance(std::uint32_t index, std::uint32_t asset_id) noexcept {
     return balances_[static_cast<std::size_t>(index) * max_assets_ + asset_id - 1];
@@ -108,7 +116,7 @@ class Accounts {
 
   [[nodiscard]] static Account empty_account(std::uint64_t account_id,
                                              wire::AccountState state) noexcept {
-    return {account_id, 0, no_slot, no_slot, 0, state, {}};
+    return {account_id, 0, 0, no_slot, no_slot, 0, state, {}};
   }
 
   LazyArray<Account> accounts_;

@@ -140,11 +140,16 @@ class Book {
     return {open_lots, fill_count};
   }
 
+  /// What a taker does with a maker that it meets.
+  enum class Meeting : std::uint8_t { trades, passes, shrinks, ends };
+
   /// What match() would do: calls `visit(price_ticks, traded_lots)` for each fill and changes
-  /// nothing. Returns what would stay open.
-  template <typename Visit>
+  /// nothing. `meet(maker_slot)` says whether the taker trades with this maker, passes it by, loses
+  /// as many lots as the maker has without a trade, or goes no further. Returns what would stay
+  /// open, which does not count lost lots.
+  template <typename Meet, typename Visit>
   [[nodiscard]] std::int64_t walk(wire::Side taker_side, std::int64_t limit_ticks,
-                                  std::int64_t open_lots, std::uint32_t fills_max,
+                                  std::int64_t open_lots, std::uint32_t fills_max, Meet meet,
                                   Visit visit) const noexcept {
     for (std::uint32_t level_slot = best(opposite(taker_side)); level_slot != no_slot;) {
       const Level& level = store_->levels[level_slot];
@@ -153,8 +158,10 @@ class Book {
         if (open_lots == 0 || fills_max == 0) return open_lots;
         const RestingOrder& maker = store_->orders[slot];
         const std::int64_t traded_lots = open_lots < maker.open_lots ? open_lots : maker.open_lots;
-        visit(level.price_ticks, traded_lots);
-        open_lots -= traded_lots;
+        const Meeting meeting = meet(slot);
+        if (meeting == Meeting::ends) return open_lots;
+        if (meeting == Meeting::trades) visit(level.price_ticks, traded_lots);
+        if (meeting != Meeting::passes) open_lots -= traded_lots;
         --fills_max;
         slot = maker.next;
       }

@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little, "the wire is little-en
 inline constexpr std::uint8_t version = 1;
 
 inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
-inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can trade with; what is left of the taker is canceled with reason `fill_limit`.
+inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel takes; `MassCanceled.remaining_count` says how many are left.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -51,6 +51,7 @@ enum class MessageType : std::uint8_t {
   instrument_changed = 72,
   account_changed = 73,
   command_rejected = 74,
+  self_trade_prevented = 75,
   execution_report = 96,
   reject = 97,
   logged_on = 98,
@@ -84,6 +85,14 @@ inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at
 inline constexpr std::uint8_t known = 1;
 }
 
+enum class SelfTradePrevention : std::uint8_t {
+  none = 0,  ///< Orders of one trade group trade with each other like others.
+  cancel_newest = 1,  ///< The taker's rest is canceled, the maker stays.
+  cancel_oldest = 2,  ///< The maker is canceled, the taker goes on.
+  cancel_both = 3,  ///< Both are canceled.
+  decrement_and_cancel = 4,  ///< Both lose the smaller open quantity: the smaller order is canceled, the larger goes on with what is left.
+};
+
 enum class OrderStatus : std::uint8_t {
   open = 1,
   partially_filled = 2,
@@ -99,6 +108,7 @@ enum class ExecutionKind : std::uint8_t {
   canceled = 4,
   replaced = 5,
   status = 6,  ///< The answer to a query: nothing happened.
+  reduced = 7,  ///< Self-trade prevention made the order's quantity smaller; it keeps its place.
 };
 
 enum class Liquidity : std::uint8_t {
@@ -112,6 +122,7 @@ enum class CancelReason : std::uint8_t {
   mass_cancel = 2,
   ioc_remainder = 3,
   fill_limit = 4,
+  self_trade = 5,  ///< It would have traded with an order of its own trade group.
 };
 
 enum class AccountState : std::uint8_t {
@@ -171,6 +182,7 @@ enum class Reason : std::uint16_t {
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
+  invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
   duplicate_client_order_id = 50,  ///< the account has used this client_order_id before
   duplicate_transfer = 51,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
@@ -178,7 +190,7 @@ enum class Reason : std::uint16_t {
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
   too_many_orders = 72,  ///< the shard's order pool is full
   too_many_accounts = 80,  ///< the shard's account table is full
-  invalid_account = 81,  ///< account ids run from 1 to account_id_max; the state must be a known one
+  invalid_account = 81,  ///< account ids run from 1 to account_id_max, trade groups from 0; the state must be a known one
   unknown_asset = 82,  ///< no such asset on this shard
   invalid_asset = 83,  ///< an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life
   invalid_instrument = 84,  ///< the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)
@@ -203,7 +215,7 @@ inline constexpr bool is_wire_layout =
 /// Places an order.
 struct NewOrder {
   static constexpr MessageType type = MessageType::new_order;
-  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 64, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   std::uint64_t account_id{};  ///< whose order
   std::uint64_t client_order_id{};  ///< the client's own id, unique per account; 0 = none, and then a repeat is a second order
@@ -214,8 +226,10 @@ struct NewOrder {
   OrderType order_type{};
   TimeInForce time_in_force{};
   std::uint8_t flags{};  ///< bit set
+  SelfTradePrevention self_trade_prevention{};  ///< what happens where it would trade, as the taker, with an order of its own trade group
+  std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<NewOrder, 56>);
+static_assert(is_wire_layout<NewOrder, 64>);
 static_assert(offsetof(NewOrder, time_ns) == 8);
 static_assert(offsetof(NewOrder, account_id) == 16);
 static_assert(offsetof(NewOrder, client_order_id) == 24);
@@ -226,6 +240,8 @@ static_assert(offsetof(NewOrder, side) == 52);
 static_assert(offsetof(NewOrder, order_type) == 53);
 static_assert(offsetof(NewOrder, time_in_force) == 54);
 static_assert(offsetof(NewOrder, flags) == 55);
+static_assert(offsetof(NewOrder, self_trade_prevention) == 56);
+static_assert(offsetof(NewOrder, reserved) == 57);
 
 /// Cancels one open order, named by order_id or, where that is 0, by client_order_id.
 struct CancelOrder {
@@ -334,20 +350,22 @@ static_assert(offsetof(SetInstrument, price_decimals) == 100);
 static_assert(offsetof(SetInstrument, trading_state) == 101);
 static_assert(offsetof(SetInstrument, reserved) == 102);
 
-/// Opens an account, or changes its state.
+/// Opens an account, or changes its state and its trade group.
 struct SetAccount {
   static constexpr MessageType type = MessageType::set_account;
-  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   std::uint64_t account_id{};  ///< from 1
+  std::uint64_t trade_group{};  ///< accounts of one owner, for self-trade prevention; 0 = the account alone
   AccountState state{};
   std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<SetAccount, 32>);
+static_assert(is_wire_layout<SetAccount, 40>);
 static_assert(offsetof(SetAccount, time_ns) == 8);
 static_assert(offsetof(SetAccount, account_id) == 16);
-static_assert(offsetof(SetAccount, state) == 24);
-static_assert(offsetof(SetAccount, reserved) == 25);
+static_assert(offsetof(SetAccount, trade_group) == 24);
+static_assert(offsetof(SetAccount, state) == 32);
+static_assert(offsetof(SetAccount, reserved) == 33);
 
 /// Adds to an account's available balance. Applied once per transfer_id.
 struct Credit {
@@ -467,7 +485,7 @@ static_assert(offsetof(BalancesQuery, account_id) == 8);
 /// The order passed every check. Trades and a cancel may follow under the same seq.
 struct OrderAccepted {
   static constexpr MessageType type = MessageType::order_accepted;
-  Header header{version, static_cast<std::uint8_t>(type), 72, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 80, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
   std::uint64_t order_id{};  ///< shard_id * 2^48 + a counter from 1
@@ -480,8 +498,10 @@ struct OrderAccepted {
   OrderType order_type{};
   TimeInForce time_in_force{};
   std::uint8_t flags{};
+  SelfTradePrevention self_trade_prevention{};
+  std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<OrderAccepted, 72>);
+static_assert(is_wire_layout<OrderAccepted, 80>);
 static_assert(offsetof(OrderAccepted, seq) == 8);
 static_assert(offsetof(OrderAccepted, time_ns) == 16);
 static_assert(offsetof(OrderAccepted, order_id) == 24);
@@ -494,6 +514,8 @@ static_assert(offsetof(OrderAccepted, side) == 68);
 static_assert(offsetof(OrderAccepted, order_type) == 69);
 static_assert(offsetof(OrderAccepted, time_in_force) == 70);
 static_assert(offsetof(OrderAccepted, flags) == 71);
+static_assert(offsetof(OrderAccepted, self_trade_prevention) == 72);
+static_assert(offsetof(OrderAccepted, reserved) == 73);
 
 /// A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed.
 struct OrderRejected {
@@ -736,19 +758,21 @@ static_assert(offsetof(InstrumentChanged, reserved) == 118);
 /// An account as it stands.
 struct AccountChanged {
   static constexpr MessageType type = MessageType::account_changed;
-  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
   std::uint64_t account_id{};
+  std::uint64_t trade_group{};  ///< 0 = the account alone
   AccountState state{};
   std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<AccountChanged, 40>);
+static_assert(is_wire_layout<AccountChanged, 48>);
 static_assert(offsetof(AccountChanged, seq) == 8);
 static_assert(offsetof(AccountChanged, time_ns) == 16);
 static_assert(offsetof(AccountChanged, account_id) == 24);
-static_assert(offsetof(AccountChanged, state) == 32);
-static_assert(offsetof(AccountChanged, reserved) == 33);
+static_assert(offsetof(AccountChanged, trade_group) == 32);
+static_assert(offsetof(AccountChanged, state) == 40);
+static_assert(offsetof(AccountChanged, reserved) == 41);
 
 /// A MassCancel or an administrative command was refused; nothing changed.
 struct CommandRejected {
@@ -769,10 +793,53 @@ static_assert(offsetof(CommandRejected, reason) == 32);
 static_assert(offsetof(CommandRejected, command_type) == 34);
 static_assert(offsetof(CommandRejected, reserved) == 35);
 
+/// A maker and a taker of one trade group met and did not trade. The OrderCanceled events of those that end by it follow, the maker's first; an order that goes on has the quantity named here.
+struct SelfTradePrevented {
+  static constexpr MessageType type = MessageType::self_trade_prevented;
+  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::int64_t price_ticks{};  ///< the maker's
+  std::int64_t prevented_lots{};  ///< what would have traded
+  std::uint64_t maker_order_id{};
+  std::uint64_t taker_order_id{};
+  std::uint64_t maker_account_id{};
+  std::uint64_t taker_account_id{};
+  std::uint64_t maker_client_order_id{};
+  std::uint64_t taker_client_order_id{};
+  std::int64_t maker_quantity_lots{};  ///< in all, after; smaller than before only where the order was decremented and goes on
+  std::int64_t taker_quantity_lots{};  ///< in all, after; smaller than before only where the order was decremented and goes on
+  std::int64_t maker_remaining_lots{};  ///< open after this and before the cancel that may follow
+  std::int64_t taker_remaining_lots{};  ///< open after this and before the cancel that may follow
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  SelfTradePrevention mode{};  ///< the taker's
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<SelfTradePrevented, 128>);
+static_assert(offsetof(SelfTradePrevented, seq) == 8);
+static_assert(offsetof(SelfTradePrevented, time_ns) == 16);
+static_assert(offsetof(SelfTradePrevented, price_ticks) == 24);
+static_assert(offsetof(SelfTradePrevented, prevented_lots) == 32);
+static_assert(offsetof(SelfTradePrevented, maker_order_id) == 40);
+static_assert(offsetof(SelfTradePrevented, taker_order_id) == 48);
+static_assert(offsetof(SelfTradePrevented, maker_account_id) == 56);
+static_assert(offsetof(SelfTradePrevented, taker_account_id) == 64);
+static_assert(offsetof(SelfTradePrevented, maker_client_order_id) == 72);
+static_assert(offsetof(SelfTradePrevented, taker_client_order_id) == 80);
+static_assert(offsetof(SelfTradePrevented, maker_quantity_lots) == 88);
+static_assert(offsetof(SelfTradePrevented, taker_quantity_lots) == 96);
+static_assert(offsetof(SelfTradePrevented, maker_remaining_lots) == 104);
+static_assert(offsetof(SelfTradePrevented, taker_remaining_lots) == 112);
+static_assert(offsetof(SelfTradePrevented, instrument_id) == 120);
+static_assert(offsetof(SelfTradePrevented, taker_side) == 124);
+static_assert(offsetof(SelfTradePrevented, mode) == 125);
+static_assert(offsetof(SelfTradePrevented, reserved) == 126);
+
 /// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
 struct ExecutionReport {
   static constexpr MessageType type = MessageType::execution_report;
-  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 136, 0};
   std::uint64_t seq{};  ///< of the command that caused it
   std::int64_t time_ns{};  ///< of that command
   std::uint64_t order_id{};  ///< 0 if the order was never accepted
@@ -798,8 +865,10 @@ struct ExecutionReport {
   CancelReason cancel_reason{};  ///< kind `canceled` only, else 0
   std::uint8_t command_type{};  ///< message type of the command that caused it; 0 in an answer to a query
   std::uint8_t flags{};
+  SelfTradePrevention self_trade_prevention{};
+  std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<ExecutionReport, 128>);
+static_assert(is_wire_layout<ExecutionReport, 136>);
 static_assert(offsetof(ExecutionReport, seq) == 8);
 static_assert(offsetof(ExecutionReport, time_ns) == 16);
 static_assert(offsetof(ExecutionReport, order_id) == 24);
@@ -825,6 +894,8 @@ static_assert(offsetof(ExecutionReport, liquidity) == 124);
 static_assert(offsetof(ExecutionReport, cancel_reason) == 125);
 static_assert(offsetof(ExecutionReport, command_type) == 126);
 static_assert(offsetof(ExecutionReport, flags) == 127);
+static_assert(offsetof(ExecutionReport, self_trade_prevention) == 128);
+static_assert(offsetof(ExecutionReport, reserved) == 129);
 
 /// The request was refused before it was sequenced, or a query or an administrative command was refused.
 struct Reject {
@@ -1071,6 +1142,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::instrument_changed: return sizeof(InstrumentChanged);
     case MessageType::account_changed: return sizeof(AccountChanged);
     case MessageType::command_rejected: return sizeof(CommandRejected);
+    case MessageType::self_trade_prevented: return sizeof(SelfTradePrevented);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
     case MessageType::logged_on: return sizeof(LoggedOn);
@@ -1132,6 +1204,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::instrument_changed:
     case MessageType::account_changed:
     case MessageType::command_rejected:
+    case MessageType::self_trade_prevented:
       return true;
     default:
       return false;
@@ -1155,13 +1228,15 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 /// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type).
 [[nodiscard]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
   switch (type) {
+    case MessageType::new_order: return (bytes[57] | bytes[58] | bytes[59] | bytes[60] | bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
     case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_instrument: return (bytes[102] | bytes[103]) == std::byte{0};
-    case MessageType::set_account: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::set_account: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
+    case MessageType::order_accepted: return (bytes[73] | bytes[74] | bytes[75] | bytes[76] | bytes[77] | bytes[78] | bytes[79]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
     case MessageType::order_canceled: return (bytes[78] | bytes[79]) == std::byte{0};
@@ -1169,8 +1244,10 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::balance_changed: return (bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::asset_changed: return (bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::instrument_changed: return (bytes[118] | bytes[119]) == std::byte{0};
-    case MessageType::account_changed: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::account_changed: return (bytes[41] | bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
+    case MessageType::execution_report: return (bytes[129] | bytes[130] | bytes[131] | bytes[132] | bytes[133] | bytes[134] | bytes[135]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::balance: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
