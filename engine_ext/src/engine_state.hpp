@@ -56,7 +56,8 @@ struct Asset {
 };
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
-/// engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
+/// engine_matching.cpp, engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp and
+/// engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);

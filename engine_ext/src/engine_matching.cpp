@@ -1,0 +1,303 @@
+// Trading: what happens when an order meets the book, and what ends an order.
+#include "engine_rules.hpp"
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+namespace {
+
+using wire::CancelReason;
+using wire::ExecutionKind;
+using wire::OrderStatus;
+using wire::SelfTradePrevention;
+using wire::Side;
+
+}  // namespace
+
+/// What a taker in this mode does where it meets a maker.
+Book::Meeting EngineState::meeting(SelfTradePrevention mode, std::uint32_t taker_index,
+                                   std::uint32_t maker_slot) const noexcept {
+  if (mode == SelfTradePrevention::none ||
+      !accounts.is_same_trader(taker_index, orders[maker_slot].account_index)) {
+    return Book::Meeting::trades;
+  }
+  if (mode == SelfTradePrevention::cancel_oldest) return Book::Meeting::passes;
+  if (mode == SelfTradePrevention::decrement_and_cancel) return Book::Meeting::shrinks;
+  return Book::Meeting::ends;
+}
+
+/// Matches an order that is not in the book. Why what is open of it must be canceled: the limit of
+/// fills while it could have traded on, or self-trade prevention; no reason if it may rest.
+CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
+  const std::int64_t limit_ticks = limit_ticks_of(taker.side, taker.price_ticks);
+  Book& book = instrument.book;
+  const auto match = [&](std::uint32_t count_max) {
+    const Book::Matched matched = book.match(
+        taker.side, limit_ticks, taker.open_lots(), count_max,
+        [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
+            std::int64_t) { settle(taker, maker_slot, price_ticks, traded_lots, instrument); });
+    if (matched.fill_count > 0) touch(instrument);
+  };
+  if (taker.self_trade_prevention == SelfTradePrevention::none) {
+    match(fills_max);
+  } else {
+    for (std::uint32_t met_count = 0;
+         taker.open_lots() > 0 && met_count < fills_max && book.crosses(taker.side, limit_ticks);
+         ++met_count) {
+      const std::uint32_t maker_slot = book.level(book.best(opposite(taker.side))).head;
+      if (meeting(taker.self_trade_prevention, taker.account_index, maker_slot) ==
+          Book::Meeting::trades) {
+        match(1);
+      } else if (!prevent(taker, maker_slot, instrument)) {
+        return CancelReason::self_trade;
+      }
+    }
+  }
+  return taker.open_lots() > 0 && book.crosses(taker.side, limit_ticks) ? CancelReason::fill_limit
+                                                                        : CancelReason{};
+}
+
+/// Keeps a taker from trading with a maker of its trade group, as its mode says. False if that ends
+/// the taker, which its caller cancels.
+bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& instrument) noexcept {
+  const wire::InstrumentChanged& terms = instrument.terms;
+  const SelfTradePrevention mode = taker.self_trade_prevention;
+  const bool decrements = mode == SelfTradePrevention::decrement_and_cancel;
+  Order& maker = orders[maker_slot];
+  const std::int64_t maker_lots = maker.open_lots();
+  const std::int64_t taker_lots = taker.open_lots();
+  const std::int64_t prevented_lots = std::min(maker_lots, taker_lots);
+  const bool ends_maker =
+      decrements ? maker_lots <= taker_lots : mode != SelfTradePrevention::cancel_newest;
+  const bool ends_taker =
+      decrements ? taker_lots <= maker_lots : mode != SelfTradePrevention::cancel_oldest;
+  if (!ends_maker && decrements) {
+    accounts.balance(maker.account_index, hold_asset_id(maker.side, terms))
+        .release(hold_units(maker, maker_lots, terms) -
+                 hold_units(maker, maker_lots - prevented_lots, terms));
+    maker.quantity_lots -= prevented_lots;
+    instrument.book.reduce(maker_slot, maker.open_lots());
+    touch(instrument);
+  }
+  if (!ends_taker && decrements) taker.quantity_lots -= prevented_lots;
+  accounts[maker.account_index].changed_seq = seq;
+
+  wire::SelfTradePrevented event;
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.price_ticks = maker.price_ticks;
+  event.prevented_lots = prevented_lots;
+  event.maker_order_id = maker.order_id;
+  event.taker_order_id = taker.order_id;
+  event.maker_account_id = accounts[maker.account_index].account_id;
+  event.taker_account_id = accounts[taker.account_index].account_id;
+  event.maker_client_order_id = maker.client_order_id;
+  event.taker_client_order_id = taker.client_order_id;
+  event.maker_quantity_lots = maker.quantity_lots;
+  event.taker_quantity_lots = taker.quantity_lots;
+  event.maker_remaining_lots = maker.open_lots();
+  event.taker_remaining_lots = taker.open_lots();
+  event.instrument_id = terms.instrument_id;
+  event.taker_side = taker.side;
+  event.mode = mode;
+  emit(event);
+  if (reports_ != nullptr && decrements) {
+    if (!ends_taker) answer(report_of(taker, ExecutionKind::reduced));
+    if (!ends_maker) reports_->append(report_of(maker, ExecutionKind::reduced));
+  }
+  if (ends_maker) cancel(maker_slot, CancelReason::self_trade, false);
+  return !ends_taker;
+}
+
+/// Books one fill: moves the funds, emits the trade, closes the maker's order if it is filled.
+void EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
+                         std::int64_t traded_lots, Instrument& instrument) noexcept {
+  const wire::InstrumentChanged& terms = instrument.terms;
+  Order& maker = orders[maker_slot];
+  const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
+  const std::int64_t base_units = traded_lots * terms.lot_size_units;
+  const std::int64_t maker_fee = fee_units(notional, maker.maker_fee_ppm);
+  const std::int64_t taker_fee = fee_units(notional, terms.taker_fee_ppm);
+
+  Balance& maker_base = accounts.balance(maker.account_index, terms.base_asset_id);
+  Balance& maker_quote = accounts.balance(maker.account_index, terms.quote_asset_id);
+  Balance& taker_base = accounts.balance(taker.account_index, terms.base_asset_id);
+  Balance& taker_quote = accounts.balance(taker.account_index, terms.quote_asset_id);
+  if (taker.side == Side::buy) {
+    taker_quote.spend(notional + taker_fee);
+    maker_base.spend_held(base_units);
+    taker_base.receive(base_units);
+    maker_quote.receive(notional - maker_fee);
+  } else {
+    const std::int64_t open_lots = maker.open_lots();
+    maker_quote.release(hold_units(maker, open_lots, terms) -
+                        hold_units(maker, open_lots - traded_lots, terms));
+    maker_quote.spend(notional + maker_fee);
+    taker_base.spend(base_units);
+    maker_base.receive(base_units);
+    taker_quote.receive(notional - taker_fee);
+  }
+  if (maker_fee + taker_fee > 0) {
+    accounts.balance(Accounts::house, terms.quote_asset_id).receive(maker_fee + taker_fee);
+    accounts[Accounts::house].changed_seq = seq;
+  }
+  maker.filled_lots += traded_lots;
+  taker.filled_lots += traded_lots;
+
+  Account& maker_account = accounts[maker.account_index];
+  Account& taker_account = accounts[taker.account_index];
+  maker_account.changed_seq = seq;
+  taker_account.changed_seq = seq;
+
+  wire::Trade event;
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.trade_id = (std::uint64_t{config.shard_id} << 48) | ++trade_counter;
+  event.price_ticks = price_ticks;
+  event.quantity_lots = traded_lots;
+  event.notional_units = notional;
+  event.base_units = base_units;
+  event.maker_order_id = maker.order_id;
+  event.taker_order_id = taker.order_id;
+  event.maker_account_id = maker_account.account_id;
+  event.taker_account_id = taker_account.account_id;
+  event.maker_client_order_id = maker.client_order_id;
+  event.taker_client_order_id = taker.client_order_id;
+  event.maker_fee_units = maker_fee;
+  event.taker_fee_units = taker_fee;
+  event.maker_remaining_lots = maker.open_lots();
+  event.taker_remaining_lots = taker.open_lots();
+  event.instrument_id = terms.instrument_id;
+  event.taker_side = taker.side;
+  emit(event);
+
+  if (reports_ != nullptr) {
+    wire::ExecutionReport report = report_of(taker, ExecutionKind::trade);
+    report.trade_id = event.trade_id;
+    report.trade_price_ticks = price_ticks;
+    report.trade_quantity_lots = traded_lots;
+    report.fee_units = taker_fee;
+    report.liquidity = wire::Liquidity::taker;
+    answer(report);
+    report = report_of(maker, ExecutionKind::trade);
+    report.trade_id = event.trade_id;
+    report.trade_price_ticks = price_ticks;
+    report.trade_quantity_lots = traded_lots;
+    report.fee_units = maker_fee;
+    report.liquidity = wire::Liquidity::maker;
+    reports_->append(report);
+  }
+  if (maker.open_lots() == 0) close(maker_slot);
+}
+
+/// Puts what is open of an order into the book and holds its funds.
+void EngineState::rest(std::uint32_t order_slot, Instrument& instrument) noexcept {
+  const Order& order = orders[order_slot];
+  accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
+      .hold(hold_units(order, order.open_lots(), instrument.terms));
+  instrument.book.rest(order_slot, order.side, order.price_ticks, order.open_lots());
+  touch(instrument);
+}
+
+void EngineState::release_hold(const Order& order, const Instrument& instrument) noexcept {
+  accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
+      .release(hold_units(order, order.open_lots(), instrument.terms));
+}
+
+/// Asks for what closing an order will touch: these misses then overlap instead of adding up.
+void EngineState::prefetch_neighbours(std::uint32_t order_slot) const noexcept {
+  const Order& order = orders[order_slot];
+  if (order.client_order_id != 0) {
+    client_order_ids.prefetch({order.client_order_id, order.account_index});
+  }
+  if (order.older_order != no_slot) orders.prefetch(order.older_order);
+  if (order.younger_order != no_slot) orders.prefetch(order.younger_order);
+  const RestingOrder& resting = store.orders[order_slot];
+  store.orders.prefetch(resting.next);
+  store.orders.prefetch(resting.previous);
+  store.levels.prefetch(resting.level);
+}
+
+/// Forgets an order that is open no longer; its slot stays taken.
+void EngineState::close(std::uint32_t order_slot) noexcept {
+  const Order& order = orders[order_slot];
+  order_by_id_.erase(order.order_id);
+  if (order.client_order_id != 0) {
+    client_order_ids.close({order.client_order_id, order.account_index}, order.client_id_number);
+  }
+  Account& account = accounts[order.account_index];
+  if (order.older_order == no_slot) {
+    account.oldest_order = order.younger_order;
+  } else {
+    orders[order.older_order].younger_order = order.younger_order;
+  }
+  if (order.younger_order == no_slot) {
+    account.youngest_order = order.older_order;
+  } else {
+    orders[order.younger_order].older_order = order.older_order;
+  }
+  --account.open_order_count;
+}
+
+/// Cancels an order that rests. `is_answer`: the command asked for it.
+void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
+  const Order& order = orders[order_slot];
+  prefetch_neighbours(order_slot);
+  Instrument& instrument = *find_instrument(order.instrument_id);
+  release_hold(order, instrument);
+  instrument.book.unlink(order_slot);
+  touch(instrument);
+  accounts[order.account_index].changed_seq = seq;
+  report_canceled(order, reason, is_answer);
+  close(order_slot);
+  store.orders.release(order_slot);
+}
+
+void EngineState::report_canceled(const Order& order, CancelReason reason,
+                                  bool is_answer) noexcept {
+  wire::OrderCanceled event;
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.order_id = order.order_id;
+  event.account_id = accounts[order.account_index].account_id;
+  event.client_order_id = order.client_order_id;
+  event.canceled_lots = order.open_lots();
+  event.filled_lots = order.filled_lots;
+  event.price_ticks = order.price_ticks;
+  event.instrument_id = order.instrument_id;
+  event.side = order.side;
+  event.reason = reason;
+  emit(event);
+  if (reports_ == nullptr) return;
+  wire::ExecutionReport report = report_of(order, ExecutionKind::canceled);
+  report.remaining_lots = 0;
+  report.status = OrderStatus::canceled;
+  report.cancel_reason = reason;
+  if (is_answer) {
+    answer(report);
+  } else {
+    reports_->append(report);
+  }
+}
+
+/// Makes an order the youngest of its account. Order ids only grow, so the list is in their order.
+void EngineState::link_to_account(std::uint32_t order_slot) noexcept {
+  Order& order = orders[order_slot];
+  Account& account = accounts[order.account_index];
+  order.older_order = account.youngest_order;
+  order.younger_order = no_slot;
+  if (account.youngest_order == no_slot) {
+    account.oldest_order = order_slot;
+  } else {
+    orders[account.youngest_order].younger_order = order_slot;
+  }
+  account.youngest_order = order_slot;
+  ++account.open_order_count;
+}
+
+void EngineState::touch(Instrument& instrument) noexcept {
+  if (instrument.touched_seq == seq) return;
+  instrument.touched_seq = seq;
+  touched_instruments.push_back(instrument.terms.instrument_id);
+}
+
+}  // namespace tradepit::detail

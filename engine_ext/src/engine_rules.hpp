@@ -1,0 +1,35 @@
+#pragma once
+// What placing and trading share: prices that an order accepts, and what it holds.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+
+inline constexpr auto fills_max = static_cast<std::uint32_t>(wire::fills_per_command_max);
+inline constexpr auto cancels_max = static_cast<std::uint32_t>(wire::cancels_per_command_max);
+
+/// The worst price that a taker accepts; an order without a price accepts any.
+inline std::int64_t limit_ticks_of(wire::Side side, std::int64_t price_ticks) noexcept {
+  if (price_ticks != 0) return price_ticks;
+  return side == wire::Side::buy ? std::numeric_limits<std::int64_t>::max() : 0;
+}
+
+inline std::uint32_t larger_fee_ppm(const wire::InstrumentChanged& terms) noexcept {
+  return std::max(terms.maker_fee_ppm, terms.taker_fee_ppm);
+}
+
+/// What `open_lots` of the order hold, in the asset that hold_asset_id() names.
+inline std::int64_t hold_units(const Order& order, std::int64_t open_lots,
+                               const wire::InstrumentChanged& terms) noexcept {
+  if (order.side == wire::Side::sell) return open_lots * terms.lot_size_units;
+  return buy_hold_units(order.price_ticks, open_lots, terms.tick_lot_units, order.hold_fee_ppm);
+}
+
+inline std::uint32_t hold_asset_id(wire::Side side, const wire::InstrumentChanged& terms) noexcept {
+  return side == wire::Side::sell ? terms.base_asset_id : terms.quote_asset_id;
+}
+
+}  // namespace tradepit::detail
