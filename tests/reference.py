@@ -26,21 +26,19 @@ from tradepit.protocol.wire import (
     TradingState,
 )
 
+from tests.reference_administration import ReferenceAdministration
 from tests.reference_state import (
     HOUSE,
     INFINITE_TICKS,
     Limits,
     Order,
-    ReferenceState,
     fee,
-    is_symbol,
-    tick_lot_units,
 )
 
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceState):
+class ReferenceEngine(ReferenceAdministration):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -296,152 +294,7 @@ class ReferenceEngine(ReferenceState):
                 remaining_count=len(orders) - len(taken),
             )
 
-    def set_asset(self, command: wire.SetAsset) -> None:
-        listed = self.assets.get(command.asset_id)
-        if (
-            not 1 <= command.asset_id <= self.limits.max_assets
-            or not is_symbol(command.symbol)
-            or command.decimals > wire.DECIMALS_MAX
-            or (listed is not None and listed.decimals != command.decimals)
-        ):
-            self.reject_command(Reason.INVALID_ASSET)
-            return
-        self.assets[command.asset_id] = self.emit(
-            wire.AssetChanged,
-            symbol=command.symbol,
-            asset_id=command.asset_id,
-            decimals=command.decimals,
-        )
-
-    def set_instrument(self, command: wire.SetInstrument) -> None:
-        if not {command.base_asset_id, command.quote_asset_id} <= self.assets.keys():
-            self.reject_command(Reason.UNKNOWN_ASSET)
-            return
-        tick_lot = tick_lot_units(
-            command.tick_size,
-            command.lot_size_units,
-            command.price_decimals,
-            self.assets[command.base_asset_id].decimals,
-            self.assets[command.quote_asset_id].decimals,
-        )
-        if not self.is_sound(command, tick_lot):
-            self.reject_command(Reason.INVALID_INSTRUMENT)
-            return
-        terms = {
-            name: value
-            for name, value in command._asdict().items()
-            if name not in ("request_id", "time_ns")
-        }
-        self.instruments[command.instrument_id] = self.emit(
-            wire.InstrumentChanged, tick_lot_units=tick_lot, **terms
-        )
-
-    def is_sound(self, command: wire.SetInstrument, tick_lot: int | None) -> bool:
-        if (
-            not 1 <= command.instrument_id <= self.limits.max_instruments
-            or command.base_asset_id == command.quote_asset_id
-            or not is_symbol(command.symbol)
-            or command.tick_size < 1
-            or command.lot_size_units < 1
-            or not 1 <= command.price_ticks_min <= command.price_ticks_max <= wire.PRICE_TICKS_MAX
-            or not 1
-            <= command.quantity_lots_min
-            <= command.quantity_lots_max
-            <= wire.QUANTITY_LOTS_MAX
-            or command.maker_fee_ppm > wire.FEE_PPM_MAX
-            or command.taker_fee_ppm > wire.FEE_PPM_MAX
-            or command.price_decimals > wire.DECIMALS_MAX
-            or command.trading_state not in (TradingState.CONTINUOUS, TradingState.HALTED)
-            or tick_lot is None
-        ):
-            return False
-        listed = self.instruments.get(command.instrument_id)
-        for name in (
-            "base_asset_id",
-            "quote_asset_id",
-            "tick_size",
-            "lot_size_units",
-            "price_decimals",
-        ):
-            if listed is not None and getattr(listed, name) != getattr(command, name):
-                return False
-        notional = command.price_ticks_max * command.quantity_lots_max * tick_lot
-        largest = notional + fee(notional, max(command.maker_fee_ppm, command.taker_fee_ppm))
-        base_units = command.quantity_lots_max * command.lot_size_units
-        return largest < wire.UNITS_MAX and base_units < wire.UNITS_MAX
-
-    def set_account(self, command: wire.SetAccount) -> None:
-        is_new = command.account_id not in self.accounts
-        if is_new and len(self.accounts) - 1 >= self.limits.max_accounts:
-            self.reject_command(Reason.TOO_MANY_ACCOUNTS, command.account_id)
-        elif (
-            not 1 <= command.account_id <= wire.ACCOUNT_ID_MAX
-            or command.trade_group > wire.ACCOUNT_ID_MAX
-            or command.state not in (AccountState.ACTIVE, AccountState.SUSPENDED)
-        ):
-            self.reject_command(Reason.INVALID_ACCOUNT, command.account_id)
-        else:
-            self.accounts[command.account_id] = command.state
-            self.trade_groups[command.account_id] = command.trade_group
-            self.emit(
-                wire.AccountChanged,
-                account_id=command.account_id,
-                trade_group=command.trade_group,
-                state=command.state,
-            )
-
-    def credit(self, command: wire.Credit) -> None:
-        if command.account_id not in self.accounts:
-            reason = Reason.UNKNOWN_ACCOUNT
-        elif command.transfer_id in self.recent_transfers:
-            reason = Reason.DUPLICATE_TRANSFER
-        elif command.asset_id not in self.assets:
-            reason = Reason.UNKNOWN_ASSET
-        elif (
-            command.amount_units < 1
-            or self.supply(command.asset_id) + command.amount_units > wire.UNITS_MAX
-            or not 1 <= command.transfer_id < 2**63
-        ):
-            reason = Reason.INVALID_AMOUNT
-        else:
-            self.transfer(command, command.amount_units)
-            return
-        self.reject_command(reason, command.account_id)
-
-    def debit(self, command: wire.Debit) -> None:
-        if command.account_id not in self.accounts:
-            reason = Reason.UNKNOWN_ACCOUNT
-        elif command.transfer_id in self.recent_transfers:
-            reason = Reason.DUPLICATE_TRANSFER
-        elif command.asset_id in self.assets and (
-            command.amount_units > self.funds_of(command.account_id, command.asset_id).available
-        ):
-            reason = Reason.INSUFFICIENT_FUNDS
-        elif command.asset_id not in self.assets:
-            reason = Reason.UNKNOWN_ASSET
-        elif command.amount_units < 1 or not 1 <= command.transfer_id < 2**63:
-            reason = Reason.INVALID_AMOUNT
-        else:
-            self.transfer(command, -command.amount_units)
-            return
-        self.reject_command(reason, command.account_id)
-
     # ---- steps that commands share ----------------------------------------------------------
-
-    def transfer(self, command: wire.Credit | wire.Debit, delta_units: int) -> None:
-        funds = self.funds_of(command.account_id, command.asset_id)
-        funds.available += delta_units
-        self.recent_transfers.append(command.transfer_id)
-        self.recent_transfers = self.recent_transfers[-self.limits.transfer_ids :]
-        self.emit(
-            wire.BalanceChanged,
-            account_id=command.account_id,
-            transfer_id=command.transfer_id,
-            delta_units=delta_units,
-            available_units=funds.available,
-            held_units=funds.held,
-            asset_id=command.asset_id,
-        )
 
     def is_used(self, account_id: int, client_order_id: int) -> bool:
         name = (account_id, client_order_id)
