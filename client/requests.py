@@ -26,18 +26,25 @@ def new_order(
     side: int,
     quantity_lots: int,
     price_ticks: int = 0,
+    trigger_price_ticks: int = 0,
     time_in_force: int = 0,
     post_only: bool = False,
     self_trade_prevention: int = 0,
     client_order_id: int = 0,
     account_id: int = 0,
 ) -> wire.NewOrder:
-    """An order: a limit order if it has a price, else a market order.
+    """An order: a limit order if it has a price, else a market order; with a trigger price a
+    stop-limit order if it has a price, else a stop order (to sell: a stop order to buy is a stop-limit
+    order that is immediate or cancel).
 
     Unless `time_in_force` says otherwise a limit order is good till canceled and a market order
     immediate or cancel. `self_trade_prevention` is a `wire.SelfTradePrevention`. `account_id` 0 is the account of the client that sends it.
     """
     is_limit = price_ticks != 0
+    if trigger_price_ticks:
+        order_type = wire.OrderType.STOP_LIMIT if is_limit else wire.OrderType.STOP
+    else:
+        order_type = wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET
     return wire.NewOrder(
         account_id=account_id,
         client_order_id=client_order_id,
@@ -45,7 +52,8 @@ def new_order(
         quantity_lots=quantity_lots,
         instrument_id=instrument_id,
         side=side,
-        order_type=wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET,
+        trigger_price_ticks=trigger_price_ticks,
+        order_type=order_type,
         time_in_force=time_in_force or (wire.TimeInForce.GTC if is_limit else wire.TimeInForce.IOC),
         flags=wire.OrderFlag.POST_ONLY if post_only else 0,
         self_trade_prevention=self_trade_prevention,

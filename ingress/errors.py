@@ -67,6 +67,7 @@ FIELD_CODES = {
     "type": "invalid_order_type",
     "time_in_force": "invalid_time_in_force",
     "price": "invalid_price",
+    "trigger_price": "invalid_trigger_price",
     "quantity": "invalid_quantity",
     "client_order_id": "invalid_client_order_id",
     "post_only": "invalid_flags",

@@ -27,7 +27,8 @@ REDIS_TIMEOUT_S = 0.25
 
 _ORDER_COLUMNS = """order_id, account_id, instrument_id, client_order_id, side, order_type,
     time_in_force, flags, price_ticks, quantity_lots, filled_lots, notional_units, fee_units, status,
-    cancel_reason, updated_seq, updated_ns, self_trade_prevention"""
+    cancel_reason, updated_seq, updated_ns, self_trade_prevention,
+    trigger_price_ticks"""
 _POSITION_FIELDS = (
     "bought_lots",
     "sold_lots",

@@ -27,7 +27,11 @@ from tradepit.ingress.router import MatcherLink, Router
 from tradepit.protocol import wire
 
 LIMIT_MAX = 400  # what one OpenOrdersQuery may ask for
-_OPEN = (wire.OrderStatus.OPEN, wire.OrderStatus.PARTIALLY_FILLED)
+_OPEN = (
+    wire.OrderStatus.OPEN,
+    wire.OrderStatus.PARTIALLY_FILLED,
+    wire.OrderStatus.WAITING,
+)
 _CLOSED = (wire.OrderStatus.FILLED, wire.OrderStatus.CANCELED)
 _STATUSES = {"open": _OPEN, "closed": _CLOSED, "all": _OPEN + _CLOSED}
 
@@ -76,6 +80,7 @@ async def order_of_row(row: Any, catalogue: Catalogue) -> Order:
         time_in_force=row["time_in_force"],
         order_flags=row["flags"],
         cancel_reason=row["cancel_reason"],
+        trigger_price_ticks=row["trigger_price_ticks"],
         self_trade_prevention=row["self_trade_prevention"],
     )
     return order_of_report(

@@ -28,7 +28,7 @@ ID_DIGITS_MAX = 19
 EXACT_JSON_INTEGER_MAX = 2**53 - 1  # beyond it, JavaScript and others round
 
 SideName = Literal["buy", "sell"]
-TypeName = Literal["limit", "market"]
+TypeName = Literal["limit", "market", "stop", "stop_limit"]
 SelfTradeName = Literal[
     "none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement_and_cancel"
 ]
@@ -45,8 +45,9 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     side: SideName
     type: TypeName
     quantity: QUANTITY
-    price: PRICE | UnsetType | None = UNSET  # a limit order needs one, a market order has none
-    time_in_force: TimeInForceName | UnsetType | None = UNSET  # gtc; ioc for a market order
+    price: PRICE | UnsetType | None = UNSET  # limit, stop_limit and a buy stop need one, others not
+    trigger_price: PRICE | UnsetType | None = UNSET  # stop and stop_limit need one, others not
+    time_in_force: TimeInForceName | UnsetType | None = UNSET  # gtc; ioc for market and stop
     client_order_id: str | int | UnsetType | None = UNSET
     post_only: bool | UnsetType = UNSET
     self_trade_prevention: SelfTradeName | UnsetType | None = UNSET  # none
@@ -88,6 +89,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool
     self_trade_prevention: str
     price: str | None
+    trigger_price: str | None
     quantity: str
     status: str
     filled_quantity: str
@@ -113,7 +115,9 @@ decode_place = msgspec.json.Decoder(PlaceOrder)
 decode_amend = msgspec.json.Decoder(AmendOrder)
 
 _SIDES: dict[str, int] = {"buy": wire.Side.BUY, "sell": wire.Side.SELL}
-_TYPES: dict[str, int] = {"limit": wire.OrderType.LIMIT, "market": wire.OrderType.MARKET}
+_TYPES: dict[str, int] = {kind.name.lower(): int(kind) for kind in wire.OrderType}
+_PRICED = (wire.OrderType.LIMIT, wire.OrderType.STOP_LIMIT)  # whatever the side; gtc by default
+_STOPS = (wire.OrderType.STOP, wire.OrderType.STOP_LIMIT)
 _TIMES: dict[str, int] = {side.name.lower(): int(side) for side in wire.TimeInForce}
 _SELF_TRADES: dict[str, int] = {mode.name.lower(): int(mode) for mode in wire.SelfTradePrevention}
 SELF_TRADE_NAMES = {mode: name for name, mode in _SELF_TRADES.items()}
@@ -129,17 +133,26 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
     """Send the order and return it as it stands after what it traded at once. Raises Problem."""
     instrument = catalogue.by_symbol.get(order.symbol) or await catalogue.find(order.symbol)
     order_type = _TYPES[order.type]
-    price_ticks = 0
+    has_price = order_type in _PRICED or (order_type == wire.OrderType.STOP and order.side == "buy")
+    price_ticks = trigger_price_ticks = 0
     if order.price is not UNSET and order.price is not None:
-        if order_type == wire.OrderType.MARKET:
-            raise invalid_field("price", "must be left out of a market order")
+        if not has_price:
+            raise invalid_field(
+                "price", f"must be left out of a {order.type} order to {order.side}"
+            )
         price_ticks = _price_ticks(instrument, order.price)
-    elif order_type == wire.OrderType.LIMIT:
-        raise invalid_field("price", "is required for a limit order")
+    elif has_price:
+        raise invalid_field("price", f"is required for a {order.type} order to {order.side}")
+    if order.trigger_price is not UNSET and order.trigger_price is not None:
+        if order_type not in _STOPS:
+            raise invalid_field("trigger_price", f"must be left out of a {order.type} order")
+        trigger_price_ticks = _price_ticks(instrument, order.trigger_price, "trigger_price")
+    elif order_type in _STOPS:
+        raise invalid_field("trigger_price", f"is required for a {order.type} order")
     if order.time_in_force is not UNSET and order.time_in_force is not None:
         time_in_force = _TIMES[order.time_in_force]
     else:
-        time_in_force = _TIMES["gtc" if order_type == wire.OrderType.LIMIT else "ioc"]
+        time_in_force = _TIMES["gtc" if order_type in _PRICED else "ioc"]
     client_order_id = 0
     if order.client_order_id is not UNSET and order.client_order_id is not None:
         client_order_id = parse_client_order_id(order.client_order_id)
@@ -153,6 +166,7 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
         client_order_id,
         price_ticks,
         _quantity_lots(instrument, order.quantity),
+        trigger_price_ticks,
         instrument.instrument_id,
         _SIDES[order.side],
         order_type,
@@ -214,6 +228,9 @@ def order_of_report(
         post_only=bool(report.order_flags & 1),
         self_trade_prevention=SELF_TRADE_NAMES[report.self_trade_prevention],
         price=units.price_text(report.price_ticks) if report.price_ticks else None,
+        trigger_price=units.price_text(report.trigger_price_ticks)
+        if report.trigger_price_ticks
+        else None,
         quantity=units.quantity_text(report.quantity_lots),
         status=STATUS_NAMES[report.status],
         filled_quantity=units.quantity_text(filled_lots),
@@ -270,11 +287,11 @@ def link_of_order(router: Router, text: str) -> tuple[MatcherLink, int]:
     return link, order_id
 
 
-def _price_ticks(instrument: Instrument, text: str) -> int:
+def _price_ticks(instrument: Instrument, text: str, field: str = "price") -> int:
     try:
         return instrument.units.price_ticks(text)
     except InvalidDecimal as error:
-        raise invalid_field("price", error.rule) from None
+        raise invalid_field(field, error.rule) from None
 
 
 def _quantity_lots(instrument: Instrument, text: str) -> int:
@@ -311,7 +328,8 @@ async def place_order(
     """Place an order
 
     Answers when the order is durable, with what it traded at once. A market order is `ioc` unless
-    it says `fok`. With a `client_order_id`, sending the same order twice places it once.
+    it says `fok`. A `stop` or `stop_limit` order has the status `waiting` until a trade reaches its
+    `trigger_price`. With a `client_order_id`, sending the same order twice places it once.
     """
     order = decode_body(decode_place, await read_json_body(request))
     return await place(order, account_id, catalogue, router)

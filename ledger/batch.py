@@ -46,6 +46,7 @@ _ORDER_ACCEPTED = int(MessageType.ORDER_ACCEPTED)
 _ORDER_CANCELED = int(MessageType.ORDER_CANCELED)
 _ORDER_REPLACED = int(MessageType.ORDER_REPLACED)
 _SELF_TRADE_PREVENTED = int(MessageType.SELF_TRADE_PREVENTED)
+_ORDER_TRIGGERED = int(MessageType.ORDER_TRIGGERED)
 _BALANCE_CHANGED = int(MessageType.BALANCE_CHANGED)
 _LISTINGS = frozenset(
     map(
@@ -54,6 +55,7 @@ _LISTINGS = frozenset(
     )
 )
 _OPEN = int(OrderStatus.OPEN)
+_WAITING = int(OrderStatus.WAITING)
 _PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
 _FILLED = int(OrderStatus.FILLED)
 _CANCELED = int(OrderStatus.CANCELED)
@@ -105,7 +107,7 @@ ORDER_COLUMNS = (
     "order_id", "shard_id", "account_id", "instrument_id", "client_order_id", "side", "order_type",
     "time_in_force", "flags", "price_ticks", "quantity_lots", "filled_lots", "notional_units",
     "fee_units", "status", "cancel_reason", "created_seq", "updated_seq", "created_ns", "updated_ns",
-    "self_trade_prevention",
+    "self_trade_prevention", "trigger_price_ticks",
 )  # fmt: skip
 _PRICE, _QUANTITY, _FILLED_LOTS, _NOTIONAL, _FEE, _STATUS, _CANCEL_REASON = range(9, 16)
 _UPDATED_SEQ, _UPDATED_NS = 17, 19
@@ -302,14 +304,16 @@ def _fold_events(
         elif record_type == _ORDER_ACCEPTED:
             (
                 _, _, time_ns, order_id, account_id, client_order_id, price_ticks, quantity_lots,
-                instrument_id, side, order_type, time_in_force, flags, self_trade_prevention,
+                trigger_price_ticks, instrument_id, side, order_type, time_in_force, flags,
+                self_trade_prevention,
             ) = values  # fmt: skip
             if order_id in new_orders:
                 raise _Refusal(f"seq {seq}: order {order_id} is accepted twice")
             new_orders[order_id] = [
                 order_id, shard_id, account_id, instrument_id, client_order_id, side, order_type,
-                time_in_force, flags, price_ticks, quantity_lots, 0, 0, 0, _OPEN, 0, seq, seq,
-                time_ns, time_ns, self_trade_prevention,
+                time_in_force, flags, price_ticks, quantity_lots, 0, 0, 0,
+                _WAITING if trigger_price_ticks else _OPEN, 0, seq, seq,
+                time_ns, time_ns, self_trade_prevention, trigger_price_ticks,
             ]  # fmt: skip
         elif record_type == _ORDER_CANCELED:
             _, _, time_ns, order_id, _, _, _, filled_lots, _, _, _, reason = values
@@ -329,8 +333,12 @@ def _fold_events(
                 change.status = _CANCELED
                 change.cancel_reason = reason
         elif record_type == _ORDER_REPLACED:
-            _, _, time_ns, order_id, _, _, price_ticks, quantity_lots, filled_lots, _, _, _ = values
+            _, _, time_ns, order_id, _, _, price_ticks, quantity_lots, filled_lots, _, _, flags = (
+                values
+            )
             status = _PARTIALLY_FILLED if filled_lots else _OPEN
+            if flags & wire.ReplaceFlag.WAITING:
+                status = _WAITING
             order = new_orders.get(order_id)
             if order is not None:
                 order[_PRICE] = price_ticks
@@ -343,6 +351,14 @@ def _fold_events(
                 change.price_ticks = price_ticks
                 change.quantity_lots = quantity_lots
                 change.status = status
+        elif record_type == _ORDER_TRIGGERED:
+            order = new_orders.get(values[3])
+            if order is not None:
+                order[_STATUS] = _OPEN
+                order[_UPDATED_SEQ] = seq
+                order[_UPDATED_NS] = values[2]
+            else:
+                _change_of(batch, values[3], seq, values[2]).status = _OPEN
         elif record_type == _SELF_TRADE_PREVENTED:
             (
                 _, _, time_ns, _, _, maker_order_id, taker_order_id, _, _, _, _,

@@ -79,6 +79,47 @@ def market(
     )
 
 
+def stop(
+    side: Side,
+    trigger_price_ticks: int,
+    quantity_lots: int,
+    *,
+    price_ticks: int = 0,
+    account_id: int = 1,
+) -> wire.NewOrder:
+    return wire.NewOrder(
+        account_id=account_id,
+        price_ticks=price_ticks,
+        quantity_lots=quantity_lots,
+        trigger_price_ticks=trigger_price_ticks,
+        instrument_id=INSTRUMENT,
+        side=side,
+        order_type=OrderType.STOP,
+        time_in_force=TimeInForce.IOC,
+    )
+
+
+def stop_limit(
+    side: Side,
+    trigger_price_ticks: int,
+    price_ticks: int,
+    quantity_lots: int,
+    *,
+    account_id: int = 1,
+    time_in_force: TimeInForce = TimeInForce.GTC,
+) -> wire.NewOrder:
+    return wire.NewOrder(
+        account_id=account_id,
+        price_ticks=price_ticks,
+        quantity_lots=quantity_lots,
+        trigger_price_ticks=trigger_price_ticks,
+        instrument_id=INSTRUMENT,
+        side=side,
+        order_type=OrderType.STOP_LIMIT,
+        time_in_force=time_in_force,
+    )
+
+
 class Market:
     """An engine with accounts 1 to `accounts`, each with `units` of both assets."""
 

@@ -167,6 +167,7 @@ class FakeMatcher:
             time_in_force=order.time_in_force,
             order_flags=order.flags,
             self_trade_prevention=order.self_trade_prevention,
+            trigger_price_ticks=order.trigger_price_ticks,
             command_type=wire.MessageType.NEW_ORDER,
         )
         if order.quantity_lots >= FUNDS_LOTS:

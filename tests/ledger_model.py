@@ -51,7 +51,7 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                     assets[event.instrument_id] = (event.base_asset_id, event.quote_asset_id)
                 case wire.OrderAccepted():
                     row = dict.fromkeys(ORDER_COLUMNS, 0) | event._asdict()
-                    row |= {"shard_id": shard_id, "status": wire.OrderStatus.OPEN}
+                    row |= {"shard_id": shard_id, "status": 6 if event.trigger_price_ticks else 1}
                     row |= {"created_seq": event.seq, "created_ns": event.time_ns}
                     tables.orders[event.order_id] = {name: row[name] for name in ORDER_COLUMNS}
                     touch(event.order_id, event)
@@ -63,8 +63,10 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                         event,
                         price_ticks=event.price_ticks,
                         quantity_lots=event.quantity_lots,
-                        status=2 if event.filled_lots else 1,
+                        status=6 if event.flags & 2 else 2 if event.filled_lots else 1,
                     )
+                case wire.OrderTriggered():
+                    touch(event.order_id, event, status=1)
                 case wire.SelfTradePrevented():
                     for name in ("maker", "taker"):
                         touch(

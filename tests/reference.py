@@ -12,10 +12,8 @@ from tradepit.protocol.wire import (
     AccountState,
     CancelReason,
     ExecutionKind,
-    Liquidity,
     MessageType,
     OrderFlag,
-    OrderStatus,
     OrderType,
     Reason,
     ReplaceFlag,
@@ -26,7 +24,7 @@ from tradepit.protocol.wire import (
     TradingState,
 )
 
-from tests.reference_administration import ReferenceAdministration
+from tests.reference_matching import ReferenceMatching
 from tests.reference_state import (
     HOUSE,
     INFINITE_TICKS,
@@ -38,7 +36,22 @@ from tests.reference_state import (
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceAdministration):
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
+TIMES = {
+    OrderType.LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK),
+    OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK),
+    OrderType.STOP: (TimeInForce.IOC,),
+    OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.IOC),
+}
+
+
+def has_price(order_type: int, side: int) -> bool:
+    if order_type == OrderType.STOP:
+        return side == Side.BUY
+    return order_type != OrderType.MARKET
+
+
+class ReferenceEngine(ReferenceMatching):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -80,6 +93,7 @@ class ReferenceEngine(ReferenceAdministration):
                 client_order_id=command.client_order_id,
                 price_ticks=command.price_ticks,
                 quantity_lots=command.quantity_lots,
+                trigger_price_ticks=command.trigger_price_ticks,
                 instrument_id=command.instrument_id,
                 side=command.side,
                 order_type=command.order_type,
@@ -104,6 +118,9 @@ class ReferenceEngine(ReferenceAdministration):
             quantity_lots=command.quantity_lots,
             maker_fee_ppm=terms.maker_fee_ppm,
             hold_fee_ppm=max(terms.maker_fee_ppm, terms.taker_fee_ppm),
+            taker_fee_ppm=terms.taker_fee_ppm,
+            trigger_price_ticks=command.trigger_price_ticks,
+            is_waiting=command.order_type in STOPS,
         )
         if order.client_order_id:
             self.recent_client_ids.append((order.account_id, order.client_order_id))
@@ -114,6 +131,7 @@ class ReferenceEngine(ReferenceAdministration):
             client_order_id=order.client_order_id,
             price_ticks=order.price_ticks,
             quantity_lots=order.quantity_lots,
+            trigger_price_ticks=order.trigger_price_ticks,
             instrument_id=order.instrument_id,
             side=order.side,
             order_type=order.order_type,
@@ -122,7 +140,15 @@ class ReferenceEngine(ReferenceAdministration):
             self_trade_prevention=order.self_trade_prevention,
         )
         self.report(order, ExecutionKind.ACCEPTED)
-        self.trade_and_rest(order)
+        last_price = self.last_prices.get(order.instrument_id)
+        if order.is_waiting and (last_price is None or not self.is_reached(order, last_price)):
+            self.waiting.append(order)
+            self.take_hold(order)
+        else:
+            if order.is_waiting:
+                self.end_waiting(order, last_price)
+            self.trade_and_rest(order)
+        self.trigger_reached(order.instrument_id)
 
     def judge_new(self, command: wire.NewOrder) -> Reason:
         terms = self.instruments.get(command.instrument_id)
@@ -136,20 +162,17 @@ class ReferenceEngine(ReferenceAdministration):
             return Reason.ACCOUNT_SUSPENDED
         if command.side not in (Side.BUY, Side.SELL):
             return Reason.INVALID_SIDE
-        if command.order_type not in (OrderType.LIMIT, OrderType.MARKET):
+        if command.order_type not in TIMES:
             return Reason.INVALID_ORDER_TYPE
-        is_limit = command.order_type == OrderType.LIMIT
-        allowed = [TimeInForce.IOC, TimeInForce.FOK]
-        if is_limit:
-            allowed.append(TimeInForce.GTC)
-        if command.time_in_force not in allowed:
+        if command.time_in_force not in TIMES[OrderType(command.order_type)]:
             return Reason.INVALID_TIME_IN_FORCE
         is_gtc = command.time_in_force == TimeInForce.GTC
-        if command.flags not in (0, OrderFlag.POST_ONLY) or (command.flags and not is_gtc):
+        is_stop = command.order_type in STOPS
+        if command.flags not in (0, OrderFlag.POST_ONLY):
             return Reason.INVALID_FLAGS
-        if is_limit and not terms.price_ticks_min <= command.price_ticks <= terms.price_ticks_max:
-            return Reason.INVALID_PRICE
-        if not is_limit and command.price_ticks != 0:
+        if command.flags and (not is_gtc or is_stop):
+            return Reason.INVALID_FLAGS
+        if not self.is_price_allowed(terms, command.order_type, command.side, command.price_ticks):
             return Reason.INVALID_PRICE
         if not terms.quantity_lots_min <= command.quantity_lots <= terms.quantity_lots_max:
             return Reason.INVALID_QUANTITY
@@ -157,11 +180,15 @@ class ReferenceEngine(ReferenceAdministration):
             return Reason.INVALID_CLIENT_ORDER_ID
         if command.self_trade_prevention > SelfTradePrevention.DECREMENT_AND_CANCEL:
             return Reason.INVALID_SELF_TRADE_PREVENTION
+        lowest = terms.price_ticks_min if is_stop else 0
+        highest = terms.price_ticks_max if is_stop else 0
+        if not lowest <= command.trigger_price_ticks <= highest:
+            return Reason.INVALID_TRIGGER_PRICE
         if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
             return Reason.DUPLICATE_CLIENT_ORDER_ID
 
         limit_ticks = command.price_ticks
-        if not is_limit:
+        if not limit_ticks:
             limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
         meetings = self.meetings(
             command.instrument_id, command.side, limit_ticks, command.quantity_lots
@@ -172,7 +199,7 @@ class ReferenceEngine(ReferenceAdministration):
             have = self.funds_of(command.account_id, terms.base_asset_id).available
         else:
             have = self.funds_of(command.account_id, terms.quote_asset_id).available
-            if is_limit:
+            if command.price_ticks:
                 notional = command.price_ticks * command.quantity_lots * terms.tick_lot_units
                 need = notional + fee(notional, max(terms.maker_fee_ppm, terms.taker_fee_ppm))
             else:
@@ -187,7 +214,7 @@ class ReferenceEngine(ReferenceAdministration):
         fillable = sum(lots for _, lots in fills)
         if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
             return Reason.FOK_NOT_FILLABLE
-        if is_gtc and len(self.resting) >= self.limits.max_orders:
+        if (is_gtc or is_stop) and len(self.open_orders) >= self.limits.max_orders:
             return Reason.TOO_MANY_ORDERS
         return Reason.NONE
 
@@ -217,12 +244,15 @@ class ReferenceEngine(ReferenceAdministration):
         if reason:
             self.reject_about(command, reason, order)
             return
-        keeps_place = price_ticks == order.price_ticks and quantity_lots < order.quantity_lots
+        keeps_place = order.is_waiting or (
+            price_ticks == order.price_ticks and quantity_lots < order.quantity_lots
+        )
         self.release_hold(order)
         order.price_ticks = price_ticks
         order.quantity_lots = quantity_lots
         order.maker_fee_ppm = terms.maker_fee_ppm
         order.hold_fee_ppm = max(terms.maker_fee_ppm, terms.taker_fee_ppm)
+        order.taker_fee_ppm = terms.taker_fee_ppm
         self.emit(
             wire.OrderReplaced,
             order_id=order.order_id,
@@ -233,7 +263,8 @@ class ReferenceEngine(ReferenceAdministration):
             filled_lots=order.filled_lots,
             instrument_id=order.instrument_id,
             side=order.side,
-            flags=ReplaceFlag.KEPT_PRIORITY if keeps_place else 0,
+            flags=(ReplaceFlag.KEPT_PRIORITY if keeps_place else 0)
+            | (ReplaceFlag.WAITING if order.is_waiting else 0),
         )
         self.report(order, ExecutionKind.REPLACED)
         if keeps_place:
@@ -241,6 +272,15 @@ class ReferenceEngine(ReferenceAdministration):
             return
         self.resting.remove(order)
         self.trade_and_rest(order)
+        self.trigger_reached(order.instrument_id)
+
+    @staticmethod
+    def is_price_allowed(
+        terms: wire.InstrumentChanged, order_type: int, side: int, price_ticks: int
+    ) -> bool:
+        if not has_price(order_type, side):
+            return price_ticks == 0
+        return terms.price_ticks_min <= price_ticks <= terms.price_ticks_max
 
     def judge_replace(self, order: Order, price_ticks: int, quantity_lots: int) -> Reason:
         terms = self.instruments[order.instrument_id]
@@ -248,7 +288,7 @@ class ReferenceEngine(ReferenceAdministration):
             return Reason.INSTRUMENT_HALTED
         if self.accounts[order.account_id] != AccountState.ACTIVE:
             return Reason.ACCOUNT_SUSPENDED
-        if not terms.price_ticks_min <= price_ticks <= terms.price_ticks_max:
+        if not self.is_price_allowed(terms, order.order_type, order.side, price_ticks):
             return Reason.INVALID_PRICE
         if not terms.quantity_lots_min <= quantity_lots <= terms.quantity_lots_max:
             return Reason.INVALID_QUANTITY
@@ -279,7 +319,7 @@ class ReferenceEngine(ReferenceAdministration):
         else:
             orders = [
                 order
-                for order in sorted(self.resting, key=lambda order: order.order_id)
+                for order in self.open_orders
                 if order.account_id == command.account_id
                 and command.instrument_id in (0, order.instrument_id)
                 and command.side in (0, order.side)
@@ -299,11 +339,11 @@ class ReferenceEngine(ReferenceAdministration):
     def is_used(self, account_id: int, client_order_id: int) -> bool:
         name = (account_id, client_order_id)
         return name in self.recent_client_ids[-self.limits.client_order_ids :] or name in [
-            (order.account_id, order.client_order_id) for order in self.resting
+            (order.account_id, order.client_order_id) for order in self.open_orders
         ]
 
     def find(self, command: wire.CancelOrder | wire.ReplaceOrder) -> Order | None:
-        for order in self.resting:
+        for order in self.open_orders:
             if order.account_id != command.account_id:
                 continue
             if command.order_id:
@@ -312,203 +352,3 @@ class ReferenceEngine(ReferenceAdministration):
             elif command.client_order_id and order.client_order_id == command.client_order_id:
                 return order
         return None
-
-    def is_same_trader(self, left: int, right: int) -> bool:
-        group = self.trade_groups.get(left, 0)
-        return left == right or (group != 0 and group == self.trade_groups.get(right, 0))
-
-    def meetings(
-        self, instrument_id: int, side: int, limit_ticks: int, open_lots: int
-    ) -> list[tuple[Order, int]]:
-        """(maker, lots) for each trade that a taker without self-trade prevention would have now,
-        fill limit included.
-        """
-        found: list[tuple[Order, int]] = []
-        for maker in self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY):
-            is_beyond = (
-                maker.price_ticks > limit_ticks
-                if side == Side.BUY
-                else maker.price_ticks < limit_ticks
-            )
-            if is_beyond or not open_lots or len(found) == wire.FILLS_PER_COMMAND_MAX:
-                break
-            lots = min(open_lots, maker.open_lots)
-            found.append((maker, lots))
-            open_lots -= lots
-        return found
-
-    def would_trade(
-        self, command: wire.NewOrder, meetings: list[tuple[Order, int]]
-    ) -> list[tuple[Order, int]]:
-        """The trades that self-trade prevention leaves of `meetings`."""
-        mode = command.self_trade_prevention
-        if not mode:
-            return meetings
-        left = []
-        open_lots = command.quantity_lots
-        limit_ticks = command.price_ticks
-        if command.order_type == OrderType.MARKET:
-            limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
-        everyone = self.meetings(command.instrument_id, command.side, limit_ticks, INFINITE_TICKS)
-        for maker, _ in everyone:
-            if not open_lots:
-                break
-            lots = min(open_lots, maker.open_lots)
-            if not self.is_same_trader(command.account_id, maker.account_id):
-                left.append((maker, lots))
-                open_lots -= lots
-            elif mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
-                open_lots -= lots
-            elif mode != SelfTradePrevention.CANCEL_OLDEST:
-                break
-        return left
-
-    def trade_and_rest(self, taker: Order) -> None:
-        """Trade an order that is not in the book; what stays open rests or is canceled."""
-        met_count = 0
-        while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
-            meetings = self.meetings(
-                taker.instrument_id, taker.side, taker.limit_ticks, taker.open_lots
-            )
-            if not meetings:
-                break
-            met_count += 1
-            maker, lots = meetings[0]
-            if not taker.self_trade_prevention or not self.is_same_trader(
-                taker.account_id, maker.account_id
-            ):
-                self.trade(taker, maker, lots)
-            elif not self.prevent(taker, maker, lots):
-                self.end(taker, CancelReason.SELF_TRADE)
-                return
-        if not taker.open_lots:
-            return
-        if self.meetings(taker.instrument_id, taker.side, taker.limit_ticks, 1):
-            self.end(taker, CancelReason.FILL_LIMIT)
-        elif taker.time_in_force == TimeInForce.GTC:
-            self.resting.append(taker)
-            self.take_hold(taker)
-        else:
-            self.end(taker, CancelReason.IOC_REMAINDER)
-
-    def prevent(self, taker: Order, maker: Order, lots: int) -> bool:
-        """Self-trade prevention; false if it ends the taker."""
-        mode = taker.self_trade_prevention
-        ended: list[Order] = []
-        reduced: list[Order] = []
-        if mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
-            for order in (taker, maker):
-                (ended if order.open_lots == lots else reduced).append(order)
-        if mode in (SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.CANCEL_BOTH):
-            ended.append(taker)
-        if mode in (SelfTradePrevention.CANCEL_OLDEST, SelfTradePrevention.CANCEL_BOTH):
-            ended.append(maker)
-        self.release_hold(maker)
-        for order in reduced:
-            order.quantity_lots -= lots
-        self.take_hold(maker)
-        self.emit(
-            wire.SelfTradePrevented,
-            price_ticks=maker.price_ticks,
-            prevented_lots=lots,
-            maker_order_id=maker.order_id,
-            taker_order_id=taker.order_id,
-            maker_account_id=maker.account_id,
-            taker_account_id=taker.account_id,
-            maker_client_order_id=maker.client_order_id,
-            taker_client_order_id=taker.client_order_id,
-            maker_quantity_lots=maker.quantity_lots,
-            taker_quantity_lots=taker.quantity_lots,
-            maker_remaining_lots=maker.open_lots,
-            taker_remaining_lots=taker.open_lots,
-            instrument_id=taker.instrument_id,
-            taker_side=taker.side,
-            mode=mode,
-        )
-        for order in reduced:
-            self.report(order, ExecutionKind.REDUCED, is_answer=order is taker)
-        if maker in ended:
-            self.cancel(maker, CancelReason.SELF_TRADE, is_answer=False)
-        return taker not in ended
-
-    def trade(self, taker: Order, maker: Order, lots: int) -> None:
-        terms = self.instruments[taker.instrument_id]
-        notional = maker.price_ticks * lots * terms.tick_lot_units
-        base_units = lots * terms.lot_size_units
-        maker_fee = fee(notional, maker.maker_fee_ppm)
-        taker_fee = fee(notional, terms.taker_fee_ppm)
-        # The maker's hold goes back, the exact amounts move, and what is open is held again.
-        self.release_hold(maker)
-        for order, order_fee in ((taker, taker_fee), (maker, maker_fee)):
-            quote = self.funds_of(order.account_id, terms.quote_asset_id)
-            base = self.funds_of(order.account_id, terms.base_asset_id)
-            sign = 1 if order.side == Side.BUY else -1
-            quote.available -= sign * notional + order_fee
-            base.available += sign * base_units
-            order.filled_lots += lots
-        self.funds_of(HOUSE, terms.quote_asset_id).available += maker_fee + taker_fee
-        self.take_hold(maker)
-        if not maker.open_lots:
-            self.resting.remove(maker)
-        self.trade_counter += 1
-        trade = self.emit(
-            wire.Trade,
-            trade_id=self.limits.shard_id << 48 | self.trade_counter,
-            price_ticks=maker.price_ticks,
-            quantity_lots=lots,
-            notional_units=notional,
-            base_units=base_units,
-            maker_order_id=maker.order_id,
-            taker_order_id=taker.order_id,
-            maker_account_id=maker.account_id,
-            taker_account_id=taker.account_id,
-            maker_client_order_id=maker.client_order_id,
-            taker_client_order_id=taker.client_order_id,
-            maker_fee_units=maker_fee,
-            taker_fee_units=taker_fee,
-            maker_remaining_lots=maker.open_lots,
-            taker_remaining_lots=taker.open_lots,
-            instrument_id=taker.instrument_id,
-            taker_side=taker.side,
-        )
-        for order, order_fee, liquidity in (
-            (taker, taker_fee, Liquidity.TAKER),
-            (maker, maker_fee, Liquidity.MAKER),
-        ):
-            self.report(
-                order,
-                ExecutionKind.TRADE,
-                trade_id=trade.trade_id,
-                trade_price_ticks=trade.price_ticks,
-                trade_quantity_lots=lots,
-                fee_units=order_fee,
-                liquidity=liquidity,
-                is_answer=order is taker,
-            )
-
-    def cancel(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
-        self.release_hold(order)
-        self.resting.remove(order)
-        self.end(order, reason, is_answer=is_answer)
-
-    def end(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
-        self.emit(
-            wire.OrderCanceled,
-            order_id=order.order_id,
-            account_id=order.account_id,
-            client_order_id=order.client_order_id,
-            canceled_lots=order.open_lots,
-            filled_lots=order.filled_lots,
-            price_ticks=order.price_ticks,
-            instrument_id=order.instrument_id,
-            side=order.side,
-            reason=reason,
-        )
-        self.report(
-            order,
-            ExecutionKind.CANCELED,
-            remaining_lots=0,
-            status=OrderStatus.CANCELED,
-            cancel_reason=reason,
-            is_answer=is_answer,
-        )

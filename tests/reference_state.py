@@ -9,7 +9,6 @@ from tradepit.protocol.wire import (
     ExecutionKind,
     ExecutionReport,
     OrderStatus,
-    OrderType,
     Reason,
     Side,
 )
@@ -64,6 +63,9 @@ class Order:
     quantity_lots: int
     maker_fee_ppm: int
     hold_fee_ppm: int
+    taker_fee_ppm: int
+    trigger_price_ticks: int = 0
+    is_waiting: bool = False
     self_trade_prevention: int = 0
     filled_lots: int = 0
 
@@ -73,7 +75,7 @@ class Order:
 
     @property
     def limit_ticks(self) -> int:
-        if self.order_type == OrderType.LIMIT:
+        if self.price_ticks:
             return self.price_ticks
         return INFINITE_TICKS if self.side == Side.BUY else 0
 
@@ -110,6 +112,10 @@ class ReferenceState:
     trade_groups: dict[int, int] = field(default_factory=dict)
     funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
     resting: list[Order] = field(default_factory=list)  # in order of priority at one price
+    waiting: list[Order] = field(default_factory=list)  # stop orders, in order of acceptance
+    last_prices: dict[int, int] = field(default_factory=dict)  # of the last trade, by instrument
+    reached: dict[int, list[int]] = field(default_factory=dict)  # prices of this command's trades
+    is_cascade: bool = False  # what happens now was triggered, and answers nobody
     recent_client_ids: list[tuple[int, int]] = field(default_factory=list)
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
@@ -118,6 +124,10 @@ class ReferenceState:
     command: Any = None
 
     # ---- what anyone may ask ----------------------------------------------------------------
+
+    @property
+    def open_orders(self) -> list[Order]:
+        return sorted(self.resting + self.waiting, key=lambda order: order.order_id)
 
     def funds_of(self, account_id: int, asset_id: int) -> Funds:
         return self.funds.setdefault((account_id, asset_id), Funds())
@@ -222,11 +232,14 @@ class ReferenceState:
     def report(
         self, order: Order, kind: ExecutionKind, *, is_answer: bool = True, **fields: Any
     ) -> None:
+        is_answer = is_answer and not self.is_cascade
         if is_answer:
             self.last_answer = len(self.reports)
         status = OrderStatus.OPEN
         if order.filled_lots:
             status = OrderStatus.PARTIALLY_FILLED if order.open_lots else OrderStatus.FILLED
+        if order.is_waiting:
+            status = OrderStatus.WAITING
         report = ExecutionReport(
             request_id=self.command.request_id if is_answer else 0,
             seq=self.seq,
@@ -238,6 +251,7 @@ class ReferenceState:
             quantity_lots=order.quantity_lots,
             filled_lots=order.filled_lots,
             remaining_lots=order.open_lots,
+            trigger_price_ticks=order.trigger_price_ticks,
             instrument_id=order.instrument_id,
             kind=kind,
             status=status,

@@ -16,6 +16,7 @@ HEADER_SIZE = 8
 
 MESSAGE_BYTES_MAX = 65536
 FILLS_PER_COMMAND_MAX = 10000
+TRIGGERS_PER_COMMAND_MAX = 1000
 CANCELS_PER_COMMAND_MAX = 10000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
@@ -55,6 +56,7 @@ class MessageType(IntEnum):
     ACCOUNT_CHANGED = 73
     COMMAND_REJECTED = 74
     SELF_TRADE_PREVENTED = 75
+    ORDER_TRIGGERED = 76
     EXECUTION_REPORT = 96
     REJECT = 97
     LOGGED_ON = 98
@@ -74,6 +76,8 @@ class Side(IntEnum):
 class OrderType(IntEnum):
     LIMIT = 1
     MARKET = 2
+    STOP = 3
+    STOP_LIMIT = 4
 
 
 class TimeInForce(IntEnum):
@@ -100,6 +104,7 @@ class OrderStatus(IntEnum):
     FILLED = 3
     CANCELED = 4
     REJECTED = 5
+    WAITING = 6
 
 
 class ExecutionKind(IntEnum):
@@ -110,6 +115,7 @@ class ExecutionKind(IntEnum):
     REPLACED = 5
     STATUS = 6
     REDUCED = 7
+    TRIGGERED = 8
 
 
 class Liquidity(IntEnum):
@@ -124,6 +130,7 @@ class CancelReason(IntEnum):
     IOC_REMAINDER = 3
     FILL_LIMIT = 4
     SELF_TRADE = 5
+    ACCOUNT_SUSPENDED = 6
 
 
 class AccountState(IntEnum):
@@ -142,6 +149,7 @@ class ReportFlag(IntFlag):
 
 class ReplaceFlag(IntFlag):
     KEPT_PRIORITY = 1
+    WAITING = 2
 
 
 class LogonFlag(IntFlag):
@@ -178,6 +186,7 @@ class Reason(IntEnum):
     INVALID_CLIENT_ORDER_ID = 46
     QUANTITY_BELOW_FILLED = 47
     INVALID_SELF_TRADE_PREVENTION = 48
+    INVALID_TRIGGER_PRICE = 49
     DUPLICATE_CLIENT_ORDER_ID = 50
     DUPLICATE_TRANSFER = 51
     INSUFFICIENT_FUNDS = 60
@@ -209,14 +218,15 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.ACCOUNT_SUSPENDED: "the account is suspended: it may cancel, not place or replace",
     Reason.UNKNOWN_ORDER: "no open order of this account has that id",
     Reason.INVALID_SIDE: "side must be buy or sell",
-    Reason.INVALID_ORDER_TYPE: "type must be limit or market",
-    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, ioc or fok, and a market order's ioc or fok",
+    Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop or stop_limit",
+    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc or ioc",
     Reason.INVALID_FLAGS: "unknown flag, or post_only on an order that cannot rest",
-    Reason.INVALID_PRICE: "a limit order's price must lie between the instrument's lowest and highest; a market order has no price",
+    Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest; a market and a sell stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
     Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
+    Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none",
     Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
@@ -256,6 +266,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_CLIENT_ORDER_ID: 400,
     Reason.QUANTITY_BELOW_FILLED: 409,
     Reason.INVALID_SELF_TRADE_PREVENTION: 400,
+    Reason.INVALID_TRIGGER_PRICE: 400,
     Reason.DUPLICATE_CLIENT_ORDER_ID: 409,
     Reason.DUPLICATE_TRANSFER: 409,
     Reason.INSUFFICIENT_FUNDS: 422,
@@ -286,8 +297,8 @@ def pack_record(layout: Struct, values: tuple[Any, ...]) -> bytes:
         raise ValueError(f"a field does not fit: {error}") from error
 
 
-_NEW_ORDER = Struct("<BBHIqQQqqIBBBBB7x")
-_NEW_ORDER_BODY = Struct("<4xIqQQqqIBBBBB7x")
+_NEW_ORDER = Struct("<BBHIqQQqqqIBBBBB7x")
+_NEW_ORDER_BODY = Struct("<4xIqQQqqqIBBBBB7x")
 
 
 class NewOrder(NamedTuple):
@@ -299,6 +310,7 @@ class NewOrder(NamedTuple):
     client_order_id: int = 0
     price_ticks: int = 0
     quantity_lots: int = 0
+    trigger_price_ticks: int = 0
     instrument_id: int = 0
     side: int = 0
     order_type: int = 0
@@ -307,7 +319,7 @@ class NewOrder(NamedTuple):
     self_trade_prevention: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_NEW_ORDER, (VERSION, 1, 64, *self))
+        return pack_record(_NEW_ORDER, (VERSION, 1, 72, *self))
 
 
 _CANCEL_ORDER = Struct("<BBHIqQQQ")
@@ -581,8 +593,8 @@ class BalancesQuery(NamedTuple):
         return pack_record(_BALANCES_QUERY, (VERSION, 38, 16, *self))
 
 
-_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqIBBBBB7x")
-_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqIBBBBB7x")
+_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqqIBBBBB7x")
+_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqqIBBBBB7x")
 
 
 class OrderAccepted(NamedTuple):
@@ -596,6 +608,7 @@ class OrderAccepted(NamedTuple):
     client_order_id: int = 0
     price_ticks: int = 0
     quantity_lots: int = 0
+    trigger_price_ticks: int = 0
     instrument_id: int = 0
     side: int = 0
     order_type: int = 0
@@ -604,7 +617,7 @@ class OrderAccepted(NamedTuple):
     self_trade_prevention: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 80, *self))
+        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 88, *self))
 
 
 _ORDER_REJECTED = Struct("<BBHIQqQQQIHB1x")
@@ -870,8 +883,33 @@ class SelfTradePrevented(NamedTuple):
         return pack_record(_SELF_TRADE_PREVENTED, (VERSION, 75, 128, *self))
 
 
-_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqIHBBBBBBBBBBB7x")
-_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqIHBBBBBBBBBBB7x")
+_ORDER_TRIGGERED = Struct("<BBHIQqQQQqqIBB2x")
+_ORDER_TRIGGERED_BODY = Struct("<4xIQqQQQqqIBB2x")
+
+
+class OrderTriggered(NamedTuple):
+    """A trade reached a waiting order's trigger price. Its trades and perhaps its cancel
+    follow.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    trigger_price_ticks: int = 0
+    reached_price_ticks: int = 0
+    instrument_id: int = 0
+    side: int = 0
+    order_type: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_TRIGGERED, (VERSION, 76, 72, *self))
+
+
+_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqqIHBBBBBBBBBBB7x")
+_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqqIHBBBBBBBBBBB7x")
 
 
 class ExecutionReport(NamedTuple):
@@ -893,6 +931,7 @@ class ExecutionReport(NamedTuple):
     trade_price_ticks: int = 0
     trade_quantity_lots: int = 0
     fee_units: int = 0
+    trigger_price_ticks: int = 0
     instrument_id: int = 0
     reason: int = 0
     kind: int = 0
@@ -908,7 +947,7 @@ class ExecutionReport(NamedTuple):
     self_trade_prevention: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 136, *self))
+        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 144, *self))
 
 
 _REJECT = Struct("<BBHIQIHBB")
@@ -1146,6 +1185,7 @@ type_of_record: dict[type[Any], MessageType] = {
     AccountChanged: MessageType.ACCOUNT_CHANGED,
     CommandRejected: MessageType.COMMAND_REJECTED,
     SelfTradePrevented: MessageType.SELF_TRADE_PREVENTED,
+    OrderTriggered: MessageType.ORDER_TRIGGERED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
     LoggedOn: MessageType.LOGGED_ON,
@@ -1185,6 +1225,7 @@ record_of_type: dict[int, type[Any]] = {
     73: AccountChanged,
     74: CommandRejected,
     75: SelfTradePrevented,
+    76: OrderTriggered,
     96: ExecutionReport,
     97: Reject,
     98: LoggedOn,
@@ -1251,6 +1292,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "taker_side": Side,
         "mode": SelfTradePrevention,
     },
+    OrderTriggered: {
+        "side": Side,
+        "order_type": OrderType,
+    },
     ExecutionReport: {
         "reason": Reason,
         "kind": ExecutionKind,
@@ -1303,10 +1348,11 @@ EVENTS: tuple[type[Any], ...] = (
     AccountChanged,
     CommandRejected,
     SelfTradePrevented,
+    OrderTriggered,
 )
 
 _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
-    1: (_NEW_ORDER_BODY, 64, NewOrder._make, ()),
+    1: (_NEW_ORDER_BODY, 72, NewOrder._make, ()),
     2: (_CANCEL_ORDER_BODY, 40, CancelOrder._make, ()),
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
@@ -1322,7 +1368,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     36: (_ORDER_QUERY_BODY, 32, OrderQuery._make, ()),
     37: (_OPEN_ORDERS_QUERY_BODY, 32, OpenOrdersQuery._make, ()),
     38: (_BALANCES_QUERY_BODY, 16, BalancesQuery._make, ()),
-    64: (_ORDER_ACCEPTED_BODY, 80, OrderAccepted._make, ()),
+    64: (_ORDER_ACCEPTED_BODY, 88, OrderAccepted._make, ()),
     65: (_ORDER_REJECTED_BODY, 56, OrderRejected._make, ()),
     66: (_TRADE_BODY, 152, Trade._make, ()),
     67: (_ORDER_CANCELED_BODY, 80, OrderCanceled._make, ()),
@@ -1334,7 +1380,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     73: (_ACCOUNT_CHANGED_BODY, 48, AccountChanged._make, ()),
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
-    96: (_EXECUTION_REPORT_BODY, 136, ExecutionReport._make, ()),
+    76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
+    96: (_EXECUTION_REPORT_BODY, 144, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
     98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),
     99: (_SHARD_STATUS_BODY, 56, ShardStatus._make, ()),

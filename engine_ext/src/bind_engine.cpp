@@ -101,7 +101,7 @@ std::unique_ptr<Engine> make_engine(std::uint32_t shard_id, std::uint32_t max_or
     if (limit < 1) throw py::value_error("every limit must be at least 1");
   }
   if (shard_id >= (1U << 15)) throw py::value_error("shard_id must be below 32768");
-  if (max_instruments >= (1U << 20)) throw py::value_error("max_instruments must be below 2^20");
+  if (max_instruments >= (1U << 19)) throw py::value_error("max_instruments must be below 2^19");
   return std::make_unique<Engine>(EngineConfig{.shard_id = shard_id,
                                                .max_orders = max_orders,
                                                .max_client_order_ids = client_order_ids,

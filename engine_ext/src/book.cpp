@@ -104,7 +104,8 @@ void Book::drop_level(std::uint32_t level_slot) noexcept {
   store_->levels.release(level_slot);
 }
 
-const char* Book::check(std::uint64_t& order_count, std::uint64_t& level_count) const noexcept {
+const char* Book::check(std::uint64_t& order_count, std::uint64_t& level_count,
+                        bool may_be_crossed) const noexcept {
   for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
     const std::uint32_t set = set_of(side);
     std::uint32_t better = no_slot;
@@ -145,7 +146,7 @@ const char* Book::check(std::uint64_t& order_count, std::uint64_t& level_count) 
   }
   const std::uint32_t bid = best(wire::Side::buy);
   const std::uint32_t ask = best(wire::Side::sell);
-  if (bid != no_slot && ask != no_slot &&
+  if (!may_be_crossed && bid != no_slot && ask != no_slot &&
       store_->levels[bid].price_ticks >= store_->levels[ask].price_ticks) {
     return "the book is crossed";
   }

@@ -32,6 +32,7 @@ EngineState::EngineState(const EngineConfig& limits)
   assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
   assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);
   assert(limits.max_instruments >= 1 && limits.max_assets >= 1);
+  assert(limits.max_instruments < Instrument::instruments_end);
   touched_instruments.reserve(limits.max_instruments);
 }
 
@@ -105,7 +106,9 @@ wire::ExecutionReport EngineState::report_of(const Order& order,
   report.remaining_lots = order.open_lots();
   report.instrument_id = order.instrument_id;
   report.kind = kind;
-  report.status = order.filled_lots == 0   ? wire::OrderStatus::open
+  report.trigger_price_ticks = order.trigger_price_ticks;
+  report.status = order.is_waiting != 0    ? wire::OrderStatus::waiting
+                  : order.filled_lots == 0 ? wire::OrderStatus::open
                   : order.open_lots() == 0 ? wire::OrderStatus::filled
                                            : wire::OrderStatus::partially_filled;
   report.side = order.side;
@@ -118,6 +121,10 @@ wire::ExecutionReport EngineState::report_of(const Order& order,
 }
 
 void EngineState::answer(wire::ExecutionReport report) noexcept {
+  if (is_cascade_) {
+    reports_->append(report);
+    return;
+  }
   report.header.request_id = request_id_;
   reports_->append(report);
   last_answer_offset_ = reports_->size();

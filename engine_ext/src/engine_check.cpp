@@ -13,15 +13,23 @@ const char* EngineState::check() const {
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     const wire::InstrumentChanged& terms = instrument->terms;
-    if (const char* const broken = instrument->book.check(order_count, level_count)) return broken;
-    for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
-      for (std::uint32_t level_slot = instrument->book.best(side); level_slot != no_slot;
-           level_slot = store.levels[level_slot].worse) {
+    // Both sides of the book, then both of the waiting orders, where buys and sells change places.
+    for (const int place : {0, 1, 2, 3}) {
+      const bool is_waiting = place >= 2;
+      const wire::Side side = place % 2 == 0 ? wire::Side::buy : wire::Side::sell;
+      const Book& book = is_waiting ? instrument->stops : instrument->book;
+      if (place % 2 == 0) {
+        const char* const broken = book.check(order_count, level_count, is_waiting);
+        if (broken != nullptr) return broken;
+      }
+      for (std::uint32_t level_slot = book.best(is_waiting ? opposite(side) : side);
+           level_slot != no_slot; level_slot = store.levels[level_slot].worse) {
         const Level& level = store.levels[level_slot];
         for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
           const Order& order = orders[slot];
           if (order.open_lots() != store.orders[slot].open_lots ||
-              order.price_ticks != level.price_ticks || order.side != side ||
+              (is_waiting ? order.trigger_price_ticks : order.price_ticks) != level.price_ticks ||
+              order.side != side || (order.is_waiting != 0) != is_waiting ||
               order.instrument_id != terms.instrument_id) {
             return "the book and the engine disagree about an order";
           }

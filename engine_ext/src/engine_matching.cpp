@@ -116,7 +116,8 @@ void EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t pr
   const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
   const std::int64_t base_units = traded_lots * terms.lot_size_units;
   const std::int64_t maker_fee = fee_units(notional, maker.maker_fee_ppm);
-  const std::int64_t taker_fee = fee_units(notional, terms.taker_fee_ppm);
+  const std::int64_t taker_fee = fee_units(notional, taker.taker_fee_ppm);
+  instrument.reach(price_ticks);
 
   Balance& maker_base = accounts.balance(maker.account_index, terms.base_asset_id);
   Balance& maker_quote = accounts.balance(maker.account_index, terms.quote_asset_id);
@@ -189,6 +190,21 @@ void EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t pr
   if (maker.open_lots() == 0) close(maker_slot);
 }
 
+/// Trades an order that has a slot and is in no book; what stays open rests or is canceled.
+void EngineState::enter(std::uint32_t order_slot, Instrument& instrument) noexcept {
+  Order& order = orders[order_slot];
+  const CancelReason stopped_by = trade(order, instrument);
+  if (order.open_lots() > 0) {
+    if (stopped_by == CancelReason{} && order.time_in_force == wire::TimeInForce::gtc) {
+      rest(order_slot, instrument);
+      return;
+    }
+    report_canceled(order, stopped_by == CancelReason{} ? CancelReason::ioc_remainder : stopped_by);
+  }
+  close(order_slot);
+  store.orders.release(order_slot);
+}
+
 /// Puts what is open of an order into the book and holds its funds.
 void EngineState::rest(std::uint32_t order_slot, Instrument& instrument) noexcept {
   const Order& order = orders[order_slot];
@@ -238,14 +254,18 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
   --account.open_order_count;
 }
 
-/// Cancels an order that rests. `is_answer`: the command asked for it.
+/// Cancels an order that rests or waits. `is_answer`: the command asked for it.
 void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
   const Order& order = orders[order_slot];
   prefetch_neighbours(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
   release_hold(order, instrument);
-  instrument.book.unlink(order_slot);
-  touch(instrument);
+  if (order.is_waiting != 0) {
+    instrument.stops.unlink(order_slot);
+  } else {
+    instrument.book.unlink(order_slot);
+    touch(instrument);
+  }
   accounts[order.account_index].changed_seq = seq;
   report_canceled(order, reason, is_answer);
   close(order_slot);

@@ -14,6 +14,28 @@ using wire::SelfTradePrevention;
 using wire::Side;
 using wire::TimeInForce;
 
+bool is_stop(OrderType order_type) noexcept {
+  return order_type == OrderType::stop || order_type == OrderType::stop_limit;
+}
+
+/// Whether an order must name a price. A sell stop order accepts any, as a market order does.
+bool has_price(OrderType order_type, Side side) noexcept {
+  return order_type == OrderType::stop ? side == Side::buy : order_type != OrderType::market;
+}
+
+bool is_possible(OrderType order_type, TimeInForce time_in_force) noexcept {
+  switch (time_in_force) {
+    case TimeInForce::gtc:
+      return order_type == OrderType::limit || order_type == OrderType::stop_limit;
+    case TimeInForce::ioc:
+      return true;
+    case TimeInForce::fok:
+      return !is_stop(order_type);
+    default:
+      return false;
+  }
+}
+
 bool is_within(std::int64_t value, std::int64_t low, std::int64_t high) noexcept {
   return value >= low && value <= high;
 }
@@ -36,6 +58,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     report.client_order_id = command.client_order_id;
     report.price_ticks = command.price_ticks;
     report.quantity_lots = command.quantity_lots;
+    report.trigger_price_ticks = command.trigger_price_ticks;
     report.instrument_id = command.instrument_id;
     report.status = OrderStatus::rejected;
     report.side = command.side;
@@ -52,15 +75,18 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.client_order_id = command.client_order_id;
   order.price_ticks = command.price_ticks;
   order.quantity_lots = command.quantity_lots;
+  order.trigger_price_ticks = command.trigger_price_ticks;
   order.account_index = account_index;
   order.instrument_id = command.instrument_id;
   order.maker_fee_ppm = instrument->terms.maker_fee_ppm;
   order.hold_fee_ppm = larger_fee_ppm(instrument->terms);
+  order.taker_fee_ppm = instrument->terms.taker_fee_ppm;
   order.side = command.side;
   order.order_type = command.order_type;
   order.time_in_force = command.time_in_force;
   order.flags = command.flags;
   order.self_trade_prevention = command.self_trade_prevention;
+  order.is_waiting = is_stop(command.order_type) ? 1 : 0;
 
   wire::OrderAccepted accepted;
   accepted.seq = seq;
@@ -70,6 +96,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accepted.client_order_id = command.client_order_id;
   accepted.price_ticks = command.price_ticks;
   accepted.quantity_lots = command.quantity_lots;
+  accepted.trigger_price_ticks = command.trigger_price_ticks;
   accepted.instrument_id = command.instrument_id;
   accepted.side = command.side;
   accepted.order_type = command.order_type;
@@ -80,17 +107,28 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   if (reports_ != nullptr) answer(report_of(order, ExecutionKind::accepted));
   accounts[account_index].changed_seq = seq;
 
-  const CancelReason stopped_by = trade(order, *instrument);
+  const std::int64_t last_ticks = instrument->last_price_ticks;
+  if (order.is_waiting != 0 && last_ticks != 0 &&
+      (order.side == Side::buy ? last_ticks >= order.trigger_price_ticks
+                               : last_ticks <= order.trigger_price_ticks)) {
+    end_waiting(order, last_ticks);
+  }
+  const CancelReason stopped_by =
+      order.is_waiting != 0 ? CancelReason{} : trade(order, *instrument);
   std::uint32_t order_slot = no_slot;
   if (order.open_lots() > 0) {
     if (stopped_by != CancelReason{}) {
       report_canceled(order, stopped_by);
-    } else if (order.time_in_force == TimeInForce::gtc) {
+    } else if (order.is_waiting != 0 || order.time_in_force == TimeInForce::gtc) {
       order_slot = store.orders.take();
       orders[order_slot] = order;
       order_by_id_.insert({order.order_id, order_slot, 0});
       link_to_account(order_slot);
-      rest(order_slot, *instrument);
+      if (order.is_waiting != 0) {
+        wait(order_slot, *instrument);
+      } else {
+        rest(order_slot, *instrument);
+      }
     } else {
       report_canceled(order, CancelReason::ioc_remainder);
     }
@@ -100,6 +138,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
         client_order_ids.take({command.client_order_id, account_index}, order_slot);
     if (order_slot != no_slot) orders[order_slot].client_id_number = number;
   }
+  if (instrument->reached_high_ticks != 0) trigger_reached(*instrument);
 }
 
 Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instrument,
@@ -110,21 +149,22 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   if (account_index == no_slot) return Reason::unknown_account;
   if (accounts[account_index].state != wire::AccountState::active) return Reason::account_suspended;
 
-  const bool is_limit = command.order_type == OrderType::limit;
   const bool is_gtc = command.time_in_force == TimeInForce::gtc;
   if (command.side != Side::buy && command.side != Side::sell) return Reason::invalid_side;
-  if (!is_limit && command.order_type != OrderType::market) return Reason::invalid_order_type;
-  if (is_gtc ? !is_limit
-             : command.time_in_force != TimeInForce::ioc &&
-                   command.time_in_force != TimeInForce::fok) {
+  if (command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) {
+    return Reason::invalid_order_type;
+  }
+  if (!is_possible(command.order_type, command.time_in_force)) {
     return Reason::invalid_time_in_force;
   }
   const bool is_post_only = (command.flags & wire::order_flag::post_only) != 0;
-  if ((command.flags & ~wire::order_flag::known) != 0 || (is_post_only && !is_gtc)) {
+  if ((command.flags & ~wire::order_flag::known) != 0 ||
+      (is_post_only && !(is_gtc && command.order_type == OrderType::limit))) {
     return Reason::invalid_flags;
   }
-  if (is_limit ? !is_within(command.price_ticks, terms.price_ticks_min, terms.price_ticks_max)
-               : command.price_ticks != 0) {
+  if (has_price(command.order_type, command.side)
+          ? !is_within(command.price_ticks, terms.price_ticks_min, terms.price_ticks_max)
+          : command.price_ticks != 0) {
     return Reason::invalid_price;
   }
   if (!is_within(command.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {
@@ -133,6 +173,11 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   if ((command.client_order_id >> 63) != 0) return Reason::invalid_client_order_id;
   if (command.self_trade_prevention > SelfTradePrevention::decrement_and_cancel) {
     return Reason::invalid_self_trade_prevention;
+  }
+  if (is_stop(command.order_type)
+          ? !is_within(command.trigger_price_ticks, terms.price_ticks_min, terms.price_ticks_max)
+          : command.trigger_price_ticks != 0) {
+    return Reason::invalid_trigger_price;
   }
 
   std::uint32_t other_slot;
@@ -156,7 +201,8 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
       return Reason::fok_not_fillable;
     }
   }
-  if (is_gtc && store.orders.is_full()) return Reason::too_many_orders;
+  if ((is_gtc || is_stop(command.order_type)) && store.orders.is_full())
+    return Reason::too_many_orders;
   return Reason::none;
 }
 
@@ -168,7 +214,7 @@ bool EngineState::can_pay(const wire::NewOrder& command, const Instrument& instr
   if (command.side == Side::sell) {
     return command.quantity_lots * terms.lot_size_units <= available_units;
   }
-  if (command.order_type == OrderType::limit) {
+  if (command.price_ticks != 0) {
     return buy_hold_units(command.price_ticks, command.quantity_lots, terms.tick_lot_units,
                           larger_fee_ppm(terms)) <= available_units;
   }
@@ -224,6 +270,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
     if (command.quantity_lots != 0) changed.quantity_lots = command.quantity_lots;
     changed.maker_fee_ppm = instrument->terms.maker_fee_ppm;
     changed.hold_fee_ppm = larger_fee_ppm(instrument->terms);
+    changed.taker_fee_ppm = instrument->terms.taker_fee_ppm;
     reason = judge(changed, orders[order_slot], *instrument);
   } else if (account_index == no_slot) {
     reason = Reason::unknown_account;
@@ -252,14 +299,16 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
 
   Order& order = orders[order_slot];
   const bool keeps_priority =
-      changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots;
+      order.is_waiting != 0 ||
+      (changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots);
   release_hold(order, *instrument);
   order.price_ticks = changed.price_ticks;
   order.quantity_lots = changed.quantity_lots;
   order.maker_fee_ppm = changed.maker_fee_ppm;
   order.hold_fee_ppm = changed.hold_fee_ppm;
+  order.taker_fee_ppm = changed.taker_fee_ppm;
   accounts[account_index].changed_seq = seq;
-  touch(*instrument);
+  if (order.is_waiting == 0) touch(*instrument);
 
   wire::OrderReplaced replaced;
   replaced.seq = seq;
@@ -272,25 +321,20 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   replaced.filled_lots = order.filled_lots;
   replaced.instrument_id = order.instrument_id;
   replaced.side = order.side;
-  replaced.flags = keeps_priority ? wire::replace_flag::kept_priority : std::uint8_t{0};
+  if (keeps_priority) replaced.flags |= wire::replace_flag::kept_priority;
+  if (order.is_waiting != 0) replaced.flags |= wire::replace_flag::waiting;
   emit(replaced);
   if (reports_ != nullptr) answer(report_of(order, ExecutionKind::replaced));
 
   if (keeps_priority) {
-    instrument->book.reduce(order_slot, order.open_lots());
+    instrument->book.resize(order_slot, order.open_lots());  // whichever book the order is in
     accounts.balance(account_index, hold_asset_id(order.side, instrument->terms))
         .hold(hold_units(order, order.open_lots(), instrument->terms));
     return;
   }
   instrument->book.unlink(order_slot);
-  const CancelReason stopped_by = trade(order, *instrument);
-  if (order.open_lots() > 0 && stopped_by == CancelReason{}) {
-    rest(order_slot, *instrument);
-    return;
-  }
-  if (order.open_lots() > 0) report_canceled(order, stopped_by);
-  close(order_slot);
-  store.orders.release(order_slot);
+  enter(order_slot, *instrument);
+  if (instrument->reached_high_ticks != 0) trigger_reached(*instrument);
 }
 
 /// Whether `order` may become `changed`.
@@ -301,7 +345,9 @@ Reason EngineState::judge(const Order& changed, const Order& order,
   if (accounts[order.account_index].state != wire::AccountState::active) {
     return Reason::account_suspended;
   }
-  if (!is_within(changed.price_ticks, terms.price_ticks_min, terms.price_ticks_max)) {
+  if (has_price(order.order_type, order.side)
+          ? !is_within(changed.price_ticks, terms.price_ticks_min, terms.price_ticks_max)
+          : changed.price_ticks != 0) {
     return Reason::invalid_price;
   }
   if (!is_within(changed.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {

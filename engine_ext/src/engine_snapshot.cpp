@@ -9,7 +9,9 @@
 namespace tradepit::detail {
 namespace {
 
+using wire::OrderType;
 using wire::SelfTradePrevention;
+using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
 constexpr std::uint32_t snapshot_version = 2;
@@ -34,12 +36,19 @@ struct SnapshotHeader {
   std::uint64_t trade_counter;
   std::uint64_t client_ids_taken;
   std::uint64_t asset_count;        // wire::AssetChanged, by asset_id
-  std::uint64_t instrument_count;   // wire::InstrumentChanged, by instrument_id
+  std::uint64_t instrument_count;   // wire::InstrumentChanged and PriceRecord, by instrument_id
   std::uint64_t account_count;      // AccountRecord, by index, the house included
   std::uint64_t balance_count;      // BalanceRecord, not zero, by account index and asset_id
   std::uint64_t client_id_count;    // ClientIdRecord, oldest first
   std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
-  std::uint64_t order_count;        // OrderRecord, by instrument, side, price and age
+  std::uint64_t
+      order_count;  // OrderRecord, by instrument, side, price and age; the waiting ones last
+};
+
+struct PriceRecord {
+  std::int64_t last_price_ticks;
+  std::int64_t reached_low_ticks;
+  std::int64_t reached_high_ticks;
 };
 
 struct AccountRecord {
@@ -68,14 +77,19 @@ struct OrderRecord {
   std::int64_t price_ticks;
   std::int64_t quantity_lots;
   std::int64_t filled_lots;
+  std::int64_t trigger_price_ticks;
   std::uint32_t account_index;
   std::uint32_t instrument_id;
   std::uint32_t maker_fee_ppm;
   std::uint32_t hold_fee_ppm;
+  std::uint32_t taker_fee_ppm;
   std::uint8_t side;
+  std::uint8_t order_type;
+  std::uint8_t time_in_force;
   std::uint8_t flags;
   std::uint8_t self_trade_prevention;
-  std::uint8_t reserved[5];
+  std::uint8_t is_waiting;
+  std::uint8_t reserved[6];
 };
 
 template <typename Record>
@@ -165,6 +179,8 @@ void EngineState::snapshot(ByteBuffer& out) const {
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     out.append(instrument->terms);
+    out.append(PriceRecord{instrument->last_price_ticks, instrument->reached_low_ticks,
+                           instrument->reached_high_ticks});
     ++header.instrument_count;
   }
   header.account_count = accounts.count();
@@ -194,27 +210,34 @@ void EngineState::snapshot(ByteBuffer& out) const {
   }
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
-    for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
-      for (std::uint32_t level_slot = instrument->book.best(side); level_slot != no_slot;
-           level_slot = store.levels[level_slot].worse) {
-        for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
-             slot = store.orders[slot].next) {
-          const Order& order = orders[slot];
-          out.append(OrderRecord{order.order_id,
-                                 order.client_order_id,
-                                 order.client_id_number,
-                                 order.price_ticks,
-                                 order.quantity_lots,
-                                 order.filled_lots,
-                                 order.account_index,
-                                 order.instrument_id,
-                                 order.maker_fee_ppm,
-                                 order.hold_fee_ppm,
-                                 static_cast<std::uint8_t>(order.side),
-                                 order.flags,
-                                 static_cast<std::uint8_t>(order.self_trade_prevention),
-                                 {}});
-          ++header.order_count;
+    for (const Book* const book : {&instrument->book, &instrument->stops}) {
+      for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
+        for (std::uint32_t level_slot = book->best(side); level_slot != no_slot;
+             level_slot = store.levels[level_slot].worse) {
+          for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
+               slot = store.orders[slot].next) {
+            const Order& order = orders[slot];
+            out.append(OrderRecord{order.order_id,
+                                   order.client_order_id,
+                                   order.client_id_number,
+                                   order.price_ticks,
+                                   order.quantity_lots,
+                                   order.filled_lots,
+                                   order.trigger_price_ticks,
+                                   order.account_index,
+                                   order.instrument_id,
+                                   order.maker_fee_ppm,
+                                   order.hold_fee_ppm,
+                                   order.taker_fee_ppm,
+                                   static_cast<std::uint8_t>(order.side),
+                                   static_cast<std::uint8_t>(order.order_type),
+                                   static_cast<std::uint8_t>(order.time_in_force),
+                                   order.flags,
+                                   static_cast<std::uint8_t>(order.self_trade_prevention),
+                                   order.is_waiting,
+                                   {}});
+            ++header.order_count;
+          }
         }
       }
     }
@@ -256,7 +279,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   for (const std::uint32_t limit : limits) {
     if (limit < 1 || limit >= no_slot) return refuse("the snapshot's limits are out of range");
   }
-  if (header.shard_id >= (1U << 15) || header.max_instruments >= (1U << 20)) {
+  if (header.shard_id >= (1U << 15) || header.max_instruments >= Instrument::instruments_end) {
     return refuse("the snapshot's limits are out of range");
   }
 
@@ -294,7 +317,18 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         state->find_instrument(terms.instrument_id) != nullptr) {
       return refuse("the snapshot has an impossible instrument");
     }
+    PriceRecord prices;
+    if (!reader.read(prices)) return refuse(cut_short);
+    if (prices.last_price_ticks < 0 || prices.last_price_ticks > wire::price_ticks_max ||
+        prices.reached_low_ticks < 1 || prices.reached_high_ticks < 0 ||
+        prices.reached_high_ticks > wire::price_ticks_max) {
+      return refuse("the snapshot has an impossible instrument");
+    }
     state->instruments[terms.instrument_id] = std::make_unique<Instrument>(state->store, terms);
+    Instrument& instrument = *state->instruments[terms.instrument_id];
+    instrument.last_price_ticks = prices.last_price_ticks;
+    instrument.reached_low_ticks = prices.reached_low_ticks;
+    instrument.reached_high_ticks = prices.reached_high_ticks;
   }
   for (std::uint64_t index = 0; index < header.account_count; ++index) {
     AccountRecord record;
@@ -358,13 +392,27 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     OrderRecord record;
     if (!reader.read(record)) return refuse(cut_short);
     Instrument* const instrument = state->find_instrument(record.instrument_id);
+    const bool is_gtc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtc);
+    const bool is_ioc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::ioc);
+    const bool is_limit = record.order_type == static_cast<std::uint8_t>(OrderType::limit);
+    const bool is_stop = record.order_type == static_cast<std::uint8_t>(OrderType::stop);
+    const bool is_stop_limit =
+        record.order_type == static_cast<std::uint8_t>(OrderType::stop_limit);
+    const bool is_kind_possible = record.is_waiting != 0
+                                      ? (is_stop && is_ioc) || (is_stop_limit && (is_gtc || is_ioc))
+                                      : (is_limit || is_stop_limit) && is_gtc;
+    const std::int64_t price_ticks_min = is_stop && record.side == 2 ? 0 : 1;
     if (instrument == nullptr || record.account_index >= state->accounts.count() ||
         record.account_index == Accounts::house || state->store.orders.is_full() ||
         record.order_id >> 48 != header.shard_id || (record.order_id << 16) == 0 ||
         (record.order_id & ((std::uint64_t{1} << 48) - 1)) > header.order_counter ||
-        state->order_by_id_.find(record.order_id) != nullptr || record.price_ticks < 1 ||
-        record.price_ticks > wire::price_ticks_max || record.filled_lots < 0 ||
-        record.quantity_lots <= record.filled_lots ||
+        state->order_by_id_.find(record.order_id) != nullptr ||
+        record.price_ticks < price_ticks_min || (price_ticks_min == 0 && record.price_ticks != 0) ||
+        !is_kind_possible || record.is_waiting > 1 ||
+        (record.trigger_price_ticks == 0) != is_limit || record.trigger_price_ticks < 0 ||
+        record.trigger_price_ticks > wire::price_ticks_max ||
+        record.taker_fee_ppm > record.hold_fee_ppm || record.price_ticks > wire::price_ticks_max ||
+        record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
         record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
         record.self_trade_prevention >
             static_cast<std::uint8_t>(SelfTradePrevention::decrement_and_cancel) ||
@@ -388,13 +436,16 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     order.price_ticks = record.price_ticks;
     order.quantity_lots = record.quantity_lots;
     order.filled_lots = record.filled_lots;
+    order.trigger_price_ticks = record.trigger_price_ticks;
     order.account_index = record.account_index;
     order.instrument_id = record.instrument_id;
     order.maker_fee_ppm = record.maker_fee_ppm;
     order.hold_fee_ppm = record.hold_fee_ppm;
+    order.taker_fee_ppm = record.taker_fee_ppm;
     order.side = static_cast<wire::Side>(record.side);
-    order.order_type = wire::OrderType::limit;
-    order.time_in_force = wire::TimeInForce::gtc;
+    order.order_type = static_cast<OrderType>(record.order_type);
+    order.time_in_force = static_cast<TimeInForce>(record.time_in_force);
+    order.is_waiting = record.is_waiting;
     order.flags = record.flags;
     order.self_trade_prevention = static_cast<SelfTradePrevention>(record.self_trade_prevention);
     state->order_by_id_.insert({order.order_id, slot, 0});
@@ -403,7 +454,12 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
                                           order.client_id_number)) {
       return refuse("the snapshot has an impossible client order id");
     }
-    instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());
+    if (order.is_waiting != 0) {
+      instrument->stops.rest(slot, opposite(order.side), order.trigger_price_ticks,
+                             order.open_lots());
+    } else {
+      instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());
+    }
     slots.push_back(slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -23,6 +24,7 @@ struct Order {
   std::int64_t price_ticks;
   std::int64_t quantity_lots;  // in all
   std::int64_t filled_lots;
+  std::int64_t trigger_price_ticks;  // 0 = not a stop order
   std::uint32_t account_index;
   std::uint32_t instrument_id;
   std::uint32_t older_order;  // of the account
@@ -31,23 +33,46 @@ struct Order {
   // with them, so it trades by them.
   std::uint32_t maker_fee_ppm;
   std::uint32_t hold_fee_ppm;  // the larger of both
+  std::uint32_t taker_fee_ppm;
   wire::Side side;
   wire::OrderType order_type;
   wire::TimeInForce time_in_force;
   std::uint8_t flags;
   wire::SelfTradePrevention self_trade_prevention;
-  std::uint8_t unused[3];
+  std::uint8_t is_waiting;  // for its trigger price
+  std::uint8_t unused[6];
 
   [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
 };
 
 struct Instrument {
   explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
-      : terms(as_listed), book(store, as_listed.instrument_id) {}
+      : terms(as_listed),
+        book(store, as_listed.instrument_id),
+        stops(store, as_listed.instrument_id + instruments_end) {}
+
+  /// instrument_id stays below; the books of waiting orders have the ids from here.
+  static constexpr std::uint32_t instruments_end = 1U << 19;
 
   wire::InstrumentChanged terms;  // as the last SetInstrument left it
   Book book;
   std::uint64_t touched_seq = 0;  // last command that changed the book
+
+  Book stops;                         // waiting orders, by trigger price; see EngineState::wait
+  std::int64_t last_price_ticks = 0;  // of the last trade; 0 = none yet
+  // The prices between which trades may have reached waiting orders that are still waiting.
+  std::int64_t reached_low_ticks = std::numeric_limits<std::int64_t>::max();
+  std::int64_t reached_high_ticks = 0;
+
+  void reach(std::int64_t price_ticks) noexcept {
+    last_price_ticks = price_ticks;
+    reached_low_ticks = std::min(reached_low_ticks, price_ticks);
+    reached_high_ticks = std::max(reached_high_ticks, price_ticks);
+  }
+  void forget_reached() noexcept {
+    reached_low_ticks = std::numeric_limits<std::int64_t>::max();
+    reached_high_ticks = 0;
+  }
 };
 
 struct Asset {
@@ -56,8 +81,8 @@ struct Asset {
 };
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
-/// engine_matching.cpp, engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp and
-/// engine_check.cpp.
+/// engine_matching.cpp, engine_stops.cpp, engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp
+/// and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -128,7 +153,11 @@ class EngineState {
                              Instrument& instrument) noexcept;
   void settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
               std::int64_t traded_lots, Instrument& instrument) noexcept;
+  void enter(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void rest(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  void wait(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  void end_waiting(Order& order, std::int64_t reached_price_ticks) noexcept;
+  void trigger_reached(Instrument& instrument) noexcept;
   void release_hold(const Order& order, const Instrument& instrument) noexcept;
   void prefetch_ids(std::uint64_t client_order_id, std::uint32_t account_index) const noexcept;
   void prefetch_neighbours(std::uint32_t order_slot) const noexcept;
@@ -169,13 +198,14 @@ class EngineState {
   void reject_order(wire::OrderRejected event, wire::ExecutionReport report) noexcept;
   [[nodiscard]] wire::ExecutionReport report_of(const Order& order,
                                                 wire::ExecutionKind kind) const noexcept;
-  /// Appends a report that answers the command.
+  /// Appends a report that answers the command (unless stop orders are being triggered).
   void answer(wire::ExecutionReport report) noexcept;
 
   FlatTable<OrderIdEntry> order_by_id_;
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
   std::uint32_t request_id_ = 0;
+  bool is_cascade_ = false;  // what happens now was triggered, and answers nobody
   std::uint8_t command_type_ = 0;
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet
 };

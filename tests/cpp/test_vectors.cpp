@@ -67,6 +67,7 @@ TEST(golden_bytes_are_read_as_the_schema_says) {
       CHECK_FIELD(record, client_order_id);
       CHECK_FIELD(record, price_ticks);
       CHECK_FIELD(record, quantity_lots);
+      CHECK_FIELD(record, trigger_price_ticks);
       CHECK_FIELD(record, instrument_id);
       CHECK_FIELD(record, side);
       CHECK_FIELD(record, order_type);
@@ -104,5 +105,5 @@ TEST(golden_bytes_are_read_as_the_schema_says) {
       CHECK_FIELD(record, trading_state);
     }
   }
-  CHECK(count == 37);
+  CHECK(count == 38);
 }

@@ -66,6 +66,33 @@ def test_every_read_shows_the_write_that_was_just_answered(client: httpx.Client)
         assert client.get("/v1/positions").json()["positions"] == after["positions"]
 
 
+def test_a_stop_order_waits_and_a_self_trade_is_prevented(client: httpx.Client) -> None:
+    place(client, side="sell", price="101.25")
+    place(client, side="buy", price="101.25")  # from here on there is a last price
+    waiting = place(client, side="sell", type="stop_limit", trigger_price="101.00", price="100.50")
+    assert (waiting["status"], waiting["trigger_price"]) == ("waiting", "101.00")
+    listed = client.get("/v1/orders").json()["orders"]
+    assert [order["status"] for order in listed if order["order_id"] == waiting["order_id"]] == [
+        "waiting"
+    ]
+    place(client, side="buy", price="101.00")
+    place(client, side="sell", price="101.00")
+    triggered = client.get(f"/v1/orders/{waiting['order_id']}").json()
+    assert (triggered["status"], triggered["price"]) == ("open", "100.50")
+
+    taker = place(client, side="buy", price="100.50", self_trade_prevention="cancel_both")
+    assert (taker["status"], taker["cancel_reason"], taker["fills"]) == (
+        "canceled",
+        "self_trade",
+        [],
+    )
+    for order in (waiting, taker):
+        found = client.get(f"/v1/orders/{order['order_id']}").json()
+        assert (found["status"], found["cancel_reason"]) == ("canceled", "self_trade")
+        assert found["self_trade_prevention"] == order["self_trade_prevention"]
+        assert found["trigger_price"] == order["trigger_price"]
+
+
 def test_pages_of_closed_orders_and_fills_hold_each_once(client: httpx.Client) -> None:
     for _ in range(7):
         place(client, side="sell", price="101.25")

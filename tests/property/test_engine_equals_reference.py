@@ -17,7 +17,7 @@ from tests.reference import Limits, ReferenceEngine
 
 LIMITS = Limits(
     shard_id=3,
-    max_orders=6,
+    max_orders=8,
     client_order_ids=5,
     transfer_ids=12,
     max_accounts=4,
@@ -73,26 +73,31 @@ class CommandSource:
         return self.random.choice((0, 3, 4, 255))
 
     def new_order(self) -> wire.NewOrder:
-        order_type = self.mostly((1, 1, 1, 1, 1, 2), (self.wrong_byte(),))
-        is_limit = order_type == 1
-        time_in_force = self.mostly((1, 1, 1, 1, 2, 3) if is_limit else (2, 3), (1, 0, 4))
+        order_type = self.mostly((1, 1, 1, 1, 1, 2, 3, 4, 4), (0, 5, 255))
+        side = self.mostly((1, 2), (self.wrong_byte(),))
+        has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
+        times = {1: (1, 1, 1, 1, 2, 3), 3: (2,), 4: (1, 1, 2)}.get(order_type, (2, 3))
+        time_in_force = self.mostly(times, (1, 0, 3, 4))
         return wire.NewOrder(
             account_id=self.account_id(),
             client_order_id=self.client_order_id(),
-            price_ticks=self.price() if is_limit else self.mostly((0,), (1, -1)),
+            price_ticks=self.price() if has_price else self.mostly((0,), (1, -1)),
             quantity_lots=self.quantity(),
+            trigger_price_ticks=self.price() if order_type > 2 else self.mostly((0,), (1, -1)),
             instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
-            side=self.mostly((1, 2), (self.wrong_byte(),)),
+            side=side,
             order_type=order_type,
             time_in_force=time_in_force,
-            flags=self.mostly((0, 0, 0, 1) if time_in_force == 1 else (0,), (1, 2, 3, 255)),
+            flags=self.mostly(
+                (0, 0, 0, 1) if (order_type, time_in_force) == (1, 1) else (0,), (1, 2, 3, 255)
+            ),
             self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
         )
 
     def target(self) -> dict[str, int]:
         """account_id, order_id and client_order_id: mostly of an open order."""
-        if self.reference.resting and self.random.random() < 0.85:
-            order = self.random.choice(self.reference.resting)
+        if self.reference.open_orders and self.random.random() < 0.85:
+            order = self.random.choice(self.reference.open_orders)
             if order.client_order_id and self.random.random() < 0.4:
                 return {
                     "account_id": order.account_id,
@@ -116,7 +121,7 @@ class CommandSource:
     def replace(self) -> wire.ReplaceOrder:
         return wire.ReplaceOrder(
             **self.target(),
-            price_ticks=self.random.choice((0, 0, self.price())),
+            price_ticks=self.random.choice((0, 0, 0, self.price())),
             quantity_lots=self.random.choice((0, self.quantity(), self.quantity())),
         )
 
@@ -239,7 +244,7 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
     assert event_bytes == b"".join(event.encode() for event in expected)
     assert (engine.seq, engine.digest) == (reference.seq, reference.digest)
     engine.check()
-    assert engine.open_order_count == len(reference.resting)
+    assert engine.open_order_count == len(reference.open_orders)
     assert engine.account_count == len(reference.accounts) - 1
     for instrument_id in reference.instruments:
         bids, asks = reference.book(instrument_id)

@@ -15,6 +15,8 @@ from tests.engine_market import (
     Market,
     limit,
     market,
+    stop,
+    stop_limit,
     trades_of,
 )
 
@@ -60,6 +62,30 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.INVALID_QUANTITY, [limit(BUY, 10, 0)]),
     (Reason.INVALID_QUANTITY, [limit(BUY, 10, LISTING.quantity_lots_max + 1)]),
     (Reason.INVALID_CLIENT_ORDER_ID, [limit(BUY, 10, 1, client_order_id=2**63)]),
+    (Reason.INVALID_ORDER_TYPE, [limit(BUY, 10, 1)._replace(order_type=5)]),
+    (Reason.INVALID_TIME_IN_FORCE, [stop(SELL, 10, 1)._replace(time_in_force=TimeInForce.GTC)]),
+    (
+        Reason.INVALID_TIME_IN_FORCE,
+        [stop(BUY, 10, 1, price_ticks=11)._replace(time_in_force=TimeInForce.FOK)],
+    ),
+    (Reason.INVALID_FLAGS, [stop_limit(BUY, 10, 11, 1)._replace(flags=OrderFlag.POST_ONLY)]),
+    (Reason.INVALID_PRICE, [stop(BUY, 10, 1)]),
+    (Reason.INVALID_PRICE, [stop(SELL, 10, 1, price_ticks=9)]),
+    (
+        Reason.INVALID_PRICE,
+        [
+            stop(SELL, 10, 1),
+            wire.ReplaceOrder(account_id=1, order_id=FIRST_ORDER_ID, price_ticks=9),
+        ],
+    ),
+    (Reason.INVALID_TRIGGER_PRICE, [stop(SELL, 0, 1)]),
+    (Reason.INVALID_TRIGGER_PRICE, [stop(SELL, LISTING.price_ticks_max + 1, 1)]),
+    (Reason.INVALID_TRIGGER_PRICE, [limit(BUY, 10, 1)._replace(trigger_price_ticks=10)]),
+    (Reason.INSUFFICIENT_FUNDS, [stop_limit(BUY, 1, 2**30, 2**30)]),
+    (
+        Reason.TOO_MANY_ORDERS,
+        [stop(SELL, 10, 1), stop(BUY, 10, 1, price_ticks=11), stop(SELL, 9, 1)],
+    ),
     (
         Reason.INVALID_SELF_TRADE_PREVENTION,
         [limit(BUY, 10, 1)._replace(self_trade_prevention=5)],

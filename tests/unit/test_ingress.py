@@ -59,6 +59,7 @@ def test_an_order_is_placed_read_changed_and_canceled(matcher: FakeMatcher) -> N
             "post_only": False,
             "self_trade_prevention": "none",
             "price": "100.50",
+            "trigger_price": None,
             "quantity": "0.0200",
             "status": "open",
             "filled_quantity": "0.0000",
@@ -170,13 +171,14 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
         *(1, None),
     ),
     ("side", "invalid_side"): ("BUY", "both", "", 1, None),
-    ("type", "invalid_order_type"): ("stop", "Limit", 1, None),
+    ("type", "invalid_order_type"): ("peg", "Limit", 1, None),
     ("time_in_force", "invalid_time_in_force"): ("gtd", "", 1),
     ("client_order_id", "invalid_client_order_id"): (
         *("0", "x", "01", "", str(2**63)),
         *(-1, 0, 1.5, 2**53, True),
     ),
     ("post_only", "invalid_flags"): ("true", 1, None),
+    ("trigger_price", "invalid_trigger_price"): ("100.00", "NaN", 1, True),
     ("self_trade_prevention", "invalid_self_trade_prevention"): ("cancel", "", 1, True),
     ("symbol", "unknown_instrument"): (1, "NO", ""),
 }
@@ -295,7 +297,14 @@ json_values = st.recursive(
 )
 order_like = st.dictionaries(
     st.sampled_from(
-        [*LIMIT, "time_in_force", "client_order_id", "post_only", "self_trade_prevention"]
+        [
+            *LIMIT,
+            "time_in_force",
+            "client_order_id",
+            "post_only",
+            "self_trade_prevention",
+            "trigger_price",
+        ]
     ),
     json_values | st.sampled_from(list(LIMIT.values())),
 )

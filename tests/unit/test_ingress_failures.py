@@ -48,6 +48,7 @@ def test_orders_of_one_turn_travel_in_one_message(matcher: FakeMatcher) -> None:
             0,
             10_000,
             5,
+            0,
             1,
             wire.Side.BUY,
             wire.OrderType.LIMIT,

@@ -63,16 +63,19 @@ def commands(count: int, seed: int) -> list[Any]:
         account_id = chance.choice(ACCOUNTS)
         pick = chance.random()
         if pick < 0.75:
-            order_type = chance.choice((1, 1, 1, 2))
-            time_in_force = chance.choice((1, 2, 3)) if order_type == 1 else chance.choice((2, 3))
+            order_type = chance.choice((1, 1, 1, 2, 3, 4, 4))
+            time_in_force = chance.choice({1: (1, 2, 3), 2: (2, 3), 3: (2,), 4: (1, 2)}[order_type])
+            side = chance.choice((1, 2))
+            has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
             listed.append(
                 wire.NewOrder(
                     account_id=account_id,
                     client_order_id=number + 1,
-                    price_ticks=chance.randint(990, 1_010) if order_type == 1 else 0,
+                    price_ticks=chance.randint(990, 1_010) if has_price else 0,
+                    trigger_price_ticks=chance.randint(985, 1_015) if order_type > 2 else 0,
                     quantity_lots=chance.randint(1, 50),
                     instrument_id=chance.choice((BTC_USD, ETH_USD)),
-                    side=chance.choice((1, 2)),
+                    side=side,
                     order_type=order_type,
                     time_in_force=time_in_force,
                     self_trade_prevention=chance.randint(0, 4),
@@ -123,11 +126,14 @@ def test_the_fold_agrees_with_the_engine_in_digest_and_money() -> None:
     assert tables == tables_of(SHARD, entries)
 
     assert len(tables.trades) > 500
+    triggered = [e for entry in entries for e in entry.events if isinstance(e, wire.OrderTriggered)]
+    assert len(triggered) > 100
+    assert any(order["status"] == 6 for order in tables.orders.values())
     assert sum(order["cancel_reason"] == 5 for order in tables.orders.values()) > 100
     for account_id in (0, *ACCOUNTS):
         for asset_id in (USD, BTC, ETH):
             available_units, held_units = engine.balance(account_id, asset_id)
             total_units, _ = tables.balances.get((account_id, asset_id), (0, 0))
             assert total_units == available_units + held_units
-    open_orders = sum(order["status"] in (1, 2) for order in tables.orders.values())
+    open_orders = sum(order["status"] in (1, 2, 6) for order in tables.orders.values())
     assert open_orders == engine.open_order_count

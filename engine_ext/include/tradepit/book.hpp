@@ -91,6 +91,14 @@ class Book {
     order.open_lots = open_lots;
   }
 
+  /// Gives an order more or fewer open lots; it keeps its place.
+  void resize(std::uint32_t slot, std::int64_t open_lots) noexcept {
+    RestingOrder& order = store_->orders[slot];
+    assert(open_lots > 0);
+    store_->levels[order.level].open_lots += open_lots - order.open_lots;
+    order.open_lots = open_lots;
+  }
+
   /// Slot of the best level of a side, or no_slot.
   [[nodiscard]] std::uint32_t best(wire::Side side) const noexcept {
     return best_[static_cast<std::uint32_t>(side) - 1];
@@ -171,9 +179,9 @@ class Book {
   }
 
   /// Verifies links, sums and indexes of this book, slowly, and adds its counts to the arguments.
-  /// Null, or what is broken.
-  [[nodiscard]] const char* check(std::uint64_t& order_count,
-                                  std::uint64_t& level_count) const noexcept;
+  /// Null, or what is broken. A book that nothing is matched in may be crossed.
+  [[nodiscard]] const char* check(std::uint64_t& order_count, std::uint64_t& level_count,
+                                  bool may_be_crossed = false) const noexcept;
 
  private:
   [[nodiscard]] static bool is_within(wire::Side taker_side, std::int64_t price_ticks,

@@ -14,6 +14,7 @@ inline constexpr std::uint8_t version = 1;
 
 inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
 inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
+inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers; the next command that trades or places in the instrument goes on.
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel takes; `MassCanceled.remaining_count` says how many are left.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -52,6 +53,7 @@ enum class MessageType : std::uint8_t {
   account_changed = 73,
   command_rejected = 74,
   self_trade_prevented = 75,
+  order_triggered = 76,
   execution_report = 96,
   reject = 97,
   logged_on = 98,
@@ -71,6 +73,8 @@ enum class Side : std::uint8_t {
 enum class OrderType : std::uint8_t {
   limit = 1,
   market = 2,
+  stop = 3,  ///< Waits for its trigger price, then trades at once like a market order; a buy up to its price.
+  stop_limit = 4,  ///< Waits for its trigger price, then is a limit order.
 };
 
 enum class TimeInForce : std::uint8_t {
@@ -99,6 +103,7 @@ enum class OrderStatus : std::uint8_t {
   filled = 3,
   canceled = 4,
   rejected = 5,
+  waiting = 6,  ///< A stop order whose trigger price has not been reached.
 };
 
 enum class ExecutionKind : std::uint8_t {
@@ -109,6 +114,7 @@ enum class ExecutionKind : std::uint8_t {
   replaced = 5,
   status = 6,  ///< The answer to a query: nothing happened.
   reduced = 7,  ///< Self-trade prevention made the order's quantity smaller; it keeps its place.
+  triggered = 8,  ///< A stop order's trigger price was reached: it trades from now on.
 };
 
 enum class Liquidity : std::uint8_t {
@@ -123,6 +129,7 @@ enum class CancelReason : std::uint8_t {
   ioc_remainder = 3,
   fill_limit = 4,
   self_trade = 5,  ///< It would have traded with an order of its own trade group.
+  account_suspended = 6,  ///< A stop order was triggered while its account was suspended.
 };
 
 enum class AccountState : std::uint8_t {
@@ -144,7 +151,8 @@ inline constexpr std::uint8_t known = 1;
 /// Bits of ReplaceFlag.
 namespace replace_flag {
 inline constexpr std::uint8_t kept_priority = 1;  ///< The order kept its place in the queue.
-inline constexpr std::uint8_t known = 1;
+inline constexpr std::uint8_t waiting = 2;  ///< The order still waits for its trigger price.
+inline constexpr std::uint8_t known = 3;
 }
 
 /// Bits of LogonFlag.
@@ -175,14 +183,15 @@ enum class Reason : std::uint16_t {
   account_suspended = 31,  ///< the account is suspended: it may cancel, not place or replace
   unknown_order = 32,  ///< no open order of this account has that id
   invalid_side = 40,  ///< side must be buy or sell
-  invalid_order_type = 41,  ///< type must be limit or market
-  invalid_time_in_force = 42,  ///< time in force must be gtc, ioc or fok, and a market order's ioc or fok
+  invalid_order_type = 41,  ///< type must be limit, market, stop or stop_limit
+  invalid_time_in_force = 42,  ///< time in force must be gtc, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc or ioc
   invalid_flags = 43,  ///< unknown flag, or post_only on an order that cannot rest
-  invalid_price = 44,  ///< a limit order's price must lie between the instrument's lowest and highest; a market order has no price
+  invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest; a market and a sell stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
   invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
+  invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none
   duplicate_client_order_id = 50,  ///< the account has used this client_order_id before
   duplicate_transfer = 51,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
@@ -215,12 +224,13 @@ inline constexpr bool is_wire_layout =
 /// Places an order.
 struct NewOrder {
   static constexpr MessageType type = MessageType::new_order;
-  Header header{version, static_cast<std::uint8_t>(type), 64, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 72, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   std::uint64_t account_id{};  ///< whose order
   std::uint64_t client_order_id{};  ///< the client's own id, unique per account; 0 = none, and then a repeat is a second order
-  std::int64_t price_ticks{};  ///< limit price; 0 for a market order
+  std::int64_t price_ticks{};  ///< limit price; of a buy stop order the highest price it pays; 0 for a market order and a sell stop order
   std::int64_t quantity_lots{};  ///< how much
+  std::int64_t trigger_price_ticks{};  ///< stop orders: waits until a trade reaches this price, a buy from below, a sell from above; else 0
   std::uint32_t instrument_id{};
   Side side{};
   OrderType order_type{};
@@ -229,19 +239,20 @@ struct NewOrder {
   SelfTradePrevention self_trade_prevention{};  ///< what happens where it would trade, as the taker, with an order of its own trade group
   std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<NewOrder, 64>);
+static_assert(is_wire_layout<NewOrder, 72>);
 static_assert(offsetof(NewOrder, time_ns) == 8);
 static_assert(offsetof(NewOrder, account_id) == 16);
 static_assert(offsetof(NewOrder, client_order_id) == 24);
 static_assert(offsetof(NewOrder, price_ticks) == 32);
 static_assert(offsetof(NewOrder, quantity_lots) == 40);
-static_assert(offsetof(NewOrder, instrument_id) == 48);
-static_assert(offsetof(NewOrder, side) == 52);
-static_assert(offsetof(NewOrder, order_type) == 53);
-static_assert(offsetof(NewOrder, time_in_force) == 54);
-static_assert(offsetof(NewOrder, flags) == 55);
-static_assert(offsetof(NewOrder, self_trade_prevention) == 56);
-static_assert(offsetof(NewOrder, reserved) == 57);
+static_assert(offsetof(NewOrder, trigger_price_ticks) == 48);
+static_assert(offsetof(NewOrder, instrument_id) == 56);
+static_assert(offsetof(NewOrder, side) == 60);
+static_assert(offsetof(NewOrder, order_type) == 61);
+static_assert(offsetof(NewOrder, time_in_force) == 62);
+static_assert(offsetof(NewOrder, flags) == 63);
+static_assert(offsetof(NewOrder, self_trade_prevention) == 64);
+static_assert(offsetof(NewOrder, reserved) == 65);
 
 /// Cancels one open order, named by order_id or, where that is 0, by client_order_id.
 struct CancelOrder {
@@ -485,7 +496,7 @@ static_assert(offsetof(BalancesQuery, account_id) == 8);
 /// The order passed every check. Trades and a cancel may follow under the same seq.
 struct OrderAccepted {
   static constexpr MessageType type = MessageType::order_accepted;
-  Header header{version, static_cast<std::uint8_t>(type), 80, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 88, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
   std::uint64_t order_id{};  ///< shard_id * 2^48 + a counter from 1
@@ -493,6 +504,7 @@ struct OrderAccepted {
   std::uint64_t client_order_id{};
   std::int64_t price_ticks{};  ///< 0 for a market order
   std::int64_t quantity_lots{};
+  std::int64_t trigger_price_ticks{};  ///< not 0: the order waits, unless OrderTriggered follows
   std::uint32_t instrument_id{};
   Side side{};
   OrderType order_type{};
@@ -501,7 +513,7 @@ struct OrderAccepted {
   SelfTradePrevention self_trade_prevention{};
   std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<OrderAccepted, 80>);
+static_assert(is_wire_layout<OrderAccepted, 88>);
 static_assert(offsetof(OrderAccepted, seq) == 8);
 static_assert(offsetof(OrderAccepted, time_ns) == 16);
 static_assert(offsetof(OrderAccepted, order_id) == 24);
@@ -509,13 +521,14 @@ static_assert(offsetof(OrderAccepted, account_id) == 32);
 static_assert(offsetof(OrderAccepted, client_order_id) == 40);
 static_assert(offsetof(OrderAccepted, price_ticks) == 48);
 static_assert(offsetof(OrderAccepted, quantity_lots) == 56);
-static_assert(offsetof(OrderAccepted, instrument_id) == 64);
-static_assert(offsetof(OrderAccepted, side) == 68);
-static_assert(offsetof(OrderAccepted, order_type) == 69);
-static_assert(offsetof(OrderAccepted, time_in_force) == 70);
-static_assert(offsetof(OrderAccepted, flags) == 71);
-static_assert(offsetof(OrderAccepted, self_trade_prevention) == 72);
-static_assert(offsetof(OrderAccepted, reserved) == 73);
+static_assert(offsetof(OrderAccepted, trigger_price_ticks) == 64);
+static_assert(offsetof(OrderAccepted, instrument_id) == 72);
+static_assert(offsetof(OrderAccepted, side) == 76);
+static_assert(offsetof(OrderAccepted, order_type) == 77);
+static_assert(offsetof(OrderAccepted, time_in_force) == 78);
+static_assert(offsetof(OrderAccepted, flags) == 79);
+static_assert(offsetof(OrderAccepted, self_trade_prevention) == 80);
+static_assert(offsetof(OrderAccepted, reserved) == 81);
 
 /// A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed.
 struct OrderRejected {
@@ -836,10 +849,39 @@ static_assert(offsetof(SelfTradePrevented, taker_side) == 124);
 static_assert(offsetof(SelfTradePrevented, mode) == 125);
 static_assert(offsetof(SelfTradePrevented, reserved) == 126);
 
+/// A trade reached a waiting order's trigger price. Its trades and perhaps its cancel follow.
+struct OrderTriggered {
+  static constexpr MessageType type = MessageType::order_triggered;
+  Header header{version, static_cast<std::uint8_t>(type), 72, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t order_id{};
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::int64_t trigger_price_ticks{};
+  std::int64_t reached_price_ticks{};  ///< of the trade that reached it farthest
+  std::uint32_t instrument_id{};
+  Side side{};
+  OrderType order_type{};
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<OrderTriggered, 72>);
+static_assert(offsetof(OrderTriggered, seq) == 8);
+static_assert(offsetof(OrderTriggered, time_ns) == 16);
+static_assert(offsetof(OrderTriggered, order_id) == 24);
+static_assert(offsetof(OrderTriggered, account_id) == 32);
+static_assert(offsetof(OrderTriggered, client_order_id) == 40);
+static_assert(offsetof(OrderTriggered, trigger_price_ticks) == 48);
+static_assert(offsetof(OrderTriggered, reached_price_ticks) == 56);
+static_assert(offsetof(OrderTriggered, instrument_id) == 64);
+static_assert(offsetof(OrderTriggered, side) == 68);
+static_assert(offsetof(OrderTriggered, order_type) == 69);
+static_assert(offsetof(OrderTriggered, reserved) == 70);
+
 /// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
 struct ExecutionReport {
   static constexpr MessageType type = MessageType::execution_report;
-  Header header{version, static_cast<std::uint8_t>(type), 136, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 144, 0};
   std::uint64_t seq{};  ///< of the command that caused it
   std::int64_t time_ns{};  ///< of that command
   std::uint64_t order_id{};  ///< 0 if the order was never accepted
@@ -853,6 +895,7 @@ struct ExecutionReport {
   std::int64_t trade_price_ticks{};  ///< kind `trade` only
   std::int64_t trade_quantity_lots{};  ///< kind `trade` only
   std::int64_t fee_units{};  ///< kind `trade` only: this side's fee, in the quote asset
+  std::int64_t trigger_price_ticks{};  ///< 0 if not a stop order
   std::uint32_t instrument_id{};
   Reason reason{};  ///< kind `rejected` only
   ExecutionKind kind{};
@@ -868,7 +911,7 @@ struct ExecutionReport {
   SelfTradePrevention self_trade_prevention{};
   std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<ExecutionReport, 136>);
+static_assert(is_wire_layout<ExecutionReport, 144>);
 static_assert(offsetof(ExecutionReport, seq) == 8);
 static_assert(offsetof(ExecutionReport, time_ns) == 16);
 static_assert(offsetof(ExecutionReport, order_id) == 24);
@@ -882,20 +925,21 @@ static_assert(offsetof(ExecutionReport, trade_id) == 80);
 static_assert(offsetof(ExecutionReport, trade_price_ticks) == 88);
 static_assert(offsetof(ExecutionReport, trade_quantity_lots) == 96);
 static_assert(offsetof(ExecutionReport, fee_units) == 104);
-static_assert(offsetof(ExecutionReport, instrument_id) == 112);
-static_assert(offsetof(ExecutionReport, reason) == 116);
-static_assert(offsetof(ExecutionReport, kind) == 118);
-static_assert(offsetof(ExecutionReport, status) == 119);
-static_assert(offsetof(ExecutionReport, side) == 120);
-static_assert(offsetof(ExecutionReport, order_type) == 121);
-static_assert(offsetof(ExecutionReport, time_in_force) == 122);
-static_assert(offsetof(ExecutionReport, order_flags) == 123);
-static_assert(offsetof(ExecutionReport, liquidity) == 124);
-static_assert(offsetof(ExecutionReport, cancel_reason) == 125);
-static_assert(offsetof(ExecutionReport, command_type) == 126);
-static_assert(offsetof(ExecutionReport, flags) == 127);
-static_assert(offsetof(ExecutionReport, self_trade_prevention) == 128);
-static_assert(offsetof(ExecutionReport, reserved) == 129);
+static_assert(offsetof(ExecutionReport, trigger_price_ticks) == 112);
+static_assert(offsetof(ExecutionReport, instrument_id) == 120);
+static_assert(offsetof(ExecutionReport, reason) == 124);
+static_assert(offsetof(ExecutionReport, kind) == 126);
+static_assert(offsetof(ExecutionReport, status) == 127);
+static_assert(offsetof(ExecutionReport, side) == 128);
+static_assert(offsetof(ExecutionReport, order_type) == 129);
+static_assert(offsetof(ExecutionReport, time_in_force) == 130);
+static_assert(offsetof(ExecutionReport, order_flags) == 131);
+static_assert(offsetof(ExecutionReport, liquidity) == 132);
+static_assert(offsetof(ExecutionReport, cancel_reason) == 133);
+static_assert(offsetof(ExecutionReport, command_type) == 134);
+static_assert(offsetof(ExecutionReport, flags) == 135);
+static_assert(offsetof(ExecutionReport, self_trade_prevention) == 136);
+static_assert(offsetof(ExecutionReport, reserved) == 137);
 
 /// The request was refused before it was sequenced, or a query or an administrative command was refused.
 struct Reject {
@@ -1143,6 +1187,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::account_changed: return sizeof(AccountChanged);
     case MessageType::command_rejected: return sizeof(CommandRejected);
     case MessageType::self_trade_prevented: return sizeof(SelfTradePrevented);
+    case MessageType::order_triggered: return sizeof(OrderTriggered);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
     case MessageType::logged_on: return sizeof(LoggedOn);
@@ -1205,6 +1250,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::account_changed:
     case MessageType::command_rejected:
     case MessageType::self_trade_prevented:
+    case MessageType::order_triggered:
       return true;
     default:
       return false;
@@ -1228,7 +1274,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 /// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type).
 [[nodiscard]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
   switch (type) {
-    case MessageType::new_order: return (bytes[57] | bytes[58] | bytes[59] | bytes[60] | bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
+    case MessageType::new_order: return (bytes[65] | bytes[66] | bytes[67] | bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_instrument: return (bytes[102] | bytes[103]) == std::byte{0};
@@ -1236,7 +1282,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
-    case MessageType::order_accepted: return (bytes[73] | bytes[74] | bytes[75] | bytes[76] | bytes[77] | bytes[78] | bytes[79]) == std::byte{0};
+    case MessageType::order_accepted: return (bytes[81] | bytes[82] | bytes[83] | bytes[84] | bytes[85] | bytes[86] | bytes[87]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
     case MessageType::order_canceled: return (bytes[78] | bytes[79]) == std::byte{0};
@@ -1247,7 +1293,8 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::account_changed: return (bytes[41] | bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
-    case MessageType::execution_report: return (bytes[129] | bytes[130] | bytes[131] | bytes[132] | bytes[133] | bytes[134] | bytes[135]) == std::byte{0};
+    case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
+    case MessageType::execution_report: return (bytes[137] | bytes[138] | bytes[139] | bytes[140] | bytes[141] | bytes[142] | bytes[143]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::balance: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};

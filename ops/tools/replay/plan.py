@@ -339,11 +339,11 @@ class Planner:
                 self._client_order_id,
                 price_ticks,
                 quantity_lots,
+                0,
                 terms.instrument_id,
                 side,
                 wire.OrderType.LIMIT,
                 time_in_force,
-                0,
             ).encode()
         )
         return self._client_order_id

@@ -1,0 +1,282 @@
+"""The reference model's matching: what meets, trades, is prevented, is triggered and ends."""
+
+from tradepit.protocol import wire
+from tradepit.protocol.wire import (
+    AccountState,
+    CancelReason,
+    ExecutionKind,
+    Liquidity,
+    OrderStatus,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
+
+from tests.reference_administration import ReferenceAdministration
+from tests.reference_state import HOUSE, INFINITE_TICKS, Order, fee
+
+
+class ReferenceMatching(ReferenceAdministration):
+    """What happens when an order meets the book (see reference.py)."""
+
+    def is_same_trader(self, left: int, right: int) -> bool:
+        group = self.trade_groups.get(left, 0)
+        return left == right or (group != 0 and group == self.trade_groups.get(right, 0))
+
+    def meetings(
+        self, instrument_id: int, side: int, limit_ticks: int, open_lots: int
+    ) -> list[tuple[Order, int]]:
+        """(maker, lots) for each trade that a taker without self-trade prevention would have now,
+        fill limit included.
+        """
+        found: list[tuple[Order, int]] = []
+        for maker in self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY):
+            is_beyond = (
+                maker.price_ticks > limit_ticks
+                if side == Side.BUY
+                else maker.price_ticks < limit_ticks
+            )
+            if is_beyond or not open_lots or len(found) == wire.FILLS_PER_COMMAND_MAX:
+                break
+            lots = min(open_lots, maker.open_lots)
+            found.append((maker, lots))
+            open_lots -= lots
+        return found
+
+    def would_trade(
+        self, command: wire.NewOrder, meetings: list[tuple[Order, int]]
+    ) -> list[tuple[Order, int]]:
+        """The trades that self-trade prevention leaves of `meetings`."""
+        mode = command.self_trade_prevention
+        if not mode:
+            return meetings
+        left = []
+        open_lots = command.quantity_lots
+        limit_ticks = command.price_ticks
+        if not limit_ticks:
+            limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
+        everyone = self.meetings(command.instrument_id, command.side, limit_ticks, INFINITE_TICKS)
+        for maker, _ in everyone:
+            if not open_lots:
+                break
+            lots = min(open_lots, maker.open_lots)
+            if not self.is_same_trader(command.account_id, maker.account_id):
+                left.append((maker, lots))
+                open_lots -= lots
+            elif mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+                open_lots -= lots
+            elif mode != SelfTradePrevention.CANCEL_OLDEST:
+                break
+        return left
+
+    def trade_and_rest(self, taker: Order) -> None:
+        """Trade an order that is not in the book; what stays open rests or is canceled."""
+        met_count = 0
+        while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
+            meetings = self.meetings(
+                taker.instrument_id, taker.side, taker.limit_ticks, taker.open_lots
+            )
+            if not meetings:
+                break
+            met_count += 1
+            maker, lots = meetings[0]
+            if not taker.self_trade_prevention or not self.is_same_trader(
+                taker.account_id, maker.account_id
+            ):
+                self.trade(taker, maker, lots)
+            elif not self.prevent(taker, maker, lots):
+                self.end(taker, CancelReason.SELF_TRADE)
+                return
+        if not taker.open_lots:
+            return
+        if self.meetings(taker.instrument_id, taker.side, taker.limit_ticks, 1):
+            self.end(taker, CancelReason.FILL_LIMIT)
+        elif taker.time_in_force == TimeInForce.GTC:
+            self.resting.append(taker)
+            self.take_hold(taker)
+        else:
+            self.end(taker, CancelReason.IOC_REMAINDER)
+
+    # ---- stop orders ------------------------------------------------------------------------
+
+    @staticmethod
+    def is_reached(order: Order, price_ticks: int) -> bool:
+        if order.side == Side.BUY:
+            return price_ticks >= order.trigger_price_ticks
+        return price_ticks <= order.trigger_price_ticks
+
+    def end_waiting(self, order: Order, reached_price: int | None) -> None:
+        order.is_waiting = False
+        self.emit(
+            wire.OrderTriggered,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            trigger_price_ticks=order.trigger_price_ticks,
+            reached_price_ticks=reached_price,
+            instrument_id=order.instrument_id,
+            side=order.side,
+            order_type=order.order_type,
+        )
+        self.report(order, ExecutionKind.TRIGGERED)
+
+    def trigger_reached(self, instrument_id: int) -> None:
+        """Trigger what trades have reached: buys by rising trigger price, then sells by falling,
+        the oldest first; each trades before the next is chosen.
+        """
+        prices = self.reached.setdefault(instrument_id, [])
+        self.is_cascade = True
+        for count in range(wire.TRIGGERS_PER_COMMAND_MAX + 1):
+            reached = [
+                order
+                for order in self.waiting
+                if order.instrument_id == instrument_id
+                and any(self.is_reached(order, price) for price in prices)
+            ]
+            if not reached:
+                prices.clear()
+                break
+            if count == wire.TRIGGERS_PER_COMMAND_MAX:
+                break
+            order = min(
+                reached,
+                key=lambda order: (
+                    order.side,
+                    order.trigger_price_ticks * (1 if order.side == Side.BUY else -1),
+                    order.order_id,
+                ),
+            )
+            self.release_hold(order)
+            self.waiting.remove(order)
+            self.end_waiting(order, max(prices) if order.side == Side.BUY else min(prices))
+            if self.accounts[order.account_id] == AccountState.ACTIVE:
+                self.trade_and_rest(order)
+            else:
+                self.end(order, CancelReason.ACCOUNT_SUSPENDED)
+        self.is_cascade = False
+
+    # ---- what ends an order, and what trades ------------------------------------------------
+
+    def prevent(self, taker: Order, maker: Order, lots: int) -> bool:
+        """Self-trade prevention; false if it ends the taker."""
+        mode = taker.self_trade_prevention
+        ended: list[Order] = []
+        reduced: list[Order] = []
+        if mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+            for order in (taker, maker):
+                (ended if order.open_lots == lots else reduced).append(order)
+        if mode in (SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.CANCEL_BOTH):
+            ended.append(taker)
+        if mode in (SelfTradePrevention.CANCEL_OLDEST, SelfTradePrevention.CANCEL_BOTH):
+            ended.append(maker)
+        self.release_hold(maker)
+        for order in reduced:
+            order.quantity_lots -= lots
+        self.take_hold(maker)
+        self.emit(
+            wire.SelfTradePrevented,
+            price_ticks=maker.price_ticks,
+            prevented_lots=lots,
+            maker_order_id=maker.order_id,
+            taker_order_id=taker.order_id,
+            maker_account_id=maker.account_id,
+            taker_account_id=taker.account_id,
+            maker_client_order_id=maker.client_order_id,
+            taker_client_order_id=taker.client_order_id,
+            maker_quantity_lots=maker.quantity_lots,
+            taker_quantity_lots=taker.quantity_lots,
+            maker_remaining_lots=maker.open_lots,
+            taker_remaining_lots=taker.open_lots,
+            instrument_id=taker.instrument_id,
+            taker_side=taker.side,
+            mode=mode,
+        )
+        for order in reduced:
+            self.report(order, ExecutionKind.REDUCED, is_answer=order is taker)
+        if maker in ended:
+            self.cancel(maker, CancelReason.SELF_TRADE, is_answer=False)
+        return taker not in ended
+
+    def trade(self, taker: Order, maker: Order, lots: int) -> None:
+        terms = self.instruments[taker.instrument_id]
+        notional = maker.price_ticks * lots * terms.tick_lot_units
+        base_units = lots * terms.lot_size_units
+        maker_fee = fee(notional, maker.maker_fee_ppm)
+        taker_fee = fee(notional, taker.taker_fee_ppm)
+        self.last_prices[taker.instrument_id] = maker.price_ticks
+        self.reached.setdefault(taker.instrument_id, []).append(maker.price_ticks)
+        # The maker's hold goes back, the exact amounts move, and what is open is held again.
+        self.release_hold(maker)
+        for order, order_fee in ((taker, taker_fee), (maker, maker_fee)):
+            quote = self.funds_of(order.account_id, terms.quote_asset_id)
+            base = self.funds_of(order.account_id, terms.base_asset_id)
+            sign = 1 if order.side == Side.BUY else -1
+            quote.available -= sign * notional + order_fee
+            base.available += sign * base_units
+            order.filled_lots += lots
+        self.funds_of(HOUSE, terms.quote_asset_id).available += maker_fee + taker_fee
+        self.take_hold(maker)
+        if not maker.open_lots:
+            self.resting.remove(maker)
+        self.trade_counter += 1
+        trade = self.emit(
+            wire.Trade,
+            trade_id=self.limits.shard_id << 48 | self.trade_counter,
+            price_ticks=maker.price_ticks,
+            quantity_lots=lots,
+            notional_units=notional,
+            base_units=base_units,
+            maker_order_id=maker.order_id,
+            taker_order_id=taker.order_id,
+            maker_account_id=maker.account_id,
+            taker_account_id=taker.account_id,
+            maker_client_order_id=maker.client_order_id,
+            taker_client_order_id=taker.client_order_id,
+            maker_fee_units=maker_fee,
+            taker_fee_units=taker_fee,
+            maker_remaining_lots=maker.open_lots,
+            taker_remaining_lots=taker.open_lots,
+            instrument_id=taker.instrument_id,
+            taker_side=taker.side,
+        )
+        for order, order_fee, liquidity in (
+            (taker, taker_fee, Liquidity.TAKER),
+            (maker, maker_fee, Liquidity.MAKER),
+        ):
+            self.report(
+                order,
+                ExecutionKind.TRADE,
+                trade_id=trade.trade_id,
+                trade_price_ticks=trade.price_ticks,
+                trade_quantity_lots=lots,
+                fee_units=order_fee,
+                liquidity=liquidity,
+                is_answer=order is taker,
+            )
+
+    def cancel(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
+        self.release_hold(order)
+        (self.waiting if order.is_waiting else self.resting).remove(order)
+        self.end(order, reason, is_answer=is_answer)
+
+    def end(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
+        self.emit(
+            wire.OrderCanceled,
+            order_id=order.order_id,
+            account_id=order.account_id,
+            client_order_id=order.client_order_id,
+            canceled_lots=order.open_lots,
+            filled_lots=order.filled_lots,
+            price_ticks=order.price_ticks,
+            instrument_id=order.instrument_id,
+            side=order.side,
+            reason=reason,
+        )
+        self.report(
+            order,
+            ExecutionKind.CANCELED,
+            remaining_lots=0,
+            status=OrderStatus.CANCELED,
+            cancel_reason=reason,
+            is_answer=is_answer,
+        )
