@@ -60,6 +60,7 @@ class ReferenceEngine(ReferenceMatching):
         self.seq += 1
         self.command = command
         self.events, self.reports = [], []
+        self.met_count = 0
         handlers: dict[type[Any], Callable[[Any], None]] = {
             wire.NewOrder: self.new_order,
             wire.CancelOrder: self.cancel_order,

@@ -79,6 +79,7 @@ class ReferenceMatching(ReferenceAdministration):
             if not meetings:
                 break
             met_count += 1
+            self.met_count += 1
             maker, lots = meetings[0]
             if not taker.self_trade_prevention or not self.is_same_trader(
                 taker.account_id, maker.account_id
@@ -136,7 +137,10 @@ class ReferenceMatching(ReferenceAdministration):
             if not reached:
                 prices.clear()
                 break
-            if count == wire.TRIGGERS_PER_COMMAND_MAX:
+            if (
+                count == wire.TRIGGERS_PER_COMMAND_MAX
+                or self.met_count >= wire.FILLS_PER_COMMAND_MAX
+            ):
                 break
             order = min(
                 reached,

@@ -115,6 +115,7 @@ class ReferenceState:
     waiting: list[Order] = field(default_factory=list)  # stop orders, in order of acceptance
     last_prices: dict[int, int] = field(default_factory=dict)  # of the last trade, by instrument
     reached: dict[int, list[int]] = field(default_factory=dict)  # prices of this command's trades
+    met_count: int = 0  # makers that takers of this command met
     is_cascade: bool = False  # what happens now was triggered, and answers nobody
     recent_client_ids: list[tuple[int, int]] = field(default_factory=list)
     recent_transfers: list[int] = field(default_factory=list)

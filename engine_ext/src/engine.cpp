@@ -43,6 +43,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
   // Every command begins with its time.
   std::memcpy(&time_ns, command + sizeof header, sizeof time_ns);
   event_count = 0;
+  met_count_ = 0;
   touched_instruments.clear();
   events_ = &events;
   reports_ = reports;

@@ -35,6 +35,7 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
         taker.side, limit_ticks, taker.open_lots(), count_max,
         [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
             std::int64_t) { settle(taker, maker_slot, price_ticks, traded_lots, instrument); });
+    met_count_ += matched.fill_count;
     if (matched.fill_count > 0) touch(instrument);
   };
   if (taker.self_trade_prevention == SelfTradePrevention::none) {
@@ -80,6 +81,7 @@ bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& in
   }
   if (!ends_taker && decrements) taker.quantity_lots -= prevented_lots;
   accounts[maker.account_index].changed_seq = seq;
+  ++met_count_;
 
   wire::SelfTradePrevented event;
   event.seq = seq;

@@ -205,7 +205,8 @@ class EngineState {
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
   std::uint32_t request_id_ = 0;
-  bool is_cascade_ = false;  // what happens now was triggered, and answers nobody
+  std::uint32_t met_count_ = 0;  // makers that takers of the command met
+  bool is_cascade_ = false;      // what happens now was triggered, and answers nobody
   std::uint8_t command_type_ = 0;
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet
 };

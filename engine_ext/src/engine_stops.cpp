@@ -56,11 +56,13 @@ void EngineState::end_waiting(Order& order, std::int64_t reached_price_ticks) no
 }
 
 /// Triggers what the trades of this command have reached, one order after the other: each trades
-/// before the next is chosen, and what its trades reach comes in its turn.
+/// before the next is chosen, and what its trades reach comes in its turn. What is left when the
+/// command has met fills_max makers stays reached: its events must fit one message.
 void EngineState::trigger_reached(Instrument& instrument) noexcept {
   is_cascade_ = true;
   std::uint32_t order_slot = next_reached(instrument);
-  for (std::uint32_t count = 0; order_slot != no_slot && count < triggers_max; ++count) {
+  for (std::uint32_t count = 0;
+       order_slot != no_slot && count < triggers_max && met_count_ < fills_max; ++count) {
     Order& order = orders[order_slot];
     release_hold(order, instrument);
     instrument.stops.unlink(order_slot);

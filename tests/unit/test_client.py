@@ -509,3 +509,25 @@ def test_the_deadline_of_a_call_holds_while_other_messages_come(lagging: Lagging
         place(client)
     assert time.monotonic() - started_s < 5 * SHORT_TIMEOUT_S  # not one timeout for each message
     client.close()
+
+
+def test_prices_say_which_type_an_order_is() -> None:
+    kinds = [
+        new_order(
+            instrument_id=1,
+            side=wire.Side.SELL,
+            quantity_lots=1,
+            price_ticks=price_ticks,
+            trigger_price_ticks=trigger_price_ticks,
+            self_trade_prevention=wire.SelfTradePrevention.CANCEL_BOTH,
+        )
+        for price_ticks in (0, 9)
+        for trigger_price_ticks in (0, 10)
+    ]
+    assert [(order.order_type, order.time_in_force) for order in kinds] == [
+        (wire.OrderType.MARKET, wire.TimeInForce.IOC),
+        (wire.OrderType.STOP, wire.TimeInForce.IOC),
+        (wire.OrderType.LIMIT, wire.TimeInForce.GTC),
+        (wire.OrderType.STOP_LIMIT, wire.TimeInForce.GTC),
+    ]
+    assert {order.self_trade_prevention for order in kinds} == {3}

@@ -180,6 +180,21 @@ def test_more_than_a_command_may_trigger_goes_on_with_the_next() -> None:
     venue.engine.check()
 
 
+def test_a_cascade_ends_where_its_events_would_not_fit_a_message() -> None:
+    venue = Market()
+    count = wire.FILLS_PER_COMMAND_MAX
+    trade_at(venue, 50)
+    venue.engine.apply(limit(BUY, 10, 1, account_id=2).encode() * (count + 3))
+    first = venue.place(stop(SELL, 10, count))
+    second = venue.place(stop(SELL, 10, 1))
+    events = venue.send(limit(SELL, 10, 1, account_id=3))
+    assert triggered(events) == [first]
+    assert len(trades_of(events)) == count + 1
+    assert triggered(venue.send(limit(BUY, 1, 1, account_id=2))) == [second]
+    assert venue.depth() == ([(10, 1, 1), (1, 1, 1)], [])
+    venue.engine.check()
+
+
 def test_a_restored_engine_knows_the_last_price_and_what_waits() -> None:
     venue = Market()
     trade_at(venue, 10)

@@ -14,7 +14,7 @@ inline constexpr std::uint8_t version = 1;
 
 inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
 inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
-inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers; the next command that trades or places in the instrument goes on.
+inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers, and none after it has met fills_per_command_max makers in all; the next order that is placed in the instrument goes on.
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel takes; `MassCanceled.remaining_count` says how many are left.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
