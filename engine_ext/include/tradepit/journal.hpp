@@ -186,6 +186,8 @@ class JournalReader {
                                        std::string& error);
 
   [[nodiscard]] std::uint64_t next_seq() const noexcept { return next_seq_; }
+  /// Chain digest after the entry before next_seq().
+  [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
 
  private:
   [[nodiscard]] std::string open_segment(const std::string& path);
@@ -193,6 +195,7 @@ class JournalReader {
   std::string directory_;
   std::uint32_t shard_id_;
   std::uint64_t next_seq_ = 1;
+  std::uint64_t digest_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t segment_size_ = 0;
   std::string path_;
