@@ -112,7 +112,8 @@ class Publisher:
                     self._is_healthy = self.is_connected = False
                     self._abandon_in_flight()
                     self._in_flight.clear()
-                    await asyncio.wait_for(client.close(), ACK_TIMEOUT_S)
+                    async with asyncio.timeout(ACK_TIMEOUT_S):
+                        await client.close()
             except (NatsError, TimeoutError, OSError) as error:
                 log.warning(
                     "publishing_interrupted published_seq=%d committed_seq=%d error=%r",
@@ -140,7 +141,8 @@ class Publisher:
             error_cb=_log_error,
             disconnected_cb=self._on_disconnect,
         )
-        client = await asyncio.wait_for(connecting, 3 * CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(3 * CONNECT_TIMEOUT_S):
+            client = await connecting
         if client.max_payload < PAYLOAD_BYTES_NEEDED:
             log.warning(
                 "payload_limit_too_small max_payload=%d needed=%d remedy=set_max_payload_8MB",
@@ -153,7 +155,8 @@ class Publisher:
         jetstream = client.jetstream(timeout=ACK_TIMEOUT_S)
         reader = await self._synchronize(jetstream)
         self._sender = sender = AsyncPublish(client)
-        await asyncio.wait_for(sender.open(), ACK_TIMEOUT_S)
+        async with asyncio.timeout(ACK_TIMEOUT_S):
+            await sender.open()
         batch_bytes_max = max(min(BATCH_BYTES_MAX, client.max_payload - HEADERS_BYTES_MAX), 1)
         while True:
             await self._send_committed(sender, reader, batch_bytes_max)
@@ -240,7 +243,8 @@ class Publisher:
     async def _await_oldest(self) -> None:
         oldest = self._in_flight[0]
         try:
-            ack = await asyncio.wait_for(asyncio.shield(oldest.ack), ACK_TIMEOUT_S)
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                ack = await asyncio.shield(oldest.ack)
         except APIError as error:
             log.warning("batch_refused last_seq=%d error=%s", oldest.last_seq, error)
             raise
@@ -278,5 +282,7 @@ async def _log_error(error: Exception) -> None:
 
 
 async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    # Not wait_for: Python 3.11's loses a cancellation that comes just as the event is set.
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
