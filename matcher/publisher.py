@@ -235,7 +235,8 @@ class Publisher:
                 # The sequence alone would let a batch follow whatever took the place of the one
                 # before it: a late message of an earlier connection, or another matcher's.
                 headers[Header.EXPECTED_LAST_MSG_ID] = self._last_message_id
-            ack = await asyncio.wait_for(sender.send(self._subject, batch, headers), ACK_TIMEOUT_S)
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                ack = await sender.send(self._subject, batch, headers)
             self._last_stream_seq += 1
             self._last_message_id = message_id
             self._in_flight.append(_InFlight(ack, header.last_seq))

@@ -119,6 +119,12 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
     std::memcpy(&header, bytes.data(), sizeof header);
     end.error = detail::check_segment_header(header, path, shard_id, segments[index].first_seq);
     if (!end.error.empty()) return end;
+    if (header.size_bytes != bytes.size()) {
+      end.error = damage(path, 0, header.first_seq,
+                         "has " + std::to_string(bytes.size()) + " bytes, and was made with " +
+                             std::to_string(header.size_bytes));
+      return end;
+    }
     if (header.first_seq != end.last_seq + 1) {
       end.error = damage(path, 0, header.first_seq,
                          "the entries from seq " + std::to_string(end.last_seq + 1) +
