@@ -187,7 +187,7 @@ def test_an_entry_that_replays_differently_is_refused(journal: Journal, tmp_path
 def test_a_segment_that_was_cut_short_is_never_accepted(journal: Journal, tmp_path: Path) -> None:
     """As a copy that broke off, or a file system that lost the end, would leave it."""
     for size in (journal.last_group_offset, journal.end, len(journal.data) - 1):
-        with pytest.raises(RuntimeError, match="damaged journal.* bytes, and was made with"):
+        with pytest.raises(RuntimeError, match=r"damaged journal.* bytes, and was made with"):
             recover(journal, tmp_path / "j", journal.data[:size])
 
 
