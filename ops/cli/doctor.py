@@ -79,6 +79,8 @@ def run(argv: list[str]) -> int:
         "--port", type=int, default=8000, help="the HTTP port that `tradepit up` will use"
     )
     arguments = parser.parse_args(argv)
+    if not 0 <= arguments.port <= ports.PORT_MAX:
+        parser.error(f"--port: a number from 0 to {ports.PORT_MAX}")
     failed = False
     for finding in findings(arguments.data.absolute(), arguments.port):
         failed = failed or finding.level == "fail"

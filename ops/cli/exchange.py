@@ -25,7 +25,12 @@ SERVICE_STOP_TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 1.0
 REACH_TIMEOUT_S = 5.0
 STOP_ORDER = ["ingress", "demo", "ledger", "matcher"]  # then the servers
-DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "nats": 4222, "redis": 6379}
+SCHEMES = {
+    "postgres": {"postgresql": 5432, "postgres": 5432},
+    "nats": {"nats": 4222, "tls": 4222},
+    "redis": {"redis": 6379, "rediss": 6379},
+}
+"""The URLs of each server, with the port that one without a port means."""
 
 
 @dataclass(frozen=True)
@@ -228,8 +233,16 @@ class Exchange:
 
 def reach(name: str, url: str) -> None:
     """Check that a server listens. Raises ConfigurationError in one sentence that shows no password."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or ports.LOOPBACK, parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+    schemes = SCHEMES[name]
+    try:
+        parts = urlsplit(url)
+        usual_port = schemes[parts.scheme]
+        host, port = parts.hostname or ports.LOOPBACK, parts.port or usual_port
+    except (ValueError, KeyError):
+        raise ConfigurationError(
+            f"TRADEPIT_{name.upper()}_URL is not the URL of a server: write it like "
+            f"{next(iter(schemes))}://user:password@host:port"
+        ) from None  # the cause may show the password
     try:
         socket.create_connection((host, port), timeout=REACH_TIMEOUT_S).close()
     except OSError as error:

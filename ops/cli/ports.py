@@ -5,7 +5,8 @@ import socket
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-PORT_MIN = 10_000
+PORT_MAX = 65_535
+PORT_MIN = 10_000  # of those that we choose
 ATTEMPTS_MAX = 1_000
 
 

@@ -1,6 +1,7 @@
 """`tradepit up`: a whole exchange on this machine, in the foreground, until Ctrl-C."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -62,8 +63,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="no market makers and takers; the demo instruments and accounts are there all the same",
     )
     arguments = parser.parse_args(argv)
-    if not 0 <= arguments.port <= 65535:
-        parser.error("--port: a number from 0 to 65535")
+    if not 0 <= arguments.port <= ports.PORT_MAX:
+        parser.error(f"--port: a number from 0 to {ports.PORT_MAX}")
     return arguments
 
 
@@ -155,7 +156,8 @@ def remove(paths: list[Path]) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # the terminal is gone: nobody reads it, and we go on
+        print(text, file=sys.stderr, flush=True)
 
 
 def without_password(url: str) -> str:

@@ -1,13 +1,18 @@
 """`tradepit up`, as a user and a script meet it."""
 
+import fcntl
 import http.client
+import json
 import os
+import pty
 import pwd
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +26,7 @@ from tradepit.cli.running import RunningExchange
 from tests.rest import Answer, call, limit_order
 
 TIMEOUT_S = 60.0
+UP = (sys.executable, "-P", "-m", "tradepit.cli.main", "up")
 PARTS = ("ingress", "ledger", "matcher", "postgres", "nats", "redis")
 
 StartExchange = Callable[..., RunningExchange]
@@ -52,7 +58,7 @@ def place_with_patience(exchange: RunningExchange, client_order_id: int) -> Answ
 def run_up(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
     """A `tradepit up` that is expected to end by itself."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tradepit.cli.main", "up", *arguments],
+        [*UP, *arguments],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -92,6 +98,34 @@ def test_it_serves_stops_in_order_and_keeps_what_it_knew(start_exchange: StartEx
     assert found.status == 200
     assert found.body["status"] == "open"
     assert again.stop(signal.SIGINT) == 0
+
+
+def test_it_stops_in_good_order_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [*UP, "--data", str(data_dir), "--port", "0", "--no-demo"],
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # one thread here
+    )
+    os.close(other_end)
+    printed = b""
+    try:
+        while b"Ctrl-C stops it" not in printed:
+            assert select.select([terminal], [], [], TIMEOUT_S)[0], printed
+            printed += os.read(terminal, 65536)
+        pids = json.loads((data_dir / "ready.json").read_text())["pids"]
+        os.close(terminal)
+        assert process.wait(TIMEOUT_S) == 0
+    finally:
+        process.kill()
+        process.wait(TIMEOUT_S)
+    assert all(is_gone(pid) for pid in pids.values())
+    assert not (data_dir / "ready.json").exists()
+    assert "stopped" in (data_dir / "logs" / "matcher.log").read_text()
 
 
 def test_a_second_up_on_the_same_folder_is_refused(start_exchange: StartExchange) -> None:

@@ -76,6 +76,25 @@ def test_a_configured_server_that_does_not_answer_fails_and_its_password_stays_s
     assert "secret" not in printed
 
 
+@pytest.mark.parametrize(
+    "url", ["here", "http://u:secret@127.0.0.1:1", "nats://u:secret@h:99999", "nats://u:secret@h:x"]
+)
+def test_a_url_that_is_none_is_told_with_its_form(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADEPIT_NATS_URL", url)
+    found = [finding for finding in doctor.check_servers() if finding.level == "fail"]
+    assert [finding.what for finding in found] == [
+        "TRADEPIT_NATS_URL is not the URL of a server: write it like nats://user:password@host:port"
+    ]
+
+
+def test_a_port_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        doctor.run(["--port", "65536"])
+    assert "from 0 to 65535" in capsys.readouterr().err
+
+
 def test_every_line_begins_with_its_level(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
