@@ -1,5 +1,6 @@
 """What sessions may send a matcher, what they receive, and what garbage gets."""
 
+from contextlib import ExitStack
 from typing import Self
 
 import pytest
@@ -19,15 +20,20 @@ from tests.matcher_process import (
 )
 
 ABUSES_MAX = 16
+SUBSCRIBERS_PER_ACCOUNT_MAX = 16
+UNREAD_PEERS = 4
+UNREAD_MESSAGES = 3000
 
 
 class RawPeer:
     """A DEALER that sends whatever bytes it is given."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, routing_id: bytes = b"") -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
+        if routing_id:
+            self._socket.setsockopt(zmq.ROUTING_ID, routing_id)
         self._socket.connect(endpoint)
 
     def __enter__(self) -> Self:
@@ -43,6 +49,9 @@ class RawPeer:
         if not self._socket.poll(int(timeout_s * 1000)):
             return []
         return wire.decode_all(self._socket.recv())
+
+    def send(self, data: bytes) -> None:
+        self._socket.send(data)
 
     def log_on(self, account_id: int, key: str, flags: int = 0) -> object:
         logon = wire.Logon(request_id=1, account_id=account_id, key=bytes.fromhex(key), flags=flags)
@@ -182,6 +191,72 @@ def test_nobody_acts_for_another_account(matcher: MatcherProcess) -> None:
             assert isinstance(reject, wire.Reject), request
             assert (reject.reason, reject.request_id) == (wire.Reason.NOT_AUTHORIZED, 5), request
         assert matcher.status().seq == before.seq
+
+
+@pytest.mark.parametrize("routing_id", [b"desk", b"d" * 255, b"\0" * 4, b"\0" * 6])
+def test_nobody_inherits_a_session_through_a_routing_id(
+    matcher: MatcherProcess, routing_id: bytes
+) -> None:
+    """A peer may choose its id, and so may the next one: such a session must carry no rights."""
+    with RawPeer(matcher.order_endpoint, routing_id) as peer:
+        peer.log_on(MAKER, matcher.trader_keys[MAKER])
+    with RawPeer(matcher.order_endpoint, routing_id) as peer:
+        (reject,) = peer.ask(STATUS)
+        assert isinstance(reject, wire.Reject)
+        assert reject.reason == wire.Reason.NOT_LOGGED_ON
+        refused = peer.log_on(MAKER, matcher.trader_keys[MAKER])
+        assert isinstance(refused, wire.Reject)
+        assert refused.reason == wire.Reason.NOT_AUTHORIZED
+
+
+def test_an_account_has_so_many_subscribers_and_the_oldest_gives_way(
+    matcher: MatcherProcess,
+) -> None:
+    with ExitStack() as stack:
+        peers = [
+            stack.enter_context(RawPeer(matcher.order_endpoint))
+            for _ in range(SUBSCRIBERS_PER_ACCOUNT_MAX + 1)
+        ]
+        for peer in peers:
+            answer = peer.log_on(MAKER, matcher.trader_keys[MAKER], wire.LogonFlag.RECEIVE_REPORTS)
+            assert isinstance(answer, wire.LoggedOn)
+        oldest, *others = peers
+        (reject,) = oldest.ask(STATUS)
+        assert isinstance(reject, wire.Reject)
+        assert reject.reason == wire.Reason.NOT_LOGGED_ON
+        for peer in others:
+            (status,) = peer.ask(STATUS)
+            assert isinstance(status, wire.ShardStatus)
+
+
+def test_peers_that_do_not_read_cost_bounded_memory(matcher: MatcherProcess) -> None:
+    """Nobody needs a key to be answered: what is not read must not pile up."""
+    requests = STATUS * (wire.MESSAGE_BYTES_MAX // len(STATUS))
+    before = matcher.memory_bytes
+    with ExitStack() as stack:
+        peers = [stack.enter_context(RawPeer(matcher.order_endpoint)) for _ in range(UNREAD_PEERS)]
+        for _ in range(UNREAD_MESSAGES):
+            for peer in peers:
+                peer.send(requests)
+        for peer in peers:  # an order that shows when everything before it was handled
+            peer.send(
+                wire.Logon(
+                    request_id=1, account_id=MAKER, key=bytes.fromhex(matcher.trader_keys[MAKER])
+                ).encode()
+                + wire.NewOrder(
+                    request_id=2,
+                    account_id=MAKER,
+                    instrument_id=INSTRUMENT,
+                    side=wire.Side.SELL,
+                    order_type=wire.OrderType.LIMIT,
+                    time_in_force=wire.TimeInForce.GTC,
+                    price_ticks=1000,
+                    quantity_lots=1,
+                ).encode()
+            )
+        wait_until(lambda: matcher.status().open_order_count == UNREAD_PEERS, "all is handled")
+        unread_bytes = UNREAD_PEERS * UNREAD_MESSAGES * len(requests)  # and replies are longer
+        assert matcher.memory_bytes - before < unread_bytes
 
 
 def test_another_accounts_order_is_unknown(matcher: MatcherProcess) -> None:
