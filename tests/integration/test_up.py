@@ -109,7 +109,7 @@ def test_it_stops_in_good_order_when_its_terminal_is_closed(tmp_path: Path) -> N
         stdout=other_end,
         stderr=other_end,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # one thread here
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 -- no other thread
     )
     os.close(other_end)
     printed = b""
