@@ -111,6 +111,7 @@ class MatcherCore {
     out["sync_ns"] = journal.sync_ns.load();
     out["sync_ns_max"] = journal.sync_ns_max.load();
     out["committed_seq"] = journal_->committed_seq();
+    out["lacks_space"] = journal_->lacks_space() ? 1 : 0;
     if (loop_) {
       const HotLoopCounters& loop = loop_->counters();
       out["messages_received"] = loop.messages_received.load();

@@ -114,8 +114,7 @@ bool JournalWriter::can_append() const noexcept {
 }
 
 bool JournalWriter::is_storage_full() const noexcept {
-  return !can_append() && active_->size + entry_bytes_max <= group_bytes_max_ &&
-         next_no_space_.load(std::memory_order_acquire);
+  return !can_append() && active_->size + entry_bytes_max <= group_bytes_max_ && lacks_space();
 }
 
 void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,

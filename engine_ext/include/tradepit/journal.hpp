@@ -91,6 +91,10 @@ class JournalWriter {
   [[nodiscard]] bool can_append() const noexcept;
   /// True if there is no room because the disk has none.
   [[nodiscard]] bool is_storage_full() const noexcept;
+  /// True while the next segment cannot be made; any thread. There may be room in this one.
+  [[nodiscard]] bool lacks_space() const noexcept {
+    return next_no_space_.load(std::memory_order_acquire);
+  }
   /// Adds an entry to the group that is being collected. Requires can_append().
   void append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
               std::span<const std::byte> command, std::span<const std::byte> events) noexcept;
