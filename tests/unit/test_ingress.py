@@ -426,6 +426,8 @@ def test_pages_load_nothing_from_elsewhere(matcher: FakeMatcher) -> None:
                 assert (await client.get(asset)).status_code == 200, asset
         document = (await client.get("/docs/openapi.json")).json()
         posted = document["paths"]["/v1/orders"]["post"]
+        assert posted["summary"] == "Place an order"
+        assert posted["description"].startswith("Answers when the order is durable")
         assert "limit" in posted["requestBody"]["content"]["application/json"]["examples"]
         assert "/docs/assets/../app.py" not in document["paths"]
         assert (await client.get("/docs/assets/..%2Fapp.py")).status_code == 404
