@@ -196,7 +196,8 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
   const wire::Reason refusal = SessionTable::authorize(sessions_[session], type, account_id);
   if (refusal != wire::Reason::none) {
     reject(session, header.request_id, record_offset, header.type, refusal);
-  } else if (message_reply_bytes_ > reply_bytes_per_message_max) {
+  } else if (message_reply_bytes_ > reply_bytes_per_message_max ||
+             sessions_[session].unsent_bytes->load(std::memory_order_relaxed) > unsent_bytes_busy) {
     reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
   } else if (is_command) {
     std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);

@@ -46,6 +46,10 @@ class RawPeer:
     def ask(self, *frames: bytes, timeout_s: float = DEADLINE_S) -> list[object]:
         """Send one message; the records of the answer, or nothing if none comes."""
         self._socket.send_multipart(frames)
+        return self.receive(timeout_s)
+
+    def receive(self, timeout_s: float = DEADLINE_S) -> list[object]:
+        """The records of the next message, or nothing if none comes."""
         if not self._socket.poll(int(timeout_s * 1000)):
             return []
         return wire.decode_all(self._socket.recv())
@@ -257,6 +261,37 @@ def test_peers_that_do_not_read_cost_bounded_memory(matcher: MatcherProcess) -> 
         wait_until(lambda: matcher.status().open_order_count == UNREAD_PEERS, "all is handled")
         unread_bytes = UNREAD_PEERS * UNREAD_MESSAGES * len(requests)  # and replies are longer
         assert matcher.memory_bytes - before < unread_bytes
+
+
+def test_a_peer_that_asks_for_more_than_it_reads_is_told_so(matcher: MatcherProcess) -> None:
+    order = wire.NewOrder(
+        account_id=MAKER,
+        instrument_id=INSTRUMENT,
+        side=wire.Side.SELL,
+        order_type=wire.OrderType.LIMIT,
+        time_in_force=wire.TimeInForce.GTC,
+        price_ticks=1000,
+        quantity_lots=1,
+    )
+    with matcher.trader(MAKER) as maker:
+        maker.submit_many([order] * 400)
+    query = wire.OpenOrdersQuery(request_id=7, account_id=MAKER, count_max=400).encode()
+    queries = query * (wire.MESSAGE_BYTES_MAX // len(query))
+    with RawPeer(matcher.order_endpoint) as peer:
+        peer.log_on(MAKER, matcher.trader_keys[MAKER])
+        for _ in range(20):
+            peer.send(queries)
+        answer_count = busy_count = 0
+        while answer_count + busy_count < 20 * len(queries) // len(query):
+            for record in peer.receive():
+                if isinstance(record, wire.Reject):
+                    assert record.reason == wire.Reason.BUSY
+                    busy_count += 1
+                answer_count += isinstance(record, wire.QueryEnd)
+        assert answer_count
+        assert busy_count
+        (status,) = peer.ask(STATUS)
+        assert isinstance(status, wire.ShardStatus)
 
 
 def test_another_accounts_order_is_unknown(matcher: MatcherProcess) -> None:

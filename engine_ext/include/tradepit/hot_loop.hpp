@@ -21,6 +21,8 @@ namespace tradepit {
 inline constexpr std::size_t reply_bytes_per_message_max = 4ULL << 20;
 /// Waiting replies at which the socket is left alone until a commit has let some go.
 inline constexpr std::size_t waiting_reply_bytes_max = 32ULL << 20;
+/// A peer with more unread replies is answered `busy`.
+inline constexpr std::uint64_t unsent_bytes_busy = 16ULL << 20;
 /// What a peer may leave unread, and what all may together. Past that it has lost its session.
 inline constexpr std::uint64_t unsent_bytes_per_session_max = 32ULL << 20;
 inline constexpr std::uint64_t unsent_bytes_max = 256ULL << 20;
