@@ -1,6 +1,8 @@
 """What sessions may send a matcher, what they receive, and what garbage gets."""
 
+import urllib.request
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -15,6 +17,8 @@ from tests.matcher_process import (
     MAKER,
     TAKER,
     MatcherProcess,
+    free_port,
+    running_matcher,
     trade_once,
     wait_until,
 )
@@ -233,34 +237,32 @@ def test_an_account_has_so_many_subscribers_and_the_oldest_gives_way(
             assert isinstance(status, wire.ShardStatus)
 
 
-def test_peers_that_do_not_read_cost_bounded_memory(matcher: MatcherProcess) -> None:
+def test_peers_that_do_not_read_cost_bounded_memory(
+    data_dir: Path, nats_url: str, shard_id: int
+) -> None:
     """Nobody needs a key to be answered: what is not read must not pile up."""
     requests = STATUS * (wire.MESSAGE_BYTES_MAX // len(STATUS))
-    before = matcher.memory_bytes
-    with ExitStack() as stack:
+    message_count = UNREAD_PEERS * UNREAD_MESSAGES
+    port = free_port()
+    with (
+        running_matcher(data_dir, nats_url, shard_id, TRADEPIT_METRICS_PORT=str(port)) as matcher,
+        ExitStack() as stack,
+    ):
+        before = matcher.memory_bytes
         peers = [stack.enter_context(RawPeer(matcher.order_endpoint)) for _ in range(UNREAD_PEERS)]
         for _ in range(UNREAD_MESSAGES):
             for peer in peers:
                 peer.send(requests)
-        for peer in peers:  # an order that shows when everything before it was handled
-            peer.send(
-                wire.Logon(
-                    request_id=1, account_id=MAKER, key=bytes.fromhex(matcher.trader_keys[MAKER])
-                ).encode()
-                + wire.NewOrder(
-                    request_id=2,
-                    account_id=MAKER,
-                    instrument_id=INSTRUMENT,
-                    side=wire.Side.SELL,
-                    order_type=wire.OrderType.LIMIT,
-                    time_in_force=wire.TimeInForce.GTC,
-                    price_ticks=1000,
-                    quantity_lots=1,
-                ).encode()
-            )
-        wait_until(lambda: matcher.status().open_order_count == UNREAD_PEERS, "all is handled")
-        unread_bytes = UNREAD_PEERS * UNREAD_MESSAGES * len(requests)  # and replies are longer
-        assert matcher.memory_bytes - before < unread_bytes
+
+        def are_handled() -> bool:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+            received = text.partition("\ntradepit_messages_received_total ")[2].split()[0]
+            return float(received) > message_count
+
+        wait_until(are_handled, "all is handled")
+        # A reply is three times as long as its request.
+        assert matcher.memory_bytes - before < message_count * len(requests)
 
 
 def test_a_peer_that_asks_for_more_than_it_reads_is_told_so(matcher: MatcherProcess) -> None:
