@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tradepit.cli import ports, wheels
-from tradepit.cli.exchange import reach
+from tradepit.cli.configured import reach
 from tradepit.protocol.errors import TradepitError
 
 DESCRIPTION = """\
@@ -190,7 +190,7 @@ def check_servers() -> Iterator[Finding]:
             yield fail(str(error), "")
         else:
             yield ok(
-                f"{name}: " + ("the configured server answers" if url else "its wheel is here")
+                f"{name}: " + ("the configured server lets us in" if url else "its wheel is here")
             )
 
 

@@ -16,10 +16,12 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tradepit.cli import ports
 from tradepit.cli.child import ChildFailed, is_gone, wait_until_gone
+from tradepit.cli.configured import reach
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.cli.running import RunningExchange
 
@@ -238,6 +240,25 @@ def test_a_configured_server_that_is_not_there_is_one_sentence(tmp_path: Path) -
     )
     assert code == 2
     assert f"TRADEPIT_POSTGRES_URL names 127.0.0.1:{port}, which does not answer" in output
+    assert "secret" not in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("name", ["postgres", "nats", "redis"])
+def test_a_configured_server_that_does_not_let_us_in_is_one_sentence(
+    name: str, servers: EmbeddedServers, tmp_path: Path
+) -> None:
+    url = {"postgres": servers.postgres_url, "nats": servers.nats_url, "redis": servers.redis_url}
+    reach(name, url[name])
+    parts = urlsplit(url[name])
+    password = str(parts.password)
+    variable = f"TRADEPIT_{name.upper()}_URL"
+    code, output = run_up(
+        *("--data", str(tmp_path / "data"), "--port", "0"),
+        environment={variable: url[name].replace(password, "wrong-secret")},
+    )
+    assert code == 2
+    assert f"{variable} names 127.0.0.1:{parts.port}, which cannot be used (" in output
     assert "secret" not in output
     assert "Traceback" not in output
 
