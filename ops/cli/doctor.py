@@ -195,8 +195,11 @@ def check_servers() -> Iterator[Finding]:
 
 
 def check_port(port: int, data_dir: Path) -> Iterator[Finding]:
-    if ports.is_free(port):
+    why_not = ports.why_not_free(port)
+    if not why_not:
         yield ok(f"port {port} is free")
+    elif why_not != "is in use":
+        yield fail(f"port {port} {why_not}", "`tradepit up --port N`")
     elif (data_dir / "ready.json").exists():
         yield ok(f"port {port} is in use, perhaps by the exchange that runs in {data_dir}")
     else:

@@ -132,10 +132,11 @@ def serve(folder: DataFolder, arguments: argparse.Namespace) -> int:
 def http_port(wanted: int) -> int:
     if wanted == 0:
         return ports.choose({}, ["http"])["http"]
-    if not ports.is_free(wanted):
+    why_not = ports.why_not_free(wanted)
+    if why_not:
+        stop = "stop what listens there, or " if why_not == "is in use" else ""
         raise ConfigurationError(
-            f"port {wanted} is in use: stop what listens there, or choose another with --port "
-            "(0 takes a free one)"
+            f"port {wanted} {why_not}: {stop}choose another with --port (0 takes a free one)"
         )
     return wanted
 

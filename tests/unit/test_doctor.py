@@ -5,7 +5,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from tradepit.cli import doctor, ports
+from tradepit.cli import doctor, ports, up
+from tradepit.protocol.errors import ConfigurationError
 
 KEY = "ab" * 32
 
@@ -40,6 +41,20 @@ def test_a_port_in_use_fails(tmp_path: Path) -> None:
         (finding,) = doctor.check_port(taken.getsockname()[1], tmp_path)
     assert finding.level == "fail"
     assert "--port" in finding.remedy
+
+
+def test_a_port_of_root_s_is_not_said_to_be_in_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Refused(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket", Refused)
+    (finding,) = doctor.check_port(80, tmp_path)
+    assert finding.what == "port 80 may not be used by this user"
+    with pytest.raises(ConfigurationError, match="port 80 may not be used by this user: choose"):
+        up.http_port(80)
 
 
 @pytest.mark.parametrize(
