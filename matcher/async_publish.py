@@ -36,6 +36,7 @@ class AsyncPublish:
         """The answer to come: a PubAck, or APIError or NoStreamResponseError."""
         token = str(next(self._tokens))
         answer: asyncio.Future[PubAck] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_look_at)
         self._waiting[token] = answer
         await self._client.publish(
             subject, payload, reply=f"{self._inbox}.{token}", headers=dict(headers)
@@ -47,7 +48,6 @@ class AsyncPublish:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(error)
-            answer.exception()  # looked at, so that asyncio does not report it as lost
         self._waiting.clear()
 
     async def _on_answer(self, message: Msg) -> None:
@@ -65,3 +65,9 @@ class AsyncPublish:
             APIError.from_error(document["error"])  # raises what it makes
         except APIError as error:
             answer.set_exception(error)
+
+
+def _look_at(answer: asyncio.Future[PubAck]) -> None:
+    """After the first refusal nobody waits for the others: asyncio need not report them as lost."""
+    if not answer.cancelled():
+        answer.exception()

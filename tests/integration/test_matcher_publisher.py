@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nats
@@ -11,6 +13,7 @@ from tradepit.engine import Engine, JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.matcher.publisher import BATCH_BYTES_MAX, Publisher
 from tradepit.protocol import names, wire
+from tradepit.protocol.errors import TradepitError
 
 from tests.matcher_process import (
     MatcherProcess,
@@ -19,6 +22,8 @@ from tests.matcher_process import (
     trade_once,
 )
 from tests.matcher_stream import delete_stream, wait_for_stream
+
+NO_NATS = "nats://127.0.0.1:1"
 
 
 def replay(entries: list[tuple[wire.JournalEntry, bytes]], shard_id: int) -> int:
@@ -31,38 +36,55 @@ def replay(entries: list[tuple[wire.JournalEntry, bytes]], shard_id: int) -> int
     return engine.digest
 
 
-def test_of_two_matchers_that_write_one_stream_the_loser_stops(
-    tmp_path: Path, nats_url: str, shard_id: int
-) -> None:
-    both = []
-    for name in ("one", "other"):
-        folder = tmp_path / name
-        folder.mkdir(mode=0o700)
-        both.append(MatcherProcess(folder, nats_url, shard_id))
+@contextmanager
+def two_matchers(folder: Path, *nats_urls: str, shard_id: int) -> Iterator[list[MatcherProcess]]:
+    both: list[MatcherProcess] = []
+    for nats_url in nats_urls:
+        data_dir = folder / str(len(both))
+        data_dir.mkdir(mode=0o700)
+        both.append(MatcherProcess(data_dir, nats_url, shard_id))
     try:
         for matcher in both:
             matcher.start()
-        list_market(both[0])
-        wait_for_stream(both[0], nats_url)
-        # Ahead of the stream, so that the seqs alone show nothing wrong.
-        try:
-            list_market(both[1])
-            for _ in range(20):
-                trade_once(both[1])
-        except Exception:  # noqa: BLE001, S110 - it may stop at any point of this
-            pass
-        assert both[1].wait() == 1
-        assert "another matcher has published" in both[1].log.splitlines()[-1]
-        trade_once(both[0])
-        entries = wait_for_stream(both[0], nats_url)
-        assert replay(entries, shard_id) == both[0].status().digest
-        both[1].start_unready()
-        assert both[1].wait() == 1
-        assert " ready " not in both[1].log[both[1]._log_offset :]
+        yield both
     finally:
         for matcher in both:
             if matcher.is_running:
                 matcher.kill()
+
+
+def test_of_two_matchers_that_write_one_stream_the_second_stops(
+    tmp_path: Path, nats_url: str, shard_id: int
+) -> None:
+    with two_matchers(tmp_path, nats_url, nats_url, shard_id=shard_id) as (first, second):
+        list_market(first)
+        wait_for_stream(first, nats_url)
+        with suppress(TradepitError):  # it may stop at any point of this
+            list_market(second)
+        assert second.wait() == 1
+        assert re.search("holds another history|holds seq", second.log.splitlines()[-1])
+        trade_once(first)
+        entries = wait_for_stream(first, nats_url)
+        assert replay(entries, shard_id) == first.status().digest
+
+
+def test_a_journal_longer_than_the_stream_does_not_continue_another_history(
+    tmp_path: Path, nats_url: str, shard_id: int
+) -> None:
+    """The seqs alone would let it: the stream ends within them."""
+    with two_matchers(tmp_path, nats_url, NO_NATS, shard_id=shard_id) as (first, second):
+        list_market(first)
+        wait_for_stream(first, nats_url)
+        list_market(second)
+        trade_once(second)
+        assert second.stop() == 0
+        second.environment["TRADEPIT_NATS_URL"] = nats_url
+        second.start_unready()
+        assert second.wait() == 1
+        assert "holds another history than the journal" in second.log.splitlines()[-1]
+        assert " ready " not in second.log[second._log_offset :]
+        entries = wait_for_stream(first, nats_url)
+        assert replay(entries, shard_id) == first.status().digest
 
 
 @pytest.fixture
