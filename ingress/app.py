@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, Message, Scope
 from tradepit.ingress import health, instruments, order_history, orders, pages, positions
 from tradepit.ingress.errors import BODY_BYTES_MAX, Problem, handle_exception, invalid_parameter
 from tradepit.ingress.guards import account_of, require_trader
+from tradepit.ingress.openapi import documented
 from tradepit.ingress.order_path import OrderPath
 from tradepit.ingress.resources import Resources, make_resources, opened
 from tradepit.ingress.settings import Settings
@@ -82,7 +83,7 @@ def _litestar(resources: Resources) -> Litestar:
         dependencies={"account_id": Provide(account_of, sync_to_thread=False)},
         security=[{"key": []}],
         tags=["account"],
-        route_handlers=[
+        route_handlers=documented(
             orders.place_order,
             orders.amend_order,
             orders.cancel_order,
@@ -92,18 +93,18 @@ def _litestar(resources: Resources) -> Litestar:
             positions.list_fills,
             positions.list_positions,
             positions.list_balances,
-        ],
+        ),
     )
     public = RouteGroup(
         "/",
         tags=["market"],
-        route_handlers=[
+        route_handlers=documented(
             instruments.list_instruments,
             instruments.get_instrument,
             instruments.get_book,
             instruments.list_trades,
             instruments.stream_instrument,
-        ],
+        ),
     )
     return Litestar(
         route_handlers=[
@@ -132,7 +133,6 @@ def _litestar(resources: Resources) -> Litestar:
             description=DESCRIPTION,
             path="/docs",
             render_plugins=[pages.OfflineSwagger()],
-            use_handler_docstrings=True,
             components=Components(
                 security_schemes={
                     "key": SecurityScheme(

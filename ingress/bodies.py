@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from litestar import Request
 from litestar.types import Receive
-from tradepit.ingress.errors import BODY_BYTES_MAX, Problem, invalid_field
+from tradepit.ingress.errors import BODY_BYTES_MAX, FIELD_RULES, Problem, invalid_field
 
 T_co = TypeVar("T_co", bound=msgspec.Struct, covariant=True)
 
@@ -95,9 +95,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
 def _problem_of_shape(text: str) -> Problem:
     """msgspec's sentence, as a problem of one field where it names one."""
     if found := _AT_FIELD.search(text):
-        rule = text[: found.start()]
-        rule = rule[:1].lower() + rule[1:].replace("`", "")
-        return invalid_field(found[1].split("[")[0], f"is not valid: {rule}")
+        field = found[1].split("[")[0]
+        return invalid_field(field, FIELD_RULES.get(field, f"is not valid: {text.lower()}"))
     named = _NAMED.search(text)
     if named and "missing required" in text:
         return Problem("missing_field", f"{named[1]} is required", field=named[1])

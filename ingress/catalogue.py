@@ -72,7 +72,11 @@ class Catalogue:
             await self.refresh(age_s_max=REFRESH_INTERVAL_S)
             found = self.by_symbol.get(symbol)
         if found is None:
-            raise Problem("unknown_instrument", "symbol names no instrument", field="symbol")
+            raise Problem(
+                "unknown_instrument",
+                "symbol names no instrument: GET /v1/instruments lists them",
+                field="symbol",
+            )
         return found
 
     async def of_id(self, instrument_id: int) -> Instrument:

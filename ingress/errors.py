@@ -4,6 +4,7 @@ The codes are the wire's reasons, in lower case, and the few that only the ingre
 """
 
 import logging
+import re
 from typing import Any
 
 import msgspec
@@ -73,6 +74,24 @@ FIELD_CODES = {
     "post_only": "invalid_flags",
     "self_trade_prevention": "invalid_self_trade_prevention",
 }
+_DECIMAL_RULE = 'must be decimal text in quotes, such as "12.50"'
+# What to send instead of a value of the wrong type or of an unknown name.
+FIELD_RULES = {
+    "symbol": 'must be the symbol of an instrument in quotes, such as "BTC-USD"',
+    "side": 'must be "buy" or "sell"',
+    "type": 'must be "limit" or "market"',
+    "time_in_force": 'must be "gtc", "ioc" or "fok"',
+    "price": _DECIMAL_RULE,
+    "quantity": _DECIMAL_RULE,
+    "client_order_id": "must be digits in quotes, or a JSON integer up to 2^53 - 1",
+    "post_only": "must be true or false",
+}
+# Where the wire's text speaks of more than a REST request can do wrong.
+_REST_DETAIL = {
+    wire.Reason.INVALID_TIME_IN_FORCE: "time_in_force must be ioc or fok for a market order",
+    wire.Reason.INVALID_FLAGS: "post_only must be false for an order that cannot rest in the book: "
+    "a market order, or ioc, or fok",
+}
 _FIELD_OF_REASON = {
     reason: field
     for field, code in FIELD_CODES.items()
@@ -126,16 +145,19 @@ class Problem(Exception):
 
 
 _encode = msgspec.json.Encoder().encode
+_EXPECTED_INTEGER = re.compile("^Expected `int`( [<>]= [0-9]+)?.*")
 
 
-def problem_of_reason(reason: int) -> Problem:
-    """A refusal by the matcher."""
+def problem_of_reason(reason: int, detail: str | None = None) -> Problem:
+    """A refusal by the matcher; `detail` says more than the reason's own text."""
     try:
         known = wire.Reason(reason)
     except ValueError:
         log.error("unknown_reason reason=%d", reason)
         return Problem("internal_error")
-    return Problem(known.name.lower(), field=_FIELD_OF_REASON.get(known))
+    return Problem(
+        known.name.lower(), detail or _REST_DETAIL.get(known), field=_FIELD_OF_REASON.get(known)
+    )
 
 
 def invalid_field(field: str, rule: str) -> Problem:
@@ -181,7 +203,8 @@ def _problem_of_validation(exception: ValidationException) -> Problem:
     extra: Any = exception.extra
     if isinstance(extra, list) and extra and isinstance(extra[0], dict) and "key" in extra[0]:
         name = str(extra[0]["key"])
-        return invalid_parameter(name, f"is not valid: {extra[0].get('message', '')}")
+        rule = _EXPECTED_INTEGER.sub(r"must be a whole number\1", str(extra[0].get("message", "")))
+        return invalid_parameter(name, rule if rule.startswith("must") else f"is not valid: {rule}")
     return Problem("invalid_parameter", exception.detail)
 
 

@@ -1,9 +1,11 @@
 """What the handlers' signatures do not tell the OpenAPI document: bodies decoded by hand, problems."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody
 from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, ProblemDocument
@@ -33,6 +35,14 @@ def operation_with_body(
             self.request_body = request_body
 
     return OperationWithBody
+
+
+def documented(*handlers: HTTPRouteHandler) -> list[HTTPRouteHandler]:
+    """The handlers, each with its docstring: the first line as summary, the rest as description."""
+    for handler in handlers:
+        handler.summary, _, rest = (inspect.getdoc(handler.fn) or "").partition("\n\n")
+        handler.description = rest or None
+    return list(handlers)
 
 
 def problem_responses(*statuses: int) -> dict[int, ResponseSpec]:

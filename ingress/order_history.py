@@ -128,7 +128,7 @@ async def get_order(
         return await order_of_row(row, catalogue)
     if applied < seq:
         raise Problem("ledger_behind")
-    raise problem_of_reason(wire.Reason.UNKNOWN_ORDER)
+    raise Problem("unknown_order", "no order of this account has that id")
 
 
 @get("/orders", responses=problem_responses(400, 401, 403, 404, 503, 504))

@@ -22,6 +22,7 @@ from tradepit.ingress.openapi import operation_with_body, problem_responses
 from tradepit.ingress.router import Answer, MatcherLink, Router
 from tradepit.protocol import wire
 from tradepit.protocol.errors import InvalidDecimal
+from tradepit.protocol.units import TOO_LARGE
 
 ID_MAX = 2**63 - 1
 ID_DIGITS_MAX = 19
@@ -180,7 +181,7 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
 def order_of_answer(instrument: Instrument, answer: Answer) -> Order:
     """The order after the reports of one command. Raises Problem if the command was refused."""
     last = answer[-1]
-    refuse_rejects(last)
+    refuse_rejects(last, instrument)
     units = instrument.units
     fills: list[Fill] = []
     lots = fee_units = tick_lots = 0
@@ -246,13 +247,30 @@ def order_of_report(
     )
 
 
-def refuse_rejects(record: Any) -> None:
-    """Raises the Problem that a refusing record stands for."""
+def refuse_rejects(record: Any, instrument: Instrument | None = None) -> None:
+    """Raises the Problem that a refusing record stands for, with the limits of `instrument`."""
     kind = type(record)
-    if kind is wire.Reject or kind is wire.CommandRejected:
-        raise problem_of_reason(record.reason)
-    if kind is wire.ExecutionReport and record.kind == wire.ExecutionKind.REJECTED:
-        raise problem_of_reason(record.reason)
+    if (
+        kind is wire.Reject
+        or kind is wire.CommandRejected
+        or (kind is wire.ExecutionReport and record.kind == wire.ExecutionKind.REJECTED)
+    ):
+        detail = None
+        if instrument is not None and record.reason == wire.Reason.INVALID_PRICE:
+            detail = f"price {_price_limits(instrument)}"
+        elif instrument is not None and record.reason == wire.Reason.INVALID_QUANTITY:
+            detail = f"quantity {_quantity_limits(instrument)}"
+        raise problem_of_reason(record.reason, detail)
+
+
+def _price_limits(instrument: Instrument) -> str:
+    text, terms = instrument.units.price_text, instrument.terms
+    return f"must lie between {text(terms.price_ticks_min)} and {text(terms.price_ticks_max)}"
+
+
+def _quantity_limits(instrument: Instrument) -> str:
+    text, terms = instrument.units.quantity_text, instrument.terms
+    return f"must lie between {text(terms.quantity_lots_min)} and {text(terms.quantity_lots_max)}"
 
 
 def parse_client_order_id(value: str | int) -> int:
@@ -291,14 +309,16 @@ def _price_ticks(instrument: Instrument, text: str, field: str = "price") -> int
     try:
         return instrument.units.price_ticks(text)
     except InvalidDecimal as error:
-        raise invalid_field(field, error.rule) from None
+        rule = _price_limits(instrument) if error.rule == TOO_LARGE else error.rule
+        raise invalid_field(field, rule) from None
 
 
 def _quantity_lots(instrument: Instrument, text: str) -> int:
     try:
         return instrument.units.quantity_lots(text)
     except InvalidDecimal as error:
-        raise invalid_field("quantity", error.rule) from None
+        rule = _quantity_limits(instrument) if error.rule == TOO_LARGE else error.rule
+        raise invalid_field("quantity", rule) from None
 
 
 @post(

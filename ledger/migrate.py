@@ -116,6 +116,10 @@ async def migrate(postgres_url: str, folder: Path = MIGRATIONS_DIR) -> list[Migr
                     f"migration {migration.number:04}_{migration.name}.sql failed: {error}"
                 ) from error
         return todo
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConfigurationError(
+            f"cannot bring the database's schema up to date: {str(error) or 'no answer'}"
+        ) from error
     finally:
         # The lock goes with the connection.
         await asyncio.wait_for(connection.close(), CONNECT_TIMEOUT_S)

@@ -45,6 +45,7 @@ class _ShardCollector(Collector):
         )
         for name, text, value in (
             ("sessions", "Connected sessions", counters.get("sessions", 0)),
+            ("storage_full", "1 while the next segment cannot be made", counters["lacks_space"]),
             ("committed_seq", "Last durable command", counters["committed_seq"]),
             ("published_seq", "Last command in the stream", self._publisher.published_seq),
             (

@@ -2,8 +2,10 @@
 
 The cursor is the journal itself, so nothing can be lost between it and the stream: after a restart,
 or any trouble, the stream is asked for its last batch and publishing goes on from the seq after it.
-Several batches are in flight; each names the stream sequence that it must follow, so that a batch
-that was lost, repeated or written by a second matcher makes the broker refuse the next.
+Several batches are in flight. Each names the stream sequence that it must follow, and the batch
+that must stand there: a batch's id is the seq and the chain digest at its end, so that the same id
+means the same history. A batch that was lost, repeated or written by a second matcher makes the
+broker refuse the next, and a stream of another history ends the shard.
 """
 
 import asyncio
@@ -22,6 +24,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, Header, PubAck, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 from tradepit.engine import JournalReader
+from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.protocol import names
 from tradepit.protocol.errors import MalformedRecord, TradepitError
 from tradepit.protocol.wire import COMMIT_BATCH_HEADER_LAYOUT, CommitBatchHeader
@@ -30,8 +33,11 @@ log = logging.getLogger(__name__)
 
 BATCH_BYTES_MAX = 64 * 1024
 PAYLOAD_BYTES_NEEDED = 2 * 1024 * 1024  # the longest entry: one command that trades 10,000 times
+HEADERS_BYTES_MAX = 1024  # of one message; the broker counts them as payload
 BATCHES_IN_FLIGHT_MAX = 8
-LINGER_S = 0.001  # lets commits gather into a batch while the stream keeps up
+# Batches begin at most this often while the stream keeps up, so that commits gather and leave the
+# processor to the orders. The first commit after a pause goes out at once.
+INTERVAL_S = 0.005
 IDLE_WAIT_S = 1.0
 ACK_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2
@@ -44,6 +50,10 @@ MAGIC = b"TPCB"
 
 class StreamAhead(TradepitError):
     """The stream holds commands that the journal lacks: it must not be continued."""
+
+
+class StreamForked(TradepitError):
+    """The stream holds other commands than the journal under the same seqs."""
 
 
 class _InFlight(NamedTuple):
@@ -76,7 +86,11 @@ class Publisher:
         self._committed_seq = committed_seq
         self._committed = asyncio.Event()
         self._in_flight: deque[_InFlight] = deque()
+        self._sender: AsyncPublish | None = None
         self._last_stream_seq = 0  # of the last batch that was sent, acknowledged or not
+        self._last_message_id = ""  # of that batch, if this connection sent it
+        self._sent_s = 0.0  # when, on the loop's clock
+        self._is_healthy = False  # this connection has published, or had nothing to publish
 
     def wake(self) -> None:
         """Something was committed."""
@@ -85,8 +99,8 @@ class Publisher:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set and everything committed by then is in the stream.
 
-        Outlives an absent broker. Raises StreamAhead, JournalDamaged (as RuntimeError from the
-        reader): the shard must stop.
+        Outlives an absent broker. Raises StreamAhead, StreamForked, or RuntimeError if the journal
+        cannot be read: the shard must stop.
         """
         backoff_s = BACKOFF_S_MIN
         while True:
@@ -96,11 +110,13 @@ class Publisher:
                     await self._publish_all(client, stop)
                     return
                 finally:
-                    if self.is_connected:
+                    if self._is_healthy:
                         backoff_s = BACKOFF_S_MIN
-                    self.is_connected = False
-                    self._forget_in_flight()
-                    await asyncio.wait_for(client.close(), ACK_TIMEOUT_S)
+                    self._is_healthy = self.is_connected = False
+                    self._abandon_in_flight()
+                    self._in_flight.clear()
+                    async with asyncio.timeout(ACK_TIMEOUT_S):
+                        await client.close()
             except (NatsError, TimeoutError, OSError) as error:
                 log.warning(
                     "publishing_interrupted published_seq=%d committed_seq=%d error=%r",
@@ -128,7 +144,8 @@ class Publisher:
             error_cb=_log_error,
             disconnected_cb=self._on_disconnect,
         )
-        client = await asyncio.wait_for(connecting, 3 * CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(3 * CONNECT_TIMEOUT_S):
+            client = await connecting
         if client.max_payload < PAYLOAD_BYTES_NEEDED:
             log.warning(
                 "payload_limit_too_small max_payload=%d needed=%d remedy=set_max_payload_8MB",
@@ -140,8 +157,12 @@ class Publisher:
     async def _publish_all(self, client: NatsClient, stop: asyncio.Event) -> None:
         jetstream = client.jetstream(timeout=ACK_TIMEOUT_S)
         reader = await self._synchronize(jetstream)
+        self._sender = sender = AsyncPublish(client)
+        async with asyncio.timeout(ACK_TIMEOUT_S):
+            await sender.open()
+        batch_bytes_max = max(min(BATCH_BYTES_MAX, client.max_payload - HEADERS_BYTES_MAX), 1)
         while True:
-            await self._send_committed(jetstream, reader)
+            await self._send_committed(sender, reader, batch_bytes_max)
             if self._in_flight:
                 await self._await_oldest()
             elif stop.is_set() and reader.next_seq > self._committed_seq():
@@ -152,19 +173,25 @@ class Publisher:
     async def _synchronize(self, jetstream: JetStreamContext) -> JournalReader:
         """Ask the stream where it stands; make it if it is missing."""
         await self._ensure_stream(jetstream)
-        try:
+        last_seq, last_digest = 0, None
+        self._last_stream_seq, self._last_message_id = 0, ""
+        with suppress(NotFoundError):
             last = await jetstream.get_last_msg(self._stream, self._subject)
-        except NotFoundError:
-            last_seq, self._last_stream_seq = 0, 0
-        else:
-            last_seq, self._last_stream_seq = _last_seq_of(last.data or b""), last.seq or 0
+            header = _header_of(last.data or b"")
+            last_seq, last_digest = header.last_seq, header.last_digest
+            self._last_stream_seq = last.seq or 0
         if last_seq > self._committed_seq():
             raise StreamAhead(
                 f"stream {self._stream} holds seq {last_seq}, the journal ends at "
                 f"{self._committed_seq()}: this is not the journal that the stream was made from"
             )
         reader = self._make_reader()
-        reader.seek(last_seq + 1)
+        await asyncio.to_thread(reader.seek, last_seq + 1)
+        if last_digest not in (None, reader.digest):
+            raise StreamForked(
+                f"stream {self._stream} holds another history than the journal up to seq "
+                f"{last_seq}: another matcher has published as shard {self._shard_id}"
+            )
         self.published_seq = last_seq
         self.is_connected = True
         self.is_synchronized.set()
@@ -194,63 +221,65 @@ class Publisher:
                 )
             )
 
-    async def _send_committed(self, jetstream: JetStreamContext, reader: JournalReader) -> None:
+    async def _send_committed(
+        self, sender: AsyncPublish, reader: JournalReader, batch_bytes_max: int
+    ) -> None:
         while len(self._in_flight) < BATCHES_IN_FLIGHT_MAX:
-            batch = reader.next_batch(self._committed_seq(), BATCH_BYTES_MAX)
+            batch = reader.next_batch(self._committed_seq(), batch_bytes_max)
             if not batch:
                 return
-            header = CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))
-            ack = await jetstream.publish_async(
-                self._subject,
-                batch,
-                wait_stall=ACK_TIMEOUT_S,
-                headers={
-                    Header.MSG_ID: f"{self._shard_id}:{header.first_seq}",
-                    Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(self._last_stream_seq),
-                },
-            )
+            header = _header_of(batch)
+            message_id = f"{self._shard_id}:{header.last_seq}:{header.last_digest:016x}"
+            headers: dict[str, str] = {
+                Header.MSG_ID: message_id,
+                Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(self._last_stream_seq),
+            }
+            if self._last_message_id:
+                # The sequence alone would let a batch follow whatever took the place of the one
+                # before it: a late message of an earlier connection, or another matcher's.
+                headers[Header.EXPECTED_LAST_MSG_ID] = self._last_message_id
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                ack = await sender.send(self._subject, batch, headers)
+            self._sent_s = asyncio.get_running_loop().time()
             self._last_stream_seq += 1
+            self._last_message_id = message_id
             self._in_flight.append(_InFlight(ack, header.last_seq))
 
     async def _await_oldest(self) -> None:
         oldest = self._in_flight[0]
         try:
-            ack = await asyncio.wait_for(asyncio.shield(oldest.ack), ACK_TIMEOUT_S)
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                ack = await asyncio.shield(oldest.ack)
         except APIError as error:
             log.warning("batch_refused last_seq=%d error=%s", oldest.last_seq, error)
             raise
         if ack.duplicate:
             raise NatsError("the stream has this batch already")
         self._in_flight.popleft()
+        self._is_healthy = True
         self.published_seq = oldest.last_seq
 
     async def _wait_for_commit(self, client: NatsClient) -> None:
+        self._is_healthy = True
         await _wait_for(self._committed, IDLE_WAIT_S)
         if not client.is_connected:
             raise ConnectionClosedError
         self._committed.clear()
-        await asyncio.sleep(LINGER_S)
+        await asyncio.sleep(self._sent_s + INTERVAL_S - asyncio.get_running_loop().time())
 
     async def _on_disconnect(self) -> None:
-        self._fail_in_flight()
+        self._abandon_in_flight()
         self._committed.set()
 
-    def _forget_in_flight(self) -> None:
-        self._fail_in_flight()
-        for batch in self._in_flight:
-            batch.ack.exception()  # looked at, so that asyncio does not report it as lost
-        self._in_flight.clear()
-
-    def _fail_in_flight(self) -> None:
-        for batch in self._in_flight:
-            if not batch.ack.done():
-                batch.ack.set_exception(ConnectionClosedError())
+    def _abandon_in_flight(self) -> None:
+        if self._sender is not None:
+            self._sender.abandon(ConnectionClosedError())
 
 
-def _last_seq_of(batch: bytes) -> int:
+def _header_of(batch: bytes) -> CommitBatchHeader:
     if len(batch) < COMMIT_BATCH_HEADER_LAYOUT.size or not batch.startswith(MAGIC):
         raise MalformedRecord("the last message of the stream is not a commit batch")
-    return CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch)).last_seq
+    return CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))
 
 
 async def _log_error(error: Exception) -> None:
@@ -258,5 +287,7 @@ async def _log_error(error: Exception) -> None:
 
 
 async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    # Not wait_for: Python 3.11's loses a cancellation that comes just as the event is set.
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await event.wait()

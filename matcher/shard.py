@@ -23,8 +23,9 @@ from tradepit.protocol.wire import MESSAGE_BYTES_MAX
 log = logging.getLogger(__name__)
 
 # Longer messages are answered with a Reject up to this size; past it libzmq drops the peer.
-RECEIVED_BYTES_MAX = 16 * MESSAGE_BYTES_MAX
-ROUTER_QUEUE_MESSAGES = 10_000
+RECEIVED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX
+ROUTER_RECEIVE_QUEUE_MESSAGES = 1000  # of one peer; what it sends beyond waits in its own process
+ROUTER_SEND_QUEUE_MESSAGES = 10_000  # of one peer; the hot loop bounds their bytes
 FEED_QUEUE_MESSAGES = 10_000
 LINGER_MS = 1000
 STREAM_CHECK_TIMEOUT_S = 5.0
@@ -180,8 +181,8 @@ def _router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     router = context.socket(zmq.ROUTER)
     router.setsockopt(zmq.ROUTER_MANDATORY, 1)
     router.setsockopt(zmq.ROUTER_HANDOVER, 0)
-    router.setsockopt(zmq.SNDHWM, ROUTER_QUEUE_MESSAGES)
-    router.setsockopt(zmq.RCVHWM, ROUTER_QUEUE_MESSAGES)
+    router.setsockopt(zmq.SNDHWM, ROUTER_SEND_QUEUE_MESSAGES)
+    router.setsockopt(zmq.RCVHWM, ROUTER_RECEIVE_QUEUE_MESSAGES)
     router.setsockopt(zmq.MAXMSGSIZE, RECEIVED_BYTES_MAX)
     router.setsockopt(zmq.HANDSHAKE_IVL, 5000)
     router.setsockopt(zmq.HEARTBEAT_IVL, 1000)

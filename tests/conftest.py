@@ -90,7 +90,7 @@ def start_exchange(tmp_path: Path) -> Iterator[Callable[..., RunningExchange]]:
 
     def start(*arguments: str, environment: dict[str, str] | None = None) -> RunningExchange:
         running = RunningExchange(
-            tmp_path / "data", "--no-demo", *arguments, environment=environment
+            tmp_path / "Daten für 取引's", "--no-demo", *arguments, environment=environment
         )
         started.append(running)
         running.start()

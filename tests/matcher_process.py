@@ -117,6 +117,17 @@ class MatcherProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def memory_bytes(self) -> int:
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    def send_signal(self, signum: signal.Signals) -> None:
+        """Send a signal and go on."""
+        assert self._process is not None
+        self._process.send_signal(signum)
+
     def _end(self, signum: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(signum)

@@ -135,6 +135,10 @@ class JournalReader:
     def __init__(self, directory: str, shard_id: int) -> None: ...
     @property
     def next_seq(self) -> int: ...
+    @property
+    def digest(self) -> int:
+        """Chain digest after the entry before `next_seq`."""
+
     def seek(self, next_seq: int) -> None:
         """Go to a seq, written already or the next to be. Raises RuntimeError if it is not there."""
 

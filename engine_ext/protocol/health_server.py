@@ -3,12 +3,16 @@
 It answers from a thread of its own, so that a busy event loop still tells that it lives.
 """
 
+import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tradepit.protocol.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_TIMEOUT_S = 5.0
@@ -59,6 +63,11 @@ def serve_health(
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            error = sys.exception()
+            if not isinstance(error, OSError):  # a peer that went away is no event either
+                log.error("health_request_failed", exc_info=error)
 
     try:
         server = Server((host, port), Handler)

@@ -12,6 +12,9 @@ TEXT_LENGTH_MAX = 40
 UNITS_VALUE_MAX = 2**63 - 1
 AVERAGE_EXTRA_DECIMALS = 8  # an average price shows up to this many decimals more than a price
 
+TOO_LARGE = "is too large"
+"""The rule of an InvalidDecimal about a value that no instrument takes; its limits say more."""
+
 
 def parse_units(text: str, decimals: int) -> int:
     """A decimal such as "12.50" in units of 10^-decimals.
@@ -37,7 +40,7 @@ def parse_units(text: str, decimals: int) -> int:
             raise InvalidDecimal(f"must have at most {decimals} decimals")
     units = int(whole + fraction.ljust(decimals, "0"))
     if units > UNITS_VALUE_MAX:
-        raise InvalidDecimal("is too large")
+        raise InvalidDecimal(TOO_LARGE)
     return units
 
 
@@ -122,7 +125,7 @@ class InstrumentUnits:
         if ticks == 0:
             raise InvalidDecimal("must be greater than zero")
         if ticks > wire.PRICE_TICKS_MAX:
-            raise InvalidDecimal("is too large")
+            raise InvalidDecimal(TOO_LARGE)
         return ticks
 
     def quantity_lots(self, text: str) -> int:
@@ -133,7 +136,7 @@ class InstrumentUnits:
         if lots == 0:
             raise InvalidDecimal("must be greater than zero")
         if lots > wire.QUANTITY_LOTS_MAX:
-            raise InvalidDecimal("is too large")
+            raise InvalidDecimal(TOO_LARGE)
         return lots
 
     def price_text(self, ticks: int) -> str:

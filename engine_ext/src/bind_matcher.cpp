@@ -111,6 +111,7 @@ class MatcherCore {
     out["sync_ns"] = journal.sync_ns.load();
     out["sync_ns_max"] = journal.sync_ns_max.load();
     out["committed_seq"] = journal_->committed_seq();
+    out["lacks_space"] = journal_->lacks_space() ? 1 : 0;
     if (loop_) {
       const HotLoopCounters& loop = loop_->counters();
       out["messages_received"] = loop.messages_received.load();
@@ -180,10 +181,14 @@ void bind_matcher(py::module_& module) {
       .def(py::init<std::string, std::uint32_t>(), py::arg("directory"), py::arg("shard_id"))
       .def(
           "seek",
-          [](JournalReader& reader, std::uint64_t next_seq) { raise_if(reader.seek(next_seq)); },
+          [](JournalReader& reader, std::uint64_t next_seq) {
+            const py::gil_scoped_release no_gil;
+            raise_if(reader.seek(next_seq));
+          },
           py::arg("next_seq"))
       .def("next_batch", &next_batch, py::arg("last_seq_max"), py::arg("bytes_max"))
-      .def_property_readonly("next_seq", &JournalReader::next_seq);
+      .def_property_readonly("next_seq", &JournalReader::next_seq)
+      .def_property_readonly("digest", &JournalReader::digest);
 }
 
 }  // namespace tradepit

@@ -4,16 +4,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
+#include "hot_loop_detail.hpp"
 #include "tradepit/wire_check.hpp"
 
 namespace tradepit {
 namespace {
+
+using detail::bytes_of;
+using detail::clock_ns;
+using detail::count;
+using detail::load;
 
 constexpr int messages_per_turn_max = 64;
 constexpr int messages_per_hand_over = 8;
@@ -40,29 +44,6 @@ struct alignas(8) RecordBuffer {
   std::byte bytes[256];
 };
 static_assert(sizeof(wire::SetInstrument) <= sizeof(RecordBuffer));
-
-template <typename T>
-T load(const std::byte* at) noexcept {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-template <typename T>
-std::span<const std::byte> bytes_of(const T& record) noexcept {
-  return {reinterpret_cast<const std::byte*>(&record), sizeof record};
-}
-
-std::int64_t clock_ns() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_REALTIME, &time);
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
-
-void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
-  // One thread writes: no need for a locked instruction.
-  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
-}
 
 /// One frame of a message, given back to libzmq at the end of its scope.
 class Frame {
@@ -215,7 +196,8 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
   const wire::Reason refusal = SessionTable::authorize(sessions_[session], type, account_id);
   if (refusal != wire::Reason::none) {
     reject(session, header.request_id, record_offset, header.type, refusal);
-  } else if (message_reply_bytes_ > reply_bytes_per_message_max) {
+  } else if (message_reply_bytes_ > reply_bytes_per_message_max ||
+             sessions_[session].unsent_bytes->load(std::memory_order_relaxed) > unsent_bytes_busy) {
     reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
   } else if (is_command) {
     std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);
@@ -270,10 +252,12 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
   if (!journal_.can_append()) {
     // Only a message of many records gets here: the socket is not read without room.
     journal_.hand_over();
-    const wire::Reason reason =
-        journal_.is_storage_full() ? wire::Reason::storage_full : wire::Reason::busy;
-    reject(session, request_id, offset, static_cast<std::uint8_t>(type), reason);
-    return;
+    if (!journal_.can_append()) {
+      const wire::Reason reason =
+          journal_.is_storage_full() ? wire::Reason::storage_full : wire::Reason::busy;
+      reject(session, request_id, offset, static_cast<std::uint8_t>(type), reason);
+      return;
+    }
   }
   events_.clear();
   reports_.clear();
@@ -451,90 +435,6 @@ void HotLoop::commit() {
     journal_.hand_over();
   }
   release(journal_.committed_seq());
-}
-
-void HotLoop::release(std::uint64_t committed_seq) {
-  const std::int64_t now = clock_ns();
-  outbox_.release(committed_seq, [&](const Outbox::Item& item, std::span<const std::byte> bytes) {
-    Session& session = sessions_[item.session];
-    if (session.generation != item.generation) return;  // the peer is gone
-    if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
-      send_output(item.session);
-    }
-    if (!session.has_output) with_output_.push_back(item.session);
-    session.has_output = true;
-    session.output.append_bytes(bytes);
-    const auto latency_ns =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(now - item.time_ns, 0));
-    const auto bucket = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(latency_ns)),
-                                              HotLoopCounters::latency_bucket_count - 1);
-    count(counters_.reply_latency_count[bucket]);
-    count(counters_.reply_latency_ns_sum, latency_ns);
-  });
-  for (const std::uint32_t session : with_output_) send_output(session);
-  with_output_.clear();
-  release_feed(committed_seq);
-  counters_.sessions.store(sessions_.size(), std::memory_order_relaxed);
-}
-
-/// Sends what a session has collected, in messages of at most message_bytes_max, cut between
-/// records. A peer that is gone, or that does not read, loses its session.
-void HotLoop::send_output(std::uint32_t index) {
-  Session& session = sessions_[index];
-  if (!session.is_in_use || !session.has_output) return;
-  auto left = session.output.bytes();
-  bool is_sent = true;
-  while (!left.empty() && is_sent) {
-    std::size_t size = 0;
-    while (size < left.size()) {
-      const std::size_t record = load<wire::Header>(left.data() + size).length;
-      if (size + record > static_cast<std::size_t>(wire::message_bytes_max)) break;
-      size += record;
-    }
-    is_sent = zmq_.send(config_.router_socket, session.routing_id.data(), session.routing_id.size(),
-                        zmq_sndmore | zmq_dontwait) >= 0 &&
-              zmq_.send(config_.router_socket, left.data(), size, zmq_dontwait) >= 0;
-    left = left.subspan(size);
-    count(is_sent ? counters_.messages_sent : counters_.messages_dropped);
-  }
-  session.output.clear();
-  session.has_output = false;
-  if (!is_sent) sessions_.remove(index);
-}
-
-void HotLoop::release_feed(std::uint64_t committed_seq) {
-  if (waiting_feed_.empty()) return;
-  const auto first_waiting =
-      std::find_if(waiting_feed_.begin(), waiting_feed_.end(),
-                   [=](const WaitingFeed& item) { return item.seq > committed_seq; });
-  for (auto item = waiting_feed_.begin(); item != first_waiting; ++item) {
-    InstrumentFeed& feed = feeds_[item->instrument_id];
-    if (!feed.is_listed) changed_feeds_.push_back(item->instrument_id);
-    feed.is_listed = true;
-    if (item->is_top) {
-      feed.committed_top = item->top;
-      feed.has_top = true;
-    } else {
-      feed.trades.append(item->trade);
-    }
-  }
-  waiting_feed_.erase(waiting_feed_.begin(), first_waiting);
-  for (const std::uint32_t instrument_id : changed_feeds_) {
-    InstrumentFeed& feed = feeds_[instrument_id];
-    if (feed.has_top) feed.trades.append(feed.committed_top);
-    const std::uint8_t topic[4] = {static_cast<std::uint8_t>(instrument_id >> 24),
-                                   static_cast<std::uint8_t>(instrument_id >> 16),
-                                   static_cast<std::uint8_t>(instrument_id >> 8),
-                                   static_cast<std::uint8_t>(instrument_id)};
-    // A subscriber that does not keep up loses messages, and sees it from the seqs.
-    if (zmq_.send(config_.feed_socket, topic, sizeof topic, zmq_sndmore | zmq_dontwait) >= 0) {
-      zmq_.send(config_.feed_socket, feed.trades.data(), feed.trades.size(), zmq_dontwait);
-    }
-    feed.trades.clear();
-    feed.has_top = false;
-    feed.is_listed = false;
-  }
-  changed_feeds_.clear();
 }
 
 std::string HotLoop::wait_for_work() {

@@ -104,6 +104,7 @@ bool read_at(int file, void* into, std::uint64_t size, std::uint64_t offset) noe
   while (size > 0) {
     const ssize_t count = ::pread(file, at, size, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
+    if (count == 0) errno = ENODATA;  // the end of the file
     if (count <= 0) return false;
     at += count;
     offset += static_cast<std::uint64_t>(count);

@@ -16,6 +16,8 @@ namespace {
 
 using detail::errno_text;
 
+constexpr std::uint64_t seek_chunk_bytes = 1ULL << 20;
+
 /// A file mapped for reading.
 class MappedFile {
  public:
@@ -117,6 +119,12 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
     std::memcpy(&header, bytes.data(), sizeof header);
     end.error = detail::check_segment_header(header, path, shard_id, segments[index].first_seq);
     if (!end.error.empty()) return end;
+    if (header.size_bytes != bytes.size()) {
+      end.error = damage(path, 0, header.first_seq,
+                         "has " + std::to_string(bytes.size()) + " bytes, and was made with " +
+                             std::to_string(header.size_bytes));
+      return end;
+    }
     if (header.first_seq != end.last_seq + 1) {
       end.error = damage(path, 0, header.first_seq,
                          "the entries from seq " + std::to_string(end.last_seq + 1) +
@@ -196,6 +204,7 @@ std::string JournalReader::open_segment(const std::string& path) {
   path_ = path;
   segment_size_ = header.size_bytes;
   offset_ = sizeof header;
+  digest_ = header.digest;
   return detail::check_segment_header(header, path, shard_id_, header.first_seq);
 }
 
@@ -210,15 +219,25 @@ std::string JournalReader::seek(std::uint64_t next_seq) {
   const detail::SegmentFile& segment = *(after - 1);
   if (std::string error = open_segment(segment.path); !error.empty()) return error;
   next_seq_ = segment.first_seq;
-  while (next_seq_ < next_seq) {
+  std::string chunk;
+  for (std::uint64_t chunk_offset = 0; next_seq_ < next_seq;) {
     wire::JournalEntry header;
-    if (segment_size_ - offset_ < sizeof header ||
-        !detail::read_at(file_, &header, sizeof header, offset_) ||
-        !detail::is_entry_length(header.length, segment_size_ - offset_) ||
-        header.seq != next_seq_) {
+    const std::uint64_t left = segment_size_ - offset_;
+    if (offset_ + sizeof header > chunk_offset + chunk.size()) {
+      chunk_offset = offset_;
+      chunk.resize(std::min(left, seek_chunk_bytes));
+      if (!detail::read_at(file_, chunk.data(), chunk.size(), offset_)) {
+        return errno_text("read", path_);
+      }
+    }
+    if (left >= sizeof header) {
+      std::memcpy(&header, chunk.data() + (offset_ - chunk_offset), sizeof header);
+    }
+    if (!detail::is_entry_length(header.length, left) || header.seq != next_seq_) {
       return damage(path_, offset_, next_seq_, "no entry where one was committed");
     }
     offset_ += header.length;
+    digest_ = header.digest;
     ++next_seq_;
   }
   return "";
@@ -259,8 +278,13 @@ std::string JournalReader::next_batch(std::uint64_t last_seq_max, std::uint64_t 
       return "";
     }
     if (header.length > chunk - used) break;
+    EntryView entry;
+    if (!read_entry(std::as_bytes(std::span(entries + used, header.length)), entry)) {
+      error = damage(path_, offset_ + used, next_seq_, "the entry is not sound");
+      return "";
+    }
     used += header.length;
-    batch.last_digest = header.digest;
+    batch.last_digest = digest_ = header.digest;
     ++next_seq_;
   }
   offset_ += used;

@@ -54,9 +54,14 @@ void seal_entries(std::byte* at, std::uint64_t size) noexcept {
 JournalWriter::JournalWriter(JournalConfig config, const JournalEnd& end,
                              std::uint64_t genesis_digest)
     : config_(std::move(config)),
-      // Two groups fit into one segment: the one that opens it and the one collected meanwhile.
+      // Two groups fit into any segment, the one that is open included: the group that opens it and
+      // the one collected meanwhile.
       group_bytes_max_(
-          std::min(group_bytes_limit, (config_.segment_bytes - sizeof(wire::SegmentHeader)) / 2)),
+          std::min(group_bytes_limit,
+                   (std::min(config_.segment_bytes,
+                             end.segment_path.empty() ? config_.segment_bytes : end.segment_size) -
+                    sizeof(wire::SegmentHeader)) /
+                       2)),
       segment_bytes_(end.segment_path.empty() ? config_.segment_bytes : end.segment_size),
       offset_(end.end_offset),
       open_path_(end.segment_path),
@@ -109,8 +114,7 @@ bool JournalWriter::can_append() const noexcept {
 }
 
 bool JournalWriter::is_storage_full() const noexcept {
-  return !can_append() && active_->size + entry_bytes_max <= group_bytes_max_ &&
-         next_no_space_.load(std::memory_order_acquire);
+  return !can_append() && active_->size + entry_bytes_max <= group_bytes_max_ && lacks_space();
 }
 
 void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
@@ -228,6 +232,7 @@ std::string JournalWriter::make_segment(const std::string& path) const {
   }
   const std::vector<std::byte> zeros(zero_chunk_bytes);
   for (std::uint64_t offset = 0; error.empty() && offset < config_.segment_bytes;) {
+    if (stop_.load(std::memory_order_acquire)) error = "stopped";
     const std::uint64_t size_now = std::min(zero_chunk_bytes, config_.segment_bytes - offset);
     if (!detail::write_at(file, zeros.data(), size_now, offset)) error = errno_text("fill", path);
     offset += size_now;

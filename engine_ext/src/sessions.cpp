@@ -16,6 +16,11 @@ bool is_same_key(const std::uint8_t (&left)[32], const std::uint8_t (&right)[32]
   return difference == 0;
 }
 
+/// True for the ids that libzmq gives to peers that have none: a zero byte and a counter.
+bool is_assigned(std::string_view routing_id) noexcept {
+  return routing_id.size() == 5 && routing_id[0] == 0;
+}
+
 }  // namespace
 
 SessionTable::SessionTable(std::vector<ApiKey> keys)
@@ -30,8 +35,9 @@ std::uint32_t SessionTable::find_or_add(std::string_view routing_id) {
   }
   if (free_.empty()) {
     const auto oldest =
-        std::min_element(sessions_.begin(), sessions_.end(),
-                         [](const auto& a, const auto& b) { return a.last_used < b.last_used; });
+        std::min_element(sessions_.begin(), sessions_.end(), [](const auto& a, const auto& b) {
+          return std::pair(a.is_logged_on, a.last_used) < std::pair(b.is_logged_on, b.last_used);
+        });
     remove(static_cast<std::uint32_t>(oldest - sessions_.begin()));
   }
   const std::uint32_t index = free_.back();
@@ -40,6 +46,7 @@ std::uint32_t SessionTable::find_or_add(std::string_view routing_id) {
   session.routing_id = routing_id;
   session.last_used = turn_;
   session.is_in_use = true;
+  session.unsent_bytes = std::make_shared<std::atomic<std::uint64_t>>(0);
   by_routing_id_.emplace(session.routing_id, index);
   ++in_use_count_;
   return index;
@@ -54,6 +61,13 @@ void SessionTable::remove(std::uint32_t index) {
   session.generation = generation;
   free_.push_back(index);
   --in_use_count_;
+}
+
+void SessionTable::log_off(std::uint32_t index) {
+  unsubscribe(index);
+  sessions_[index].is_logged_on = false;
+  sessions_[index].is_operator = false;
+  ++sessions_[index].generation;
 }
 
 void SessionTable::unsubscribe(std::uint32_t index) {
@@ -75,14 +89,23 @@ wire::Reason SessionTable::log_on(std::uint32_t index, const wire::Logon& logon)
     is_valid = is_valid || (is_same && is_for_account);
   }
   if (!is_valid) return wire::Reason::wrong_key;
-  unsubscribe(index);
   Session& session = sessions_[index];
+  if (!is_assigned(session.routing_id)) return wire::Reason::not_authorized;
+  unsubscribe(index);
   session.is_logged_on = true;
   session.account_id = logon.account_id;
   session.is_operator = logon.account_id == 0;
   session.receives_reports =
       !session.is_operator && (logon.flags & wire::logon_flag::receive_reports) != 0;
-  if (session.receives_reports) subscribers_[session.account_id].push_back(index);
+  if (session.receives_reports) {
+    const auto others = subscribers(session.account_id);
+    if (others.size() >= subscribers_per_account_max) {
+      remove(*std::min_element(others.begin(), others.end(), [&](auto a, auto b) {
+        return sessions_[a].last_used < sessions_[b].last_used;
+      }));
+    }
+    subscribers_[session.account_id].push_back(index);
+  }
   return wire::Reason::none;
 }
 

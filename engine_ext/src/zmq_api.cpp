@@ -14,6 +14,8 @@ std::string ZmqApi::load(const std::string& path) {
     if (function == nullptr) missing += std::string(" ") + name;
   };
   find("zmq_msg_init", msg_init);
+  find("zmq_msg_init_data", msg_init_data);
+  find("zmq_msg_send", msg_send);
   find("zmq_msg_recv", msg_recv);
   find("zmq_msg_close", msg_close);
   find("zmq_msg_data", msg_data);

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tradepit.cli import ports, wheels
-from tradepit.cli.exchange import reach
+from tradepit.cli.configured import reach
 from tradepit.protocol.errors import TradepitError
 
 DESCRIPTION = """\
@@ -79,6 +79,8 @@ def run(argv: list[str]) -> int:
         "--port", type=int, default=8000, help="the HTTP port that `tradepit up` will use"
     )
     arguments = parser.parse_args(argv)
+    if not 0 <= arguments.port <= ports.PORT_MAX:
+        parser.error(f"--port: a number from 0 to {ports.PORT_MAX}")
     failed = False
     for finding in findings(arguments.data.absolute(), arguments.port):
         failed = failed or finding.level == "fail"
@@ -188,13 +190,16 @@ def check_servers() -> Iterator[Finding]:
             yield fail(str(error), "")
         else:
             yield ok(
-                f"{name}: " + ("the configured server answers" if url else "its wheel is here")
+                f"{name}: " + ("the configured server lets us in" if url else "its wheel is here")
             )
 
 
 def check_port(port: int, data_dir: Path) -> Iterator[Finding]:
-    if ports.is_free(port):
+    why_not = ports.why_not_free(port)
+    if not why_not:
         yield ok(f"port {port} is free")
+    elif why_not != "is in use":
+        yield fail(f"port {port} {why_not}", "`tradepit up --port N`")
     elif (data_dir / "ready.json").exists():
         yield ok(f"port {port} is in use, perhaps by the exchange that runs in {data_dir}")
     else:

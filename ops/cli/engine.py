@@ -18,14 +18,14 @@ one command as a JSON object with the names of docs/protocol.md; each output lin
 EPILOG = """\
 An enum is its lower-case name (or its number), a bit set a list of names, prices and quantities are
 whole ticks, lots and units; fields left out are zero. Nothing is listed at first: an asset, an
-instrument and an account come before the first order.
+instrument and an account come before the first order. Each of these stands on one line:
 
   {"type": "set_asset", "asset_id": 1, "symbol": "USD", "decimals": 2}
   {"type": "set_asset", "asset_id": 2, "symbol": "BTC", "decimals": 2}
   {"type": "set_instrument", "instrument_id": 1, "symbol": "BTC-USD", "base_asset_id": 2,
    "quote_asset_id": 1, "price_decimals": 0, "tick_size": 1, "lot_size_units": 1,
    "price_ticks_min": 1, "price_ticks_max": 1000000, "quantity_lots_min": 1,
-   "quantity_lots_max": 1000000, "trading_state": "continuous"}            (on one line)
+   "quantity_lots_max": 1000000, "trading_state": "continuous"}
   {"type": "set_account", "account_id": 7, "state": "active"}
   {"type": "credit", "account_id": 7, "asset_id": 1, "amount_units": 100000, "transfer_id": 1}
   {"type": "new_order", "account_id": 7, "instrument_id": 1, "side": "buy", "order_type": "limit",

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from tradepit.cli import ports
 from tradepit.cli.child import Child
+from tradepit.cli.configured import reach
 from tradepit.cli.data_folder import DEMO_ACCOUNT_ID, DataFolder
 from tradepit.cli.embedded import STOP_TIMEOUT_S, EmbeddedServers, server_answers
 from tradepit.cli.files import write_private
@@ -23,9 +23,7 @@ READY_TIMEOUT_S = 60.0  # a matcher may have a long journal to replay
 MIGRATE_TIMEOUT_S = 120.0
 SERVICE_STOP_TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 1.0
-REACH_TIMEOUT_S = 5.0
 STOP_ORDER = ["ingress", "demo", "ledger", "matcher"]  # then the servers
-DEFAULT_PORTS = {"postgresql": 5432, "postgres": 5432, "nats": 4222, "redis": 6379}
 
 
 @dataclass(frozen=True)
@@ -224,19 +222,6 @@ class Exchange:
 
     def _pids(self) -> dict[str, int]:
         return {name: part.child.pid for name, part in self.supervisor.parts.items()}
-
-
-def reach(name: str, url: str) -> None:
-    """Check that a server listens. Raises ConfigurationError in one sentence that shows no password."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or ports.LOOPBACK, parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-    try:
-        socket.create_connection((host, port), timeout=REACH_TIMEOUT_S).close()
-    except OSError as error:
-        raise ConfigurationError(
-            f"TRADEPIT_{name.upper()}_URL names {host}:{port}, which does not answer "
-            f"({error.strerror or error}): start that server, or unset the variable to use our own"
-        ) from error
 
 
 def http_ready(port: int) -> bool:

@@ -1,24 +1,33 @@
 """Free TCP ports on loopback."""
 
+import errno
 import random
 import socket
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-PORT_MIN = 10_000
+PORT_MAX = 65_535
+PORT_MIN = 10_000  # of those that we choose
 ATTEMPTS_MAX = 1_000
 
 
 def is_free(port: int) -> bool:
     """True if this process could listen on the port now."""
+    return why_not_free(port) == ""
+
+
+def why_not_free(port: int) -> str:
+    """What keeps this process from listening on the port, such as "is in use"; empty if nothing."""
     with socket.socket() as probe:
         # As the servers do: a port whose last connections linger in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
+        except PermissionError:  # low ports are root's
+            return "may not be used by this user"
+        except OSError as error:
+            return "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error})"
+        return ""
 
 
 def choose(preferred: dict[str, int], names: list[str]) -> dict[str, int]:

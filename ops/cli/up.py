@@ -1,6 +1,7 @@
 """`tradepit up`: a whole exchange on this machine, in the foreground, until Ctrl-C."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -62,8 +63,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help="no market makers and takers; the demo instruments and accounts are there all the same",
     )
     arguments = parser.parse_args(argv)
-    if not 0 <= arguments.port <= 65535:
-        parser.error("--port: a number from 0 to 65535")
+    if not 0 <= arguments.port <= ports.PORT_MAX:
+        parser.error(f"--port: a number from 0 to {ports.PORT_MAX}")
     return arguments
 
 
@@ -131,10 +132,11 @@ def serve(folder: DataFolder, arguments: argparse.Namespace) -> int:
 def http_port(wanted: int) -> int:
     if wanted == 0:
         return ports.choose({}, ["http"])["http"]
-    if not ports.is_free(wanted):
+    why_not = ports.why_not_free(wanted)
+    if why_not:
+        stop = "stop what listens there, or " if why_not == "is in use" else ""
         raise ConfigurationError(
-            f"port {wanted} is in use: stop what listens there, or choose another with --port "
-            "(0 takes a free one)"
+            f"port {wanted} {why_not}: {stop}choose another with --port (0 takes a free one)"
         )
     return wanted
 
@@ -155,7 +157,8 @@ def remove(paths: list[Path]) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # the terminal is gone: nobody reads it, and we go on
+        print(text, file=sys.stderr, flush=True)
 
 
 def without_password(url: str) -> str:

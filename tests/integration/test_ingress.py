@@ -13,6 +13,8 @@ from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.result import Ok
 from tradepit.cli.running import RunningExchange
 
+from tests.exchange_checks import key_of
+
 TIMEOUT_S = 10.0
 EXAMPLES_PER_OPERATION = 25
 STREAM = "/v1/instruments/{symbol}/stream"  # never ends: test_the_stream_begins_... reads it
@@ -155,6 +157,77 @@ def test_changes_are_checked_by_the_matcher(client: httpx.Client) -> None:
     assert client.delete(path).json()["status"] == "canceled"
     gone = client.get(path).json()
     assert (gone["status"], gone["cancel_reason"]) == ("canceled", "requested")
+
+
+def test_a_refusal_says_what_to_send_instead(client: httpx.Client) -> None:
+    order = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "price": "1", "quantity": "1"}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"side": "BUY"}, 'side must be "buy" or "sell"'),
+        ({"type": "stop"}, 'type must be "limit" or "market"'),
+        ({"time_in_force": "gtd"}, 'time_in_force must be "gtc", "ioc" or "fok"'),
+        ({"price": 1.5}, 'price must be decimal text in quotes, such as "12.50"'),
+        ({"price": "9" * 30}, "price must lie between 0.01 and 10000000.00"),
+        ({"price": "10000000.01"}, "price must lie between 0.01 and 10000000.00"),
+        ({"quantity": "9" * 30}, "quantity must lie between 0.0001 and 100000.0000"),
+        ({"quantity": "100000.0001"}, "quantity must lie between 0.0001 and 100000.0000"),
+        ({"time_in_force": "ioc", "post_only": True}, "post_only must be false for an order that"),
+        ({"type": "market", "price": None, "post_only": True}, "post_only must be false for an"),
+        (
+            {"type": "market", "price": None, "time_in_force": "gtc"},
+            "time_in_force must be ioc or fok for a market order",
+        ),
+    ]
+    for wrong, detail in cases:
+        answer = client.post("/v1/orders", json=order | wrong)
+        assert (answer.status_code, answer.json()["field"]) == (400, detail.partition(" ")[0])
+        assert answer.json()["detail"].startswith(detail)
+    unknown = client.get("/v1/orders/281474976710655").json()
+    assert unknown["detail"] == "no order of this account has that id"
+
+
+def test_nothing_of_another_account_is_seen_or_moved(
+    exchange: RunningExchange, client: httpx.Client
+) -> None:
+    mine = place(client, side="buy", price="1.00")
+    filled = place(client, side="sell", price="1.00")
+    assert filled["status"] == "filled"
+    mine = place(client, side="buy", price="1.00")
+    headers = {"authorization": f"Bearer {key_of(exchange, 'maker-101')}"}
+    operator = {"authorization": f"Bearer {exchange.operator_key}"}
+    by_client = f"/v1/orders?client_order_id={mine['client_order_id']}"
+    with httpx.Client(base_url=exchange.ingress_url, timeout=TIMEOUT_S) as other:
+        for order in (mine, filled):
+            path = f"/v1/orders/{order['order_id']}"
+            for method, body in (("GET", None), ("DELETE", None), ("PATCH", {"price": "2.00"})):
+                answer = other.request(method, path, json=body, headers=headers)
+                assert (answer.status_code, answer.json()["code"]) == (404, "unknown_order")
+                answer = other.request(method, path, json=body, headers=operator)
+                assert (answer.status_code, answer.json()["code"]) == (403, "not_authorized")
+        for path, name in (
+            ("/v1/orders", "orders"),
+            ("/v1/orders?status=all", "orders"),
+            (by_client, "orders"),
+            ("/v1/fills", "fills"),
+            (f"/v1/fills?order_id={filled['order_id']}", "fills"),
+            ("/v1/positions", "positions"),
+        ):
+            answer = other.get(path, headers=headers)
+            assert (answer.status_code, answer.json()[name]) == (200, [])
+            assert other.get(path, headers=operator).status_code == 403
+            separator = "&" if "?" in path else "?"
+            answer = other.get(f"{path}{separator}account_id=1", headers=headers)
+            assert answer.json()["code"] == "unknown_parameter"
+        assert other.delete("/v1/orders", headers=headers).json()["canceled_count"] == 0
+        # The same id is another's to use: it names an order of the account.
+        order = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "price": "1.00"}
+        order |= {"quantity": "0.0010", "client_order_id": mine["client_order_id"]}
+        answer = other.post("/v1/orders", json=order, headers=headers)
+        assert answer.status_code == 201
+        path = f"/v1/orders/{answer.json()['order_id']}"
+        assert other.delete(path, headers=headers).json()["status"] == "canceled"
+    still = client.get(f"/v1/orders/{mine['order_id']}").json()
+    assert (still["status"], still["price"]) == ("open", "1.00")
+    assert client.delete(f"/v1/orders/{mine['order_id']}").status_code == 200
 
 
 def test_the_stream_begins_with_everything_and_goes_on(client: httpx.Client) -> None:

@@ -182,3 +182,22 @@ def test_an_entry_that_replays_differently_is_refused(journal: Journal, tmp_path
     changed[entry.offset + 4 : entry.offset + 8] = crc32c(bytes(body)).to_bytes(4, "little")
     with pytest.raises(RuntimeError, match="gives other events than were recorded"):
         recover(journal, tmp_path / "j", bytes(changed))
+
+
+def test_a_segment_that_was_cut_short_is_never_accepted(journal: Journal, tmp_path: Path) -> None:
+    """As a copy that broke off, or a file system that lost the end, would leave it."""
+    for size in (journal.last_group_offset, journal.end, len(journal.data) - 1):
+        with pytest.raises(RuntimeError, match=r"damaged journal.* bytes, and was made with"):
+            recover(journal, tmp_path / "j", journal.data[:size])
+
+
+def test_the_reader_publishes_nothing_that_is_not_sound(journal: Journal, tmp_path: Path) -> None:
+    entry = journal.entries[-2]
+    damaged = bytearray(journal.data)
+    damaged[entry.offset + entry.header.length - 1] ^= 1
+    (tmp_path / journal.segment.name).write_bytes(damaged)
+    reader = JournalReader(str(tmp_path), SHARD_ID)
+    reader.seek(entry.header.seq)
+    assert reader.digest == journal.entries[-3].header.digest
+    with pytest.raises(RuntimeError, match=f"seq {entry.header.seq}: the entry is not sound"):
+        reader.next_batch(entry.header.seq, 1)

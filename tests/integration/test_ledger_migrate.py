@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -54,6 +55,31 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str, tmp_path: Path
     (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id bigint);")
     asyncio.run(migrate(database_url, tmp_path))
     assert numbers_of(database_url) == [1, 2]
+
+
+def test_a_user_who_may_not_make_tables_is_one_sentence(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def make_user() -> None:
+        connection = await asyncpg.connect(database_url, timeout=TIMEOUT_S)
+        try:
+            await connection.execute(
+                "CREATE ROLE reader LOGIN PASSWORD 'reader'", timeout=TIMEOUT_S
+            )
+        finally:
+            await connection.close(timeout=TIMEOUT_S)
+
+    asyncio.run(make_user())
+    parts = urlsplit(database_url)
+    monkeypatch.setenv(
+        "TRADEPIT_POSTGRES_URL",
+        parts._replace(netloc=f"reader:reader@{parts.hostname}:{parts.port}").geturl(),
+    )
+    assert main(["migrate"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "tradepit ledger: cannot bring the database's schema up to date: "
+        "permission denied for schema public"
+    )
 
 
 def test_a_changed_migration_is_refused(database_url: str, tmp_path: Path) -> None:

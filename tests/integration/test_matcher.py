@@ -1,6 +1,5 @@
 """The matcher as a process: real sockets, a real journal, a real stream, and faults in each."""
 
-import asyncio
 import itertools
 import os
 import time
@@ -10,15 +9,13 @@ import nats
 import pytest
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.engine import Engine
-from tradepit.protocol import names, wire
+from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused
 
 from tests.matcher_process import (
-    DEADLINE_S,
     FUNDS_UNITS,
     INSTRUMENT,
     MAKER,
-    POLL_S,
     TAKER,
     MatcherProcess,
     list_market,
@@ -26,55 +23,9 @@ from tests.matcher_process import (
     trade_once,
     wait_until,
 )
+from tests.matcher_stream import delete_stream, stream_entries, wait_for_stream
 
 ENTRY_LAYOUT = wire.JOURNAL_ENTRY_LAYOUT
-
-
-def stream_entries(nats_url: str, shard_id: int) -> list[tuple[wire.JournalEntry, bytes]]:
-    """Every entry of the shard's stream with the bytes after its header, checked for continuity."""
-
-    async def fetch() -> list[bytes]:
-        client = await nats.connect(nats_url, connect_timeout=2)
-        try:
-            jetstream = client.jetstream()
-            stream = names.events_stream(shard_id)
-            state = (await jetstream.stream_info(stream)).state
-            messages = [
-                await jetstream.get_msg(stream, seq)
-                for seq in range(max(state.first_seq, 1), state.last_seq + 1)
-            ]
-            return [message.data or b"" for message in messages]
-        finally:
-            await client.close()
-
-    entries: list[tuple[wire.JournalEntry, bytes]] = []
-    for batch in asyncio.run(fetch()):
-        offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
-        header = wire.CommitBatchHeader(*wire.COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))
-        assert header.shard_id == shard_id
-        assert header.first_seq == len(entries) + 1
-        for seq in range(header.first_seq, header.last_seq + 1):
-            entry = wire.JournalEntry(*ENTRY_LAYOUT.unpack_from(batch, offset))
-            assert entry.seq == seq
-            entries.append((entry, batch[offset + ENTRY_LAYOUT.size : offset + entry.length]))
-            offset += entry.length
-        assert offset == len(batch)
-        assert header.last_digest == entries[-1][0].digest
-    return entries
-
-
-def wait_for_stream(
-    matcher: MatcherProcess, nats_url: str
-) -> list[tuple[wire.JournalEntry, bytes]]:
-    """The stream, once it holds everything that the matcher has committed."""
-    seq = matcher.status().committed_seq
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        entries = stream_entries(nats_url, matcher.shard_id)
-        if len(entries) >= seq:
-            return entries
-        assert time.monotonic() < deadline, f"the stream stays at {len(entries)} of {seq}"
-        time.sleep(POLL_S)
 
 
 def test_commands_are_answered_journaled_and_published(
@@ -241,17 +192,6 @@ def test_a_stream_that_was_wiped_is_rebuilt_from_the_journal(
         return len(entries) == matcher.status().seq
 
     wait_until(is_rebuilt, "the stream holds every seq again")
-
-
-def delete_stream(nats_url: str, shard_id: int) -> None:
-    async def delete() -> None:
-        client = await nats.connect(nats_url, connect_timeout=2)
-        try:
-            await client.jetstream().delete_stream(names.events_stream(shard_id))
-        finally:
-            await client.close()
-
-    asyncio.run(delete())
 
 
 def test_a_stream_that_is_ahead_of_the_journal_stops_the_shard(

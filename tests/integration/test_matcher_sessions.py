@@ -1,5 +1,8 @@
 """What sessions may send a matcher, what they receive, and what garbage gets."""
 
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -14,20 +17,27 @@ from tests.matcher_process import (
     MAKER,
     TAKER,
     MatcherProcess,
+    free_port,
+    running_matcher,
     trade_once,
     wait_until,
 )
 
 ABUSES_MAX = 16
+SUBSCRIBERS_PER_ACCOUNT_MAX = 16
+UNREAD_PEERS = 4
+UNREAD_MESSAGES = 3000
 
 
 class RawPeer:
     """A DEALER that sends whatever bytes it is given."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, routing_id: bytes = b"") -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.setsockopt(zmq.LINGER, 0)
+        if routing_id:
+            self._socket.setsockopt(zmq.ROUTING_ID, routing_id)
         self._socket.connect(endpoint)
 
     def __enter__(self) -> Self:
@@ -40,9 +50,16 @@ class RawPeer:
     def ask(self, *frames: bytes, timeout_s: float = DEADLINE_S) -> list[object]:
         """Send one message; the records of the answer, or nothing if none comes."""
         self._socket.send_multipart(frames)
+        return self.receive(timeout_s)
+
+    def receive(self, timeout_s: float = DEADLINE_S) -> list[object]:
+        """The records of the next message, or nothing if none comes."""
         if not self._socket.poll(int(timeout_s * 1000)):
             return []
         return wire.decode_all(self._socket.recv())
+
+    def send(self, data: bytes) -> None:
+        self._socket.send(data)
 
     def log_on(self, account_id: int, key: str, flags: int = 0) -> object:
         logon = wire.Logon(request_id=1, account_id=account_id, key=bytes.fromhex(key), flags=flags)
@@ -182,6 +199,101 @@ def test_nobody_acts_for_another_account(matcher: MatcherProcess) -> None:
             assert isinstance(reject, wire.Reject), request
             assert (reject.reason, reject.request_id) == (wire.Reason.NOT_AUTHORIZED, 5), request
         assert matcher.status().seq == before.seq
+
+
+@pytest.mark.parametrize("routing_id", [b"desk", b"d" * 255, b"\0" * 4, b"\0" * 6])
+def test_nobody_inherits_a_session_through_a_routing_id(
+    matcher: MatcherProcess, routing_id: bytes
+) -> None:
+    """A peer may choose its id, and so may the next one: such a session must carry no rights."""
+    with RawPeer(matcher.order_endpoint, routing_id) as peer:
+        peer.log_on(MAKER, matcher.trader_keys[MAKER])
+    with RawPeer(matcher.order_endpoint, routing_id) as peer:
+        (reject,) = peer.ask(STATUS)
+        assert isinstance(reject, wire.Reject)
+        assert reject.reason == wire.Reason.NOT_LOGGED_ON
+        refused = peer.log_on(MAKER, matcher.trader_keys[MAKER])
+        assert isinstance(refused, wire.Reject)
+        assert refused.reason == wire.Reason.NOT_AUTHORIZED
+
+
+def test_an_account_has_so_many_subscribers_and_the_oldest_gives_way(
+    matcher: MatcherProcess,
+) -> None:
+    with ExitStack() as stack:
+        peers = [
+            stack.enter_context(RawPeer(matcher.order_endpoint))
+            for _ in range(SUBSCRIBERS_PER_ACCOUNT_MAX + 1)
+        ]
+        for peer in peers:
+            answer = peer.log_on(MAKER, matcher.trader_keys[MAKER], wire.LogonFlag.RECEIVE_REPORTS)
+            assert isinstance(answer, wire.LoggedOn)
+        oldest, *others = peers
+        (reject,) = oldest.ask(STATUS)
+        assert isinstance(reject, wire.Reject)
+        assert reject.reason == wire.Reason.NOT_LOGGED_ON
+        for peer in others:
+            (status,) = peer.ask(STATUS)
+            assert isinstance(status, wire.ShardStatus)
+
+
+def test_peers_that_do_not_read_cost_bounded_memory(
+    data_dir: Path, nats_url: str, shard_id: int
+) -> None:
+    """Nobody needs a key to be answered: what is not read must not pile up."""
+    requests = STATUS * (wire.MESSAGE_BYTES_MAX // len(STATUS))
+    message_count = UNREAD_PEERS * UNREAD_MESSAGES
+    port = free_port()
+    with (
+        running_matcher(data_dir, nats_url, shard_id, TRADEPIT_METRICS_PORT=str(port)) as matcher,
+        ExitStack() as stack,
+    ):
+        before = matcher.memory_bytes
+        peers = [stack.enter_context(RawPeer(matcher.order_endpoint)) for _ in range(UNREAD_PEERS)]
+        for _ in range(UNREAD_MESSAGES):
+            for peer in peers:
+                peer.send(requests)
+
+        def are_handled() -> bool:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+            received = text.partition("\ntradepit_messages_received_total ")[2].split()[0]
+            return float(received) > message_count
+
+        wait_until(are_handled, "all is handled")
+        # A reply is three times as long as its request.
+        assert matcher.memory_bytes - before < message_count * len(requests)
+
+
+def test_a_peer_that_asks_for_more_than_it_reads_is_told_so(matcher: MatcherProcess) -> None:
+    order = wire.NewOrder(
+        account_id=MAKER,
+        instrument_id=INSTRUMENT,
+        side=wire.Side.SELL,
+        order_type=wire.OrderType.LIMIT,
+        time_in_force=wire.TimeInForce.GTC,
+        price_ticks=1000,
+        quantity_lots=1,
+    )
+    with matcher.trader(MAKER) as maker:
+        maker.submit_many([order] * 400)
+    query = wire.OpenOrdersQuery(request_id=7, account_id=MAKER, count_max=400).encode()
+    queries = query * (wire.MESSAGE_BYTES_MAX // len(query))
+    with RawPeer(matcher.order_endpoint) as peer:
+        peer.log_on(MAKER, matcher.trader_keys[MAKER])
+        for _ in range(20):
+            peer.send(queries)
+        answer_count = busy_count = 0
+        while answer_count + busy_count < 20 * len(queries) // len(query):
+            for record in peer.receive():
+                if isinstance(record, wire.Reject):
+                    assert record.reason == wire.Reason.BUSY
+                    busy_count += 1
+                answer_count += isinstance(record, wire.QueryEnd)
+        assert answer_count
+        assert busy_count
+        (status,) = peer.ask(STATUS)
+        assert isinstance(status, wire.ShardStatus)
 
 
 def test_another_accounts_order_is_unknown(matcher: MatcherProcess) -> None:

@@ -1,26 +1,34 @@
 """`tradepit up`, as a user and a script meet it."""
 
+import fcntl
 import http.client
+import json
 import os
+import pty
 import pwd
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tradepit.cli import ports
 from tradepit.cli.child import ChildFailed, is_gone, wait_until_gone
+from tradepit.cli.configured import reach
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.cli.running import RunningExchange
 
 from tests.rest import Answer, call, limit_order
 
 TIMEOUT_S = 60.0
+UP = (sys.executable, "-P", "-m", "tradepit.cli.main", "up")
 PARTS = ("ingress", "ledger", "matcher", "postgres", "nats", "redis")
 
 StartExchange = Callable[..., RunningExchange]
@@ -52,7 +60,7 @@ def place_with_patience(exchange: RunningExchange, client_order_id: int) -> Answ
 def run_up(*arguments: str, environment: dict[str, str] | None = None) -> tuple[int, str]:
     """A `tradepit up` that is expected to end by itself."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "tradepit.cli.main", "up", *arguments],
+        [*UP, *arguments],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -92,6 +100,34 @@ def test_it_serves_stops_in_order_and_keeps_what_it_knew(start_exchange: StartEx
     assert found.status == 200
     assert found.body["status"] == "open"
     assert again.stop(signal.SIGINT) == 0
+
+
+def test_it_stops_in_good_order_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [*UP, "--data", str(data_dir), "--port", "0", "--no-demo"],
+        stdin=other_end,
+        stdout=other_end,
+        stderr=other_end,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 -- no other thread
+    )
+    os.close(other_end)
+    printed = b""
+    try:
+        while b"Ctrl-C stops it" not in printed:
+            assert select.select([terminal], [], [], TIMEOUT_S)[0], printed
+            printed += os.read(terminal, 65536)
+        pids = json.loads((data_dir / "ready.json").read_text())["pids"]
+        os.close(terminal)
+        assert process.wait(TIMEOUT_S) == 0
+    finally:
+        process.kill()
+        process.wait(TIMEOUT_S)
+    assert all(is_gone(pid) for pid in pids.values())
+    assert not (data_dir / "ready.json").exists()
+    assert "stopped" in (data_dir / "logs" / "matcher.log").read_text()
 
 
 def test_a_second_up_on_the_same_folder_is_refused(start_exchange: StartExchange) -> None:
@@ -204,6 +240,25 @@ def test_a_configured_server_that_is_not_there_is_one_sentence(tmp_path: Path) -
     )
     assert code == 2
     assert f"TRADEPIT_POSTGRES_URL names 127.0.0.1:{port}, which does not answer" in output
+    assert "secret" not in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("name", ["postgres", "nats", "redis"])
+def test_a_configured_server_that_does_not_let_us_in_is_one_sentence(
+    name: str, servers: EmbeddedServers, tmp_path: Path
+) -> None:
+    url = {"postgres": servers.postgres_url, "nats": servers.nats_url, "redis": servers.redis_url}
+    reach(name, url[name])
+    parts = urlsplit(url[name])
+    password = str(parts.password)
+    variable = f"TRADEPIT_{name.upper()}_URL"
+    code, output = run_up(
+        *("--data", str(tmp_path / "data"), "--port", "0"),
+        environment={variable: url[name].replace(password, "wrong-secret")},
+    )
+    assert code == 2
+    assert f"{variable} names 127.0.0.1:{parts.port}, which cannot be used (" in output
     assert "secret" not in output
     assert "Traceback" not in output
 

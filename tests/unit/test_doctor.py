@@ -5,7 +5,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from tradepit.cli import doctor, ports
+from tradepit.cli import doctor, ports, up
+from tradepit.protocol.errors import ConfigurationError
 
 KEY = "ab" * 32
 
@@ -42,6 +43,20 @@ def test_a_port_in_use_fails(tmp_path: Path) -> None:
     assert "--port" in finding.remedy
 
 
+def test_a_port_of_root_s_is_not_said_to_be_in_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Refused(socket.socket):
+        def bind(self, _address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket", Refused)
+    (finding,) = doctor.check_port(80, tmp_path)
+    assert finding.what == "port 80 may not be used by this user"
+    with pytest.raises(ConfigurationError, match="port 80 may not be used by this user: choose"):
+        up.http_port(80)
+
+
 @pytest.mark.parametrize(
     ("text", "mode", "level", "words"),
     [
@@ -74,6 +89,25 @@ def test_a_configured_server_that_does_not_answer_fails_and_its_password_stays_s
     printed = capsys.readouterr().out
     assert f"fail  TRADEPIT_NATS_URL names 127.0.0.1:{port}" in printed
     assert "secret" not in printed
+
+
+@pytest.mark.parametrize(
+    "url", ["here", "http://u:secret@127.0.0.1:1", "nats://u:secret@h:99999", "nats://u:secret@h:x"]
+)
+def test_a_url_that_is_none_is_told_with_its_form(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADEPIT_NATS_URL", url)
+    found = [finding for finding in doctor.check_servers() if finding.level == "fail"]
+    assert [finding.what for finding in found] == [
+        "TRADEPIT_NATS_URL is not the URL of a server: write it like nats://user:password@host:port"
+    ]
+
+
+def test_a_port_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        doctor.run(["--port", "65536"])
+    assert "from 0 to 65535" in capsys.readouterr().err
 
 
 def test_every_line_begins_with_its_level(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,25 @@ def test_commands_in_events_out(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ]
     accepted = events[-1]
     assert (accepted["seq"], accepted["side"], accepted["flags"]) == (6, "buy", ["post_only"])
+
+
+def test_the_help_s_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run(["--help"])
+    examples = re.findall(r'^  (\{"type".*?\})$', capsys.readouterr().out, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "examples.jsonl"
+    path.write_text("".join(" ".join(example.split()) + "\n" for example in examples))
+    assert run(["run", str(path)]) == 0
+    events = [json.loads(line)["type"] for line in capsys.readouterr().out.splitlines()]
+    assert len(events) == len(examples)
+    assert events[-1] == "order_accepted"
+
+
+def test_nothing_in_is_nothing_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text("")
+    assert run(["run", str(path)]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_commands_come_from_stdin_too(

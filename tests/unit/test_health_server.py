@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import httpx
 import pytest
@@ -30,6 +31,41 @@ def test_the_pages_answer() -> None:
         assert (status, "tradepit_ledger_applied_seq 0.0" in text) == (200, True)
         assert get(port, "/nothing")[0] == 404
         assert get(port, "/metrics", method="POST")[0] == 501
+
+
+def test_a_peer_that_goes_away_before_its_answer_leaves_no_trace(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    asked, gone = threading.Event(), threading.Event()
+
+    def pages() -> bytes:
+        asked.set()
+        gone.wait(TIMEOUT_S)
+        return b"x" * 2**24
+
+    with serve_health(port, lambda: "", pages):
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as peer:
+            peer.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            assert asked.wait(TIMEOUT_S)
+        gone.set()
+        assert get(port, "/health/live")[0] == 200
+    deadline = time.monotonic() + TIMEOUT_S
+    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "Traceback" not in capsys.readouterr().err
+    assert [record for record in caplog.records if record.name.startswith("tradepit")] == []
+
+
+def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+    with (
+        serve_health(port, lambda: str(1 // 0), bytes),
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        get(port, "/health/ready")
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_garbage_does_not_end_it() -> None:

@@ -192,7 +192,10 @@ def test_every_wrong_field_is_named_with_its_rule(matcher: FakeMatcher) -> None:
                 "/v1/orders", json=LIMIT | {field: value}, headers=AUTHORIZED
             )
             assert_problem(answer, CODES[code][0], code, field)
-            assert answer.json()["detail"].startswith(field)
+            assert re.fullmatch(
+                rf"{field} .*\b(must|is required|names) .*", answer.json()["detail"]
+            )
+            assert "null" not in answer.json()["detail"]
         unknown = await client.post("/v1/orders", json=LIMIT | {"symbol": "NO"}, headers=AUTHORIZED)
         assert_problem(unknown, 404, "unknown_instrument", "symbol")
         market = await client.post(
@@ -282,6 +285,7 @@ def test_methods_paths_and_media_types_that_do_not_exist_are_problems(matcher: F
         for query in ("limit=0", "limit=401", "limit=x", "limit="):
             answer = await client.get(f"/v1/orders?{query}")
             assert_problem(answer, 400, "invalid_parameter", "limit")
+            assert answer.json()["detail"].startswith("limit must ")
         answer = await client.get("/v1/instruments/BTC-USD/book?levels=501")
         assert_problem(answer, 400, "invalid_parameter", "levels")
 
@@ -435,6 +439,8 @@ def test_pages_load_nothing_from_elsewhere(matcher: FakeMatcher) -> None:
                 assert (await client.get(asset)).status_code == 200, asset
         document = (await client.get("/docs/openapi.json")).json()
         posted = document["paths"]["/v1/orders"]["post"]
+        assert posted["summary"] == "Place an order"
+        assert posted["description"].startswith("Answers when the order is durable")
         assert "limit" in posted["requestBody"]["content"]["application/json"]["examples"]
         assert "/docs/assets/../app.py" not in document["paths"]
         assert (await client.get("/docs/assets/..%2Fapp.py")).status_code == 404

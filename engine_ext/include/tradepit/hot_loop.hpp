@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,13 @@ namespace tradepit {
 inline constexpr std::size_t reply_bytes_per_message_max = 4ULL << 20;
 /// Waiting replies at which the socket is left alone until a commit has let some go.
 inline constexpr std::size_t waiting_reply_bytes_max = 32ULL << 20;
+/// A peer with more unread replies is answered `busy`.
+inline constexpr std::uint64_t unsent_bytes_busy = 16ULL << 20;
+/// What a peer may leave unread, and what all may together. Past that it has lost its session.
+inline constexpr std::uint64_t unsent_bytes_per_session_max = 32ULL << 20;
+inline constexpr std::uint64_t unsent_bytes_max = 256ULL << 20;
+/// What a peer may leave unread in any case.
+inline constexpr std::uint64_t unsent_bytes_per_session_min = 1ULL << 20;
 
 /// Counters that other threads may read at any time.
 struct HotLoopCounters {
@@ -101,6 +109,8 @@ class HotLoop {
   void commit();
   void release(std::uint64_t committed_seq);
   void send_output(std::uint32_t session);
+  [[nodiscard]] bool reads_too_little(const Session& session) const noexcept;
+  [[nodiscard]] bool send_counted(const Session& session, std::span<const std::byte> bytes);
   void release_feed(std::uint64_t committed_seq);
   [[nodiscard]] std::string wait_for_work();
   [[nodiscard]] bool has_room() const noexcept;
@@ -115,6 +125,8 @@ class HotLoop {
   ByteBuffer reports_;
   ByteBuffer answer_;
   std::vector<std::uint32_t> with_output_;
+  std::shared_ptr<std::atomic<std::uint64_t>> unsent_bytes_ =
+      std::make_shared<std::atomic<std::uint64_t>>(0);  ///< of all sessions
   std::map<std::uint32_t, InstrumentFeed> feeds_;
   std::vector<WaitingFeed> waiting_feed_;
   std::vector<std::uint32_t> changed_feeds_;

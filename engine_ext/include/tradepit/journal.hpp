@@ -91,6 +91,10 @@ class JournalWriter {
   [[nodiscard]] bool can_append() const noexcept;
   /// True if there is no room because the disk has none.
   [[nodiscard]] bool is_storage_full() const noexcept;
+  /// True while the next segment cannot be made; any thread. There may be room in this one.
+  [[nodiscard]] bool lacks_space() const noexcept {
+    return next_no_space_.load(std::memory_order_acquire);
+  }
   /// Adds an entry to the group that is being collected. Requires can_append().
   void append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
               std::span<const std::byte> command, std::span<const std::byte> events) noexcept;
@@ -186,6 +190,8 @@ class JournalReader {
                                        std::string& error);
 
   [[nodiscard]] std::uint64_t next_seq() const noexcept { return next_seq_; }
+  /// Chain digest after the entry before next_seq().
+  [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
 
  private:
   [[nodiscard]] std::string open_segment(const std::string& path);
@@ -193,6 +199,7 @@ class JournalReader {
   std::string directory_;
   std::uint32_t shard_id_;
   std::uint64_t next_seq_ = 1;
+  std::uint64_t digest_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t segment_size_ = 0;
   std::string path_;

@@ -1,6 +1,8 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +16,8 @@
 namespace tradepit {
 
 inline constexpr std::uint32_t sessions_max = 4096;
+/// Sessions that get every report of one account: each of them multiplies what a trade costs.
+inline constexpr std::size_t subscribers_per_account_max = 16;
 inline constexpr std::uint32_t abuses_max = 16;  ///< then the peer's messages are dropped
 
 /// An API key, and what it lets its holder do.
@@ -34,6 +38,9 @@ struct Session {
   bool receives_reports = false;
   bool is_in_use = false;
   bool has_output = false;
+  /// Bytes that libzmq has not given to the network: its own limit counts messages, and they are of
+  /// any size.
+  std::shared_ptr<std::atomic<std::uint64_t>> unsent_bytes;
   ByteBuffer output;  ///< durable records that wait to be sent in this turn
 };
 
@@ -42,12 +49,17 @@ class SessionTable {
  public:
   explicit SessionTable(std::vector<ApiKey> keys);
 
-  /// The session of a peer, made if there is none: then the least recently used one gives way.
+  /// The session of a peer, made if there is none: then the least recently used one gives way, one
+  /// that has not logged on before any that has.
   [[nodiscard]] std::uint32_t find_or_add(std::string_view routing_id);
   [[nodiscard]] Session& operator[](std::uint32_t index) noexcept { return sessions_[index]; }
   void remove(std::uint32_t index);
+  /// Ends what a Logon began; what waits for the session is not delivered any more.
+  void log_off(std::uint32_t index);
 
-  /// Logs the session on, or says why not. Every key is compared, each in constant time.
+  /// Logs the session on, or says why not. Every key is compared, each in constant time. A peer
+  /// that chose its routing id may not: whoever connects with it next would have its session. An
+  /// account's least recently used subscriber gives way to one too many.
   [[nodiscard]] wire::Reason log_on(std::uint32_t index, const wire::Logon& logon);
   /// THE account check: whether the session may send this record for that account.
   [[nodiscard]] static wire::Reason authorize(const Session& session, wire::MessageType type,

@@ -25,6 +25,9 @@ struct ZmqPollItem {
 
 struct ZmqApi {
   int (*msg_init)(ZmqMessage*) = nullptr;
+  int (*msg_init_data)(ZmqMessage*, void* data, std::size_t size,
+                       void (*release)(void* data, void* hint), void* hint) = nullptr;
+  int (*msg_send)(ZmqMessage*, void* socket, int flags) = nullptr;
   int (*msg_recv)(ZmqMessage*, void* socket, int flags) = nullptr;
   int (*msg_close)(ZmqMessage*) = nullptr;
   void* (*msg_data)(ZmqMessage*) = nullptr;

@@ -1,0 +1,35 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <span>
+
+/// What the two halves of the hot loop share.
+namespace tradepit::detail {
+
+template <typename T>
+[[nodiscard]] T load(const std::byte* at) noexcept {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+
+template <typename T>
+[[nodiscard]] std::span<const std::byte> bytes_of(const T& record) noexcept {
+  return {reinterpret_cast<const std::byte*>(&record), sizeof record};
+}
+
+[[nodiscard]] inline std::int64_t clock_ns() noexcept {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+inline void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noexcept {
+  // One thread writes: no need for a locked instruction.
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+}  // namespace tradepit::detail

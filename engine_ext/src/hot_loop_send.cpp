@@ -1,0 +1,157 @@
+// The hot loop's way out: what is durable leaves for the sessions and the feed.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <memory>
+
+#include "hot_loop_detail.hpp"
+#include "tradepit/hot_loop.hpp"
+
+namespace tradepit {
+namespace {
+
+using detail::clock_ns;
+using detail::count;
+using detail::load;
+
+/// A larger buffer goes back after use: there are thousands of sessions.
+constexpr std::size_t kept_output_bytes_max = 16 * 1024;
+
+/// Bytes on their way through libzmq, counted until it lets them go.
+struct CountedBytes {
+  std::shared_ptr<std::atomic<std::uint64_t>> of_session;
+  std::shared_ptr<std::atomic<std::uint64_t>> of_all;
+  std::uint64_t size;
+  std::unique_ptr<std::byte[]> bytes;
+
+  /// Called by libzmq, on any of its threads.
+  static void release(void*, void* hint) {
+    const std::unique_ptr<CountedBytes> own(static_cast<CountedBytes*>(hint));
+    own->of_session->fetch_sub(own->size, std::memory_order_relaxed);
+    own->of_all->fetch_sub(own->size, std::memory_order_relaxed);
+  }
+};
+
+}  // namespace
+
+void HotLoop::release(std::uint64_t committed_seq) {
+  const std::int64_t now = clock_ns();
+  outbox_.release(committed_seq, [&](const Outbox::Item& item, std::span<const std::byte> bytes) {
+    Session& session = sessions_[item.session];
+    if (session.generation != item.generation) return;  // the peer is gone
+    if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
+      send_output(item.session);
+    }
+    if (!session.has_output) with_output_.push_back(item.session);
+    session.has_output = true;
+    session.output.append_bytes(bytes);
+    const auto latency_ns =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(now - item.time_ns, 0));
+    const auto bucket = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(latency_ns)),
+                                              HotLoopCounters::latency_bucket_count - 1);
+    count(counters_.reply_latency_count[bucket]);
+    count(counters_.reply_latency_ns_sum, latency_ns);
+  });
+  for (const std::uint32_t session : with_output_) send_output(session);
+  with_output_.clear();
+  release_feed(committed_seq);
+  counters_.sessions.store(sessions_.size(), std::memory_order_relaxed);
+}
+
+/// Sends what a session has collected, in messages of at most message_bytes_max, cut between
+/// records. A peer that is gone, or that does not read, loses its session.
+void HotLoop::send_output(std::uint32_t index) {
+  Session& session = sessions_[index];
+  if (!session.is_in_use || !session.has_output) return;
+  auto left = session.output.bytes();
+  bool is_sent = true;
+  bool is_reading = true;
+  while (!left.empty() && is_sent) {
+    std::size_t size = 0;
+    while (size < left.size()) {
+      const std::size_t record = load<wire::Header>(left.data() + size).length;
+      if (size + record > static_cast<std::size_t>(wire::message_bytes_max)) break;
+      size += record;
+    }
+    is_reading = !reads_too_little(session);
+    is_sent = is_reading && send_counted(session, left.first(size));
+    left = left.subspan(size);
+    count(is_sent ? counters_.messages_sent : counters_.messages_dropped);
+  }
+  session.has_output = false;
+  if (session.output.size() > kept_output_bytes_max) {
+    session.output = ByteBuffer();
+  } else {
+    session.output.clear();
+  }
+  if (!is_reading) {
+    sessions_.log_off(index);  // not removed: a new session would be given as much again
+  } else if (!is_sent) {
+    sessions_.remove(index);
+  }
+}
+
+bool HotLoop::reads_too_little(const Session& session) const noexcept {
+  const std::uint64_t own = session.unsent_bytes->load(std::memory_order_relaxed);
+  return own > unsent_bytes_per_session_max ||
+         (own > unsent_bytes_per_session_min &&
+          unsent_bytes_->load(std::memory_order_relaxed) > unsent_bytes_max);
+}
+
+bool HotLoop::send_counted(const Session& session, std::span<const std::byte> bytes) {
+  if (zmq_.send(config_.router_socket, session.routing_id.data(), session.routing_id.size(),
+                zmq_sndmore | zmq_dontwait) < 0) {
+    return false;
+  }
+  auto counted = std::make_unique<CountedBytes>();
+  counted->of_session = session.unsent_bytes;
+  counted->of_all = unsent_bytes_;
+  counted->size = bytes.size();
+  counted->bytes = std::make_unique_for_overwrite<std::byte[]>(bytes.size());
+  std::memcpy(counted->bytes.get(), bytes.data(), bytes.size());
+  counted->of_session->fetch_add(bytes.size(), std::memory_order_relaxed);
+  counted->of_all->fetch_add(bytes.size(), std::memory_order_relaxed);
+  ZmqMessage message;
+  CountedBytes* const hint = counted.release();
+  zmq_.msg_init_data(&message, hint->bytes.get(), bytes.size(), &CountedBytes::release, hint);
+  if (zmq_.msg_send(&message, config_.router_socket, zmq_dontwait) >= 0) return true;
+  zmq_.msg_close(&message);
+  return false;
+}
+
+void HotLoop::release_feed(std::uint64_t committed_seq) {
+  if (waiting_feed_.empty()) return;
+  const auto first_waiting =
+      std::find_if(waiting_feed_.begin(), waiting_feed_.end(),
+                   [=](const WaitingFeed& item) { return item.seq > committed_seq; });
+  for (auto item = waiting_feed_.begin(); item != first_waiting; ++item) {
+    InstrumentFeed& feed = feeds_[item->instrument_id];
+    if (!feed.is_listed) changed_feeds_.push_back(item->instrument_id);
+    feed.is_listed = true;
+    if (item->is_top) {
+      feed.committed_top = item->top;
+      feed.has_top = true;
+    } else {
+      feed.trades.append(item->trade);
+    }
+  }
+  waiting_feed_.erase(waiting_feed_.begin(), first_waiting);
+  for (const std::uint32_t instrument_id : changed_feeds_) {
+    InstrumentFeed& feed = feeds_[instrument_id];
+    if (feed.has_top) feed.trades.append(feed.committed_top);
+    const std::uint8_t topic[4] = {static_cast<std::uint8_t>(instrument_id >> 24),
+                                   static_cast<std::uint8_t>(instrument_id >> 16),
+                                   static_cast<std::uint8_t>(instrument_id >> 8),
+                                   static_cast<std::uint8_t>(instrument_id)};
+    // A subscriber that does not keep up loses messages, and sees it from the seqs.
+    if (zmq_.send(config_.feed_socket, topic, sizeof topic, zmq_sndmore | zmq_dontwait) >= 0) {
+      zmq_.send(config_.feed_socket, feed.trades.data(), feed.trades.size(), zmq_dontwait);
+    }
+    feed.trades.clear();
+    feed.has_top = false;
+    feed.is_listed = false;
+  }
+  changed_feeds_.clear();
+}
+
+}  // namespace tradepit
