@@ -79,18 +79,22 @@ _DECIMAL_RULE = 'must be decimal text in quotes, such as "12.50"'
 FIELD_RULES = {
     "symbol": 'must be the symbol of an instrument in quotes, such as "BTC-USD"',
     "side": 'must be "buy" or "sell"',
-    "type": 'must be "limit" or "market"',
+    "type": 'must be "limit", "market", "stop" or "stop_limit"',
     "time_in_force": 'must be "gtc", "ioc" or "fok"',
     "price": _DECIMAL_RULE,
+    "trigger_price": _DECIMAL_RULE,
     "quantity": _DECIMAL_RULE,
     "client_order_id": "must be digits in quotes, or a JSON integer up to 2^53 - 1",
     "post_only": "must be true or false",
+    "self_trade_prevention": 'must be "none", "cancel_newest", "cancel_oldest", "cancel_both" or '
+    '"decrement_and_cancel"',
 }
 # Where the wire's text speaks of more than a REST request can do wrong.
 _REST_DETAIL = {
-    wire.Reason.INVALID_TIME_IN_FORCE: "time_in_force must be ioc or fok for a market order",
+    wire.Reason.INVALID_TIME_IN_FORCE: "time_in_force must be ioc or fok for a market "
+    "order, ioc for a stop order, gtc or ioc for a stop_limit order",
     wire.Reason.INVALID_FLAGS: "post_only must be false for an order that cannot rest in the book: "
-    "a market order, or ioc, or fok",
+    "a market order, or ioc, or fok, or one that waits for a trigger price",
 }
 _FIELD_OF_REASON = {
     reason: field

@@ -258,6 +258,8 @@ def refuse_rejects(record: Any, instrument: Instrument | None = None) -> None:
         detail = None
         if instrument is not None and record.reason == wire.Reason.INVALID_PRICE:
             detail = f"price {_price_limits(instrument)}"
+        elif instrument is not None and record.reason == wire.Reason.INVALID_TRIGGER_PRICE:
+            detail = f"trigger_price {_price_limits(instrument)}"
         elif instrument is not None and record.reason == wire.Reason.INVALID_QUANTITY:
             detail = f"quantity {_quantity_limits(instrument)}"
         raise problem_of_reason(record.reason, detail)
