@@ -41,6 +41,7 @@ void HotLoop::release(std::uint64_t committed_seq) {
     if (session.generation != item.generation) return;  // the peer is gone
     if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
       send_output(item.session);
+      if (session.generation != item.generation) return;  // it went just now
     }
     if (!session.has_output) with_output_.push_back(item.session);
     session.has_output = true;

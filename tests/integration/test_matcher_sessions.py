@@ -62,6 +62,10 @@ class RawPeer:
     def send(self, data: bytes) -> None:
         self._socket.send(data)
 
+    def tell(self, data: bytes) -> None:
+        """Send one message and look at no answer."""
+        self._socket.send(data)
+
     def log_on(self, account_id: int, key: str, flags: int = 0) -> object:
         logon = wire.Logon(request_id=1, account_id=account_id, key=bytes.fromhex(key), flags=flags)
         (answer,) = self.ask(logon.encode())
@@ -314,3 +318,27 @@ def test_another_accounts_order_is_unknown(matcher: MatcherProcess) -> None:
             taker.cancel(order_id=order.order_id)
         assert refused.value.reason == wire.Reason.UNKNOWN_ORDER
         assert len(maker.open_orders()) == 1
+
+
+def test_a_peer_that_leaves_with_much_unread_takes_nobody_along(matcher: MatcherProcess) -> None:
+    """Its place in the table is the next peer's, who must get his own answers and only those."""
+    order = wire.NewOrder(
+        account_id=MAKER,
+        instrument_id=INSTRUMENT,
+        side=wire.Side.SELL,
+        order_type=wire.OrderType.LIMIT,
+        time_in_force=wire.TimeInForce.GTC,
+        price_ticks=2000,
+        quantity_lots=1,
+    )
+    orders = b"".join(order._replace(request_id=number).encode() for number in range(1, 501))
+    for _ in range(5):
+        with RawPeer(matcher.order_endpoint) as leaver:
+            assert isinstance(leaver.log_on(MAKER, matcher.trader_keys[MAKER]), wire.LoggedOn)
+            for _ in range(10):
+                leaver.tell(orders)
+            assert leaver.ask(orders)
+        with RawPeer(matcher.order_endpoint) as other:
+            answer = other.log_on(TAKER, matcher.trader_keys[TAKER])
+            assert isinstance(answer, wire.LoggedOn)
+            assert answer.account_id == TAKER
