@@ -8,14 +8,13 @@ positions become one delta per key.
 The loop works on `struct` tuples and plain lists instead of the record classes of `wire`.
 """
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
 
-from tradepit.engine import crc32c
+from tradepit.engine import chain_digest, crc32c
 from tradepit.ledger.errors import BatchRefused
 from tradepit.protocol import wire
 from tradepit.protocol.errors import MalformedRecord
@@ -27,9 +26,6 @@ GENESIS_DIGEST = 0x5450424F4F4B3031
 BATCH_MAGIC = b"TPCB"
 HOUSE_ACCOUNT_ID = 0
 
-assert sys.byteorder == "little", "the wire is read in the machine's byte order"
-_U64_MASK = (1 << 64) - 1
-_DIGEST_FACTOR = 0x9E3779B97F4A7C15
 _BATCH_HEADER = wire.COMMIT_BATCH_HEADER_LAYOUT
 _ENTRY_HEADER = wire.JOURNAL_ENTRY_LAYOUT
 _RECORD_HEADER = Struct("<BBH")
@@ -167,14 +163,6 @@ def header_of(data: bytes) -> wire.CommitBatchHeader:
     return wire.CommitBatchHeader._make(_BATCH_HEADER.unpack_from(data))
 
 
-def chain_digest(digest: int, words: Iterable[int]) -> int:
-    """The chain digest after event bytes, given as little-endian u64 words."""
-    for word in words:
-        digest = ((digest ^ word) * _DIGEST_FACTOR) & _U64_MASK
-        digest ^= digest >> 32
-    return digest
-
-
 def fold(
     shard_id: int,
     messages: Sequence[StreamMessage],
@@ -235,7 +223,6 @@ def _fold_message(batch: Batch, message: StreamMessage, known: dict[int, Instrum
 
     if len(data) % 8:
         raise _Refusal(f"{len(data)} bytes are not a multiple of 8")
-    words = memoryview(data).cast("Q")  # native order, which is little-endian: see the assert above
     offset = _BATCH_HEADER.size
     for expected_seq in range(first_seq, last_seq + 1):
         length, crc, entry_seq, _, entry_digest, event_count = _ENTRY_HEADER.unpack_from(
@@ -253,7 +240,7 @@ def _fold_message(batch: Batch, message: StreamMessage, known: dict[int, Instrum
             events_offset = offset + _ENTRY_HEADER.size + command_length
             if command_length % 8 or events_offset > end:
                 raise _Refusal(f"seq {entry_seq}: a command of {command_length} bytes")
-            digest = chain_digest(digest, words[events_offset // 8 : end // 8])
+            digest = chain_digest(digest, data[events_offset:end])
             if digest != entry_digest:
                 raise _Refusal(
                     f"seq {entry_seq}: digest {entry_digest:016x}, but the events give {digest:016x}"

@@ -15,6 +15,8 @@ from typing import Any
 from tradepit.engine import crc32c
 from tradepit.protocol import wire
 
+from tests.reference_state import chain_digest
+
 GENESIS_DIGEST = 0x5450424F4F4B3031
 USD, BTC, ETH = 1, 2, 3
 BTC_USD, ETH_USD = 1, 2
@@ -47,17 +49,9 @@ class _Order:
         return self.quantity_lots - self.filled_lots
 
 
-def digest_after(digest: int, data: bytes) -> int:
-    """The chain digest, as the contract of the wire defines it."""
-    for (word,) in struct.iter_unpack("<Q", data):
-        digest = ((digest ^ word) * 0x9E3779B97F4A7C15) % 2**64
-        digest ^= digest >> 32
-    return digest
-
-
 def encode_entry(seq: int, digest_before: int, command: bytes, events: Sequence[Any]) -> Entry:
     event_bytes = b"".join(event.encode() for event in events)
-    digest = digest_after(digest_before, event_bytes)
+    digest = chain_digest(digest_before, event_bytes)
     length = wire.JOURNAL_ENTRY_LAYOUT.size + len(command) + len(event_bytes)
     tail = (
         wire.JournalEntry(length, 0, seq, seq, digest, len(events)).encode()[8:]

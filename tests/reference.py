@@ -30,6 +30,7 @@ from tests.reference_state import (
     INFINITE_TICKS,
     Limits,
     Order,
+    chain_digest,
     fee,
 )
 
@@ -73,6 +74,7 @@ class ReferenceEngine(ReferenceMatching):
             wire.Debit: self.debit,
         }
         handlers[type(command)](command)
+        self.digest = chain_digest(self.digest, b"".join(event.encode() for event in self.events))
         if isinstance(command, wire.NewOrder | wire.CancelOrder | wire.ReplaceOrder):
             last = self.last_answer
             self.reports[last] = self.reports[last]._replace(flags=ReportFlag.LAST)

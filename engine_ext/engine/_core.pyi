@@ -77,6 +77,9 @@ class Engine:
     def check(self) -> None:
         """Verify every invariant, slowly. Raises AssertionError with the one that is broken."""
 
+def chain_digest(digest: int, events: bytes) -> int:
+    """The chain digest after one command's events, whose length is a multiple of 8."""
+
 def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli), as in journal entries."""
 

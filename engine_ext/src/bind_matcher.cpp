@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tradepit/crc32c.hpp"
+#include "tradepit/digest.hpp"
 #include "tradepit/engine.hpp"
 #include "tradepit/hot_loop.hpp"
 #include "tradepit/journal.hpp"
@@ -161,6 +162,14 @@ py::bytes next_batch(JournalReader& reader, std::uint64_t last_seq_max, std::uin
 }  // namespace
 
 void bind_matcher(py::module_& module) {
+  module.def(
+      "chain_digest",
+      [](std::uint64_t digest, const py::bytes& events) {
+        const auto bytes = span_of(events);
+        if (bytes.size() % 8 != 0) throw py::value_error("events have whole words");
+        return chain_digest(digest, bytes);
+      },
+      py::arg("digest"), py::arg("events"));
   module.def(
       "crc32c", [](const py::bytes& data) { return crc32c(span_of(data)); }, py::arg("data"));
 

@@ -40,6 +40,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
                         ByteBuffer* reports) noexcept {
   const auto header = read_as<wire::Header>(command);
   ++seq;
+  const std::size_t events_begin = events.size();
   // Every command begins with its time.
   std::memcpy(&time_ns, command + sizeof header, sizeof time_ns);
   event_count = 0;
@@ -87,6 +88,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       assert(false && "only commands are applied");
   }
   assert(event_count > 0);
+  digest = chain_digest(digest, events.bytes().subspan(events_begin));
   if (is_about_one_order && reports != nullptr) {
     std::byte* const last = reports->data() + last_answer_offset_ - sizeof(wire::ExecutionReport);
     last[offsetof(wire::ExecutionReport, flags)] = std::byte{wire::report_flag::last};

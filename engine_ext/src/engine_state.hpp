@@ -191,7 +191,6 @@ class EngineState {
   template <typename Event>
   void emit(const Event& event) noexcept {
     events_->append(event);
-    digest = chain_digest(digest, std::as_bytes(std::span{&event, 1}));
     ++event_count;
   }
   void reject_command(std::uint64_t account_id, wire::Reason reason) noexcept;
