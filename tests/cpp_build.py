@@ -34,3 +34,32 @@ def build(folder: str, target: str, *settings: str) -> Path:
         if done.returncode != 0:
             raise RuntimeError(done.stdout)
     return path / target
+
+
+def build_sanitized(target: str) -> Path:
+    """The program under the address and undefined-behaviour sanitizers, quick to build and to run."""
+    return build(
+        "cpp-sanitized",
+        target,
+        "-DTRADEPIT_SANITIZE=address,undefined",
+        "-DCMAKE_BUILD_TYPE=Debug",
+        "-DCMAKE_CXX_FLAGS_DEBUG=-O1",
+    )
+
+
+def run(program: Path | str, *arguments: Path | str | int, timeout_s: float = 300.0) -> str:
+    """What the program prints; fails the test with it if the program fails."""
+    done = subprocess.run(
+        [str(program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env={
+            **os.environ,
+            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+            "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",
+        },
+    )
+    assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-20_000:]
+    return done.stdout

@@ -100,6 +100,9 @@ static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRe
               is_snapshot_record<BalanceRecord> && is_snapshot_record<ClientIdRecord> &&
               is_snapshot_record<OrderRecord>);
 
+// Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
+constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
+
 constexpr std::size_t checked_from = offsetof(SnapshotHeader, size_bytes);
 
 /// Reads records one after the other; it never reads past the end.
@@ -281,6 +284,10 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   }
   if (header.shard_id >= (1U << 15) || header.max_instruments >= Instrument::instruments_end) {
     return refuse("the snapshot's limits are out of range");
+  }
+  if (header.seq >= counts_end || header.order_counter >= counts_end ||
+      header.trade_counter >= counts_end || header.client_ids_taken >= counts_end) {
+    return refuse("the snapshot's counts are out of range");
   }
 
   auto state = std::make_unique<EngineState>(EngineConfig{

@@ -1,46 +1,22 @@
 """Builds and runs the C++ tests, plain and with sanitizers, and reads the golden bytes in Python."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tradepit.protocol import wire
 
-from tests.cpp_build import build
+from tests.cpp_build import build, build_sanitized, run
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "tests" / "vectors" / "wire.json"
-RUN_TIMEOUT_S = 300.0
-
-
-def run(binary: Path) -> str:
-    done = subprocess.run(
-        [binary, VECTORS],
-        capture_output=True,
-        text=True,
-        timeout=RUN_TIMEOUT_S,
-        check=False,
-        env={**os.environ, "UBSAN_OPTIONS": "halt_on_error=1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.timeout(1200)
 def test_the_cpp_tests_pass_and_a_sanitized_build_comes_to_the_same_digest() -> None:
-    plain = run(build("cpp", "engine_tests", "-DCMAKE_BUILD_TYPE=Release"))
-    sanitized = run(
-        build(
-            "cpp-sanitized",
-            "engine_tests",
-            "-DTRADEPIT_SANITIZE=address,undefined",
-            "-DCMAKE_BUILD_TYPE=Debug",
-            "-DCMAKE_CXX_FLAGS_DEBUG=-O1",  # quick to build, quick enough to run
-        )
-    )
+    plain = run(build("cpp", "engine_tests", "-DCMAKE_BUILD_TYPE=Release"), VECTORS)
+    sanitized = run(build_sanitized("engine_tests"), VECTORS)
     assert "digest" in plain
     assert plain == sanitized
 

@@ -104,3 +104,13 @@ def test_bytes_that_lie_under_a_right_checksum_never_make_a_broken_engine() -> N
         engine.apply(limit(Side.BUY, 10**8, 1).encode())
         engine.check()
     assert refused > 500
+
+
+@pytest.mark.parametrize("offset", [56, 80, 88, 96], ids=["seq", "orders", "trades", "client_ids"])
+def test_counts_that_would_run_over_are_refused(offset: int) -> None:
+    """Found by the fuzzer: an engine that went on gave ids that its next snapshot was refused for."""
+    snapshot = bytearray(Engine(shard_id=3, max_orders=10).snapshot())
+    assert snapshot[offset : offset + 8] == bytes(8)
+    snapshot[offset : offset + 8] = (2**48 - 1).to_bytes(8, "little")
+    with pytest.raises(ValueError, match="counts are out of range"):
+        Engine.restore(resealed(bytes(snapshot)))
