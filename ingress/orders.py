@@ -162,18 +162,17 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
         self_trade_prevention = _SELF_TRADES[order.self_trade_prevention]
     answer = await router.of_shard(instrument.shard_id).request(
         wire.NewOrder,
-        0,
-        account_id,
-        client_order_id,
-        price_ticks,
-        _quantity_lots(instrument, order.quantity),
-        trigger_price_ticks,
-        instrument.instrument_id,
-        _SIDES[order.side],
-        order_type,
-        time_in_force,
-        wire.OrderFlag.POST_ONLY if order.post_only is True else 0,
-        self_trade_prevention,
+        account_id=account_id,
+        client_order_id=client_order_id,
+        price_ticks=price_ticks,
+        quantity_lots=_quantity_lots(instrument, order.quantity),
+        trigger_price_ticks=trigger_price_ticks,
+        instrument_id=instrument.instrument_id,
+        side=_SIDES[order.side],
+        order_type=order_type,
+        time_in_force=time_in_force,
+        flags=wire.OrderFlag.POST_ONLY if order.post_only is True else 0,
+        self_trade_prevention=self_trade_prevention,
     )
     return order_of_answer(instrument, answer)
 

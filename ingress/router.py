@@ -134,7 +134,7 @@ class MatcherLink:
     def outstanding(self) -> int:
         return len(self._pending)
 
-    async def request(self, kind: type[Any], *fields: Any) -> Answer:
+    async def request(self, kind: type[Any], *fields: Any, **named: Any) -> Answer:
         """Send one request, `kind` with its fields after request_id, and return what answers it.
 
         The answer is never empty; its last record closes it. Refusals come back as records, except
@@ -145,9 +145,9 @@ class MatcherLink:
             raise Unreachable(self._endpoint)
         if len(self._pending) >= OUTSTANDING_MAX:
             raise Refused(wire.Reason.BUSY, "too many requests of this worker are outstanding")
-        return await self._enqueue(kind, *fields).future
+        return await self._enqueue(kind, *fields, **named).future
 
-    def _enqueue(self, kind: type[Any], *fields: Any) -> _Pending:
+    def _enqueue(self, kind: type[Any], *fields: Any, **named: Any) -> _Pending:
         request_id = (
             self._next_request_id % 0xFFFF_FFFF + 1
         )  # never 0: that marks what nobody asked
@@ -155,7 +155,7 @@ class MatcherLink:
             request_id = request_id % 0xFFFF_FFFF + 1
         self._next_request_id = request_id
         pending = _Pending(
-            kind(request_id, *fields).encode(),
+            kind(request_id, *fields, **named).encode(),
             _CLOSED_BY[kind],
             self._loop.create_future(),
             self._loop.time() + REQUEST_TIMEOUT_S,

@@ -291,8 +291,8 @@ def _fold_events(
         elif record_type == _ORDER_ACCEPTED:
             (
                 _, _, time_ns, order_id, account_id, client_order_id, price_ticks, quantity_lots,
-                trigger_price_ticks, instrument_id, side, order_type, time_in_force, flags,
-                self_trade_prevention,
+                trigger_price_ticks, _, _, _, instrument_id, _, side, order_type, time_in_force,
+                flags, self_trade_prevention, _, _,
             ) = values  # fmt: skip
             if order_id in new_orders:
                 raise _Refusal(f"seq {seq}: order {order_id} is accepted twice")

@@ -97,6 +97,11 @@ class ReferenceEngine(ReferenceMatching):
                 price_ticks=command.price_ticks,
                 quantity_lots=command.quantity_lots,
                 trigger_price_ticks=command.trigger_price_ticks,
+                display_quantity_lots=command.display_quantity_lots,
+                expire_time_ns=command.expire_time_ns,
+                offset_ticks=command.offset_ticks,
+                trail_offset_bps=command.trail_offset_bps,
+                peg_reference=command.peg_reference,
                 instrument_id=command.instrument_id,
                 side=command.side,
                 order_type=command.order_type,
@@ -123,6 +128,12 @@ class ReferenceEngine(ReferenceMatching):
             hold_fee_ppm=max(terms.maker_fee_ppm, terms.taker_fee_ppm),
             taker_fee_ppm=terms.taker_fee_ppm,
             trigger_price_ticks=command.trigger_price_ticks,
+            display_quantity_lots=command.display_quantity_lots,
+            expire_time_ns=command.expire_time_ns,
+            offset_ticks=command.offset_ticks,
+            trail_offset_bps=command.trail_offset_bps,
+            peg_reference=command.peg_reference,
+            session_id=command.session_id,
             is_waiting=command.order_type in STOPS,
         )
         if order.client_order_id:
@@ -135,6 +146,12 @@ class ReferenceEngine(ReferenceMatching):
             price_ticks=order.price_ticks,
             quantity_lots=order.quantity_lots,
             trigger_price_ticks=order.trigger_price_ticks,
+            display_quantity_lots=order.display_quantity_lots,
+            expire_time_ns=order.expire_time_ns,
+            offset_ticks=order.offset_ticks,
+            trail_offset_bps=order.trail_offset_bps,
+            peg_reference=order.peg_reference,
+            session_id=order.session_id,
             instrument_id=order.instrument_id,
             side=order.side,
             order_type=order.order_type,
@@ -187,6 +204,18 @@ class ReferenceEngine(ReferenceMatching):
         highest = terms.price_ticks_max if is_stop else 0
         if not lowest <= command.trigger_price_ticks <= highest:
             return Reason.INVALID_TRIGGER_PRICE
+        if command.display_quantity_lots:
+            return Reason.INVALID_DISPLAY_QUANTITY
+        if command.minimum_quantity_lots:
+            return Reason.INVALID_MINIMUM_QUANTITY
+        if command.quote_budget_units:
+            return Reason.INVALID_QUOTE_BUDGET
+        if command.expire_time_ns:
+            return Reason.INVALID_EXPIRE_TIME
+        if command.offset_ticks or command.trail_offset_bps or command.peg_reference:
+            return Reason.INVALID_OFFSET
+        if command.replaces_order_id:
+            return Reason.UNKNOWN_ORDER
         if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
             return Reason.DUPLICATE_CLIENT_ORDER_ID
 

@@ -83,6 +83,12 @@ class Order:
     hold_fee_ppm: int
     taker_fee_ppm: int
     trigger_price_ticks: int = 0
+    display_quantity_lots: int = 0
+    expire_time_ns: int = 0
+    offset_ticks: int = 0
+    trail_offset_bps: int = 0
+    peg_reference: int = 0
+    session_id: int = 0
     is_waiting: bool = False
     self_trade_prevention: int = 0
     filled_lots: int = 0
@@ -270,6 +276,11 @@ class ReferenceState:
             filled_lots=order.filled_lots,
             remaining_lots=order.open_lots,
             trigger_price_ticks=order.trigger_price_ticks,
+            display_quantity_lots=order.display_quantity_lots,
+            expire_time_ns=order.expire_time_ns,
+            offset_ticks=order.offset_ticks,
+            trail_offset_bps=order.trail_offset_bps,
+            peg_reference=order.peg_reference,
             instrument_id=order.instrument_id,
             kind=kind,
             status=status,

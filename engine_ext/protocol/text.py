@@ -32,6 +32,8 @@ def record_to_object(record: Any) -> dict[str, Any]:
             result[name] = _enum_to_text(wire.MessageType, value)
         elif isinstance(value, bytes):
             result[name] = value.hex()
+        elif isinstance(value, tuple):
+            result[name] = [_item_to_object(item) for item in value]
         else:
             result[name] = value
     return result
@@ -69,6 +71,8 @@ def record_from_object(fields: Mapping[str, Any]) -> Any:
             values[name] = _enum_from_text(wire.MessageType, value, name)
         elif isinstance(default, bytes):
             values[name] = _bytes_from_text(value, len(default), name)
+        elif isinstance(default, tuple):
+            values[name] = _items_from_objects(wire.REPEATS[kind], value)
         elif isinstance(default, str):
             if not isinstance(value, str):
                 raise MalformedRecord(f"{name} must be a string")
@@ -104,6 +108,40 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         repeated = next(name for name in names if names.count(name) > 1)
         raise MalformedRecord(f"{repeated!r} stands there twice")
     return fields
+
+
+def _item_to_object(item: Any) -> dict[str, Any]:
+    enums = wire.ENUM_FIELDS.get(type(item), {})
+    return {
+        name: _enum_to_text(enums[name], value) if name in enums else value
+        for name, value in item._asdict().items()
+    }
+
+
+def _items_from_objects(repeats: tuple[str, type[Any], int], objects: Any) -> tuple[Any, ...]:
+    field, kind, count_max = repeats
+    if not isinstance(objects, list) or not all(isinstance(item, dict) for item in objects):
+        raise MalformedRecord(f"{field} must be a list of objects")
+    if len(objects) > count_max:
+        raise MalformedRecord(f"{field}: at most {count_max}")
+    enums = wire.ENUM_FIELDS.get(kind, {})
+    items = []
+    for fields in objects:
+        unknown = fields.keys() - set(kind._fields)
+        if unknown:
+            known = ", ".join(kind._fields)
+            raise MalformedRecord(f"{field} have no field {min(unknown)!r}; they have {known}")
+        items.append(
+            kind(
+                **{
+                    name: _enum_from_text(enums[name], value, name)
+                    if name in enums
+                    else _integer(value, name)
+                    for name, value in fields.items()
+                }
+            )
+        )
+    return tuple(items)
 
 
 def _integer(value: Any, name: str) -> int:

@@ -78,16 +78,32 @@ class OrderType(IntEnum):
     MARKET = 2
     STOP = 3
     STOP_LIMIT = 4
+    TRAILING_STOP = 5
+    PEGGED = 6
+    MARKET_TO_LIMIT = 7
 
 
 class TimeInForce(IntEnum):
     GTC = 1
     IOC = 2
     FOK = 3
+    DAY = 4
+    GTD = 5
+    AT_THE_OPEN = 6
+    AT_THE_CLOSE = 7
 
 
 class OrderFlag(IntFlag):
     POST_ONLY = 1
+    POST_ONLY_SLIDE = 2
+    REDUCE_ONLY = 4
+
+
+class PegReference(IntEnum):
+    NONE = 0
+    BEST_BID = 1
+    BEST_ASK = 2
+    MIDDLE = 3
 
 
 class SelfTradePrevention(IntEnum):
@@ -187,8 +203,14 @@ class Reason(IntEnum):
     QUANTITY_BELOW_FILLED = 47
     INVALID_SELF_TRADE_PREVENTION = 48
     INVALID_TRIGGER_PRICE = 49
-    DUPLICATE_CLIENT_ORDER_ID = 50
-    DUPLICATE_TRANSFER = 51
+    INVALID_DISPLAY_QUANTITY = 52
+    INVALID_MINIMUM_QUANTITY = 53
+    INVALID_QUOTE_BUDGET = 54
+    INVALID_EXPIRE_TIME = 55
+    INVALID_OFFSET = 56
+    INVALID_SESSION = 57
+    DUPLICATE_CLIENT_ORDER_ID = 58
+    DUPLICATE_TRANSFER = 59
     INSUFFICIENT_FUNDS = 60
     POST_ONLY_WOULD_TRADE = 70
     FOK_NOT_FILLABLE = 71
@@ -227,6 +249,12 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
     Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
     Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none",
+    Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0",
+    Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on an ioc order",
+    Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy; else it is 0",
+    Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
+    Reason.INVALID_OFFSET: "a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none",
+    Reason.INVALID_SESSION: "session_id is stamped by the matcher: send 0",
     Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
@@ -267,6 +295,12 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.QUANTITY_BELOW_FILLED: 409,
     Reason.INVALID_SELF_TRADE_PREVENTION: 400,
     Reason.INVALID_TRIGGER_PRICE: 400,
+    Reason.INVALID_DISPLAY_QUANTITY: 400,
+    Reason.INVALID_MINIMUM_QUANTITY: 400,
+    Reason.INVALID_QUOTE_BUDGET: 400,
+    Reason.INVALID_EXPIRE_TIME: 400,
+    Reason.INVALID_OFFSET: 400,
+    Reason.INVALID_SESSION: 400,
     Reason.DUPLICATE_CLIENT_ORDER_ID: 409,
     Reason.DUPLICATE_TRANSFER: 409,
     Reason.INSUFFICIENT_FUNDS: 422,
@@ -297,8 +331,8 @@ def pack_record(layout: Struct, values: tuple[Any, ...]) -> bytes:
         raise ValueError(f"a field does not fit: {error}") from error
 
 
-_NEW_ORDER = Struct("<BBHIqQQqqqIBBBBB7x")
-_NEW_ORDER_BODY = Struct("<4xIqQQqqqIBBBBB7x")
+_NEW_ORDER = Struct("<BBHIqQQqqqqqqqqQIIBBBBBBH")
+_NEW_ORDER_BODY = Struct("<4xIqQQqqqqqqqqQIIBBBBBBH")
 
 
 class NewOrder(NamedTuple):
@@ -311,15 +345,24 @@ class NewOrder(NamedTuple):
     price_ticks: int = 0
     quantity_lots: int = 0
     trigger_price_ticks: int = 0
+    display_quantity_lots: int = 0
+    minimum_quantity_lots: int = 0
+    quote_budget_units: int = 0
+    expire_time_ns: int = 0
+    offset_ticks: int = 0
+    replaces_order_id: int = 0
     instrument_id: int = 0
+    session_id: int = 0
     side: int = 0
     order_type: int = 0
     time_in_force: int = 0
     flags: int = 0
     self_trade_prevention: int = 0
+    peg_reference: int = 0
+    trail_offset_bps: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_NEW_ORDER, (VERSION, 1, 72, *self))
+        return pack_record(_NEW_ORDER, (VERSION, 1, 120, *self))
 
 
 _CANCEL_ORDER = Struct("<BBHIqQQQ")
@@ -593,8 +636,8 @@ class BalancesQuery(NamedTuple):
         return pack_record(_BALANCES_QUERY, (VERSION, 38, 16, *self))
 
 
-_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqqIBBBBB7x")
-_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqqIBBBBB7x")
+_ORDER_ACCEPTED = Struct("<BBHIQqQQQqqqqqqIIBBBBBBH")
+_ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqqqqqIIBBBBBBH")
 
 
 class OrderAccepted(NamedTuple):
@@ -609,15 +652,21 @@ class OrderAccepted(NamedTuple):
     price_ticks: int = 0
     quantity_lots: int = 0
     trigger_price_ticks: int = 0
+    display_quantity_lots: int = 0
+    expire_time_ns: int = 0
+    offset_ticks: int = 0
     instrument_id: int = 0
+    session_id: int = 0
     side: int = 0
     order_type: int = 0
     time_in_force: int = 0
     flags: int = 0
     self_trade_prevention: int = 0
+    peg_reference: int = 0
+    trail_offset_bps: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 88, *self))
+        return pack_record(_ORDER_ACCEPTED, (VERSION, 64, 112, *self))
 
 
 _ORDER_REJECTED = Struct("<BBHIQqQQQIHB1x")
@@ -908,8 +957,8 @@ class OrderTriggered(NamedTuple):
         return pack_record(_ORDER_TRIGGERED, (VERSION, 76, 72, *self))
 
 
-_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqqIHBBBBBBBBBBB7x")
-_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqqIHBBBBBBBBBBB7x")
+_EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
+_EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
 
 
 class ExecutionReport(NamedTuple):
@@ -932,6 +981,9 @@ class ExecutionReport(NamedTuple):
     trade_quantity_lots: int = 0
     fee_units: int = 0
     trigger_price_ticks: int = 0
+    display_quantity_lots: int = 0
+    expire_time_ns: int = 0
+    offset_ticks: int = 0
     instrument_id: int = 0
     reason: int = 0
     kind: int = 0
@@ -944,10 +996,12 @@ class ExecutionReport(NamedTuple):
     cancel_reason: int = 0
     command_type: int = 0
     flags: int = 0
+    trail_offset_bps: int = 0
     self_trade_prevention: int = 0
+    peg_reference: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 144, *self))
+        return pack_record(_EXECUTION_REPORT, (VERSION, 96, 168, *self))
 
 
 _REJECT = Struct("<BBHIQIHBB")
@@ -1245,6 +1299,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "time_in_force": TimeInForce,
         "flags": OrderFlag,
         "self_trade_prevention": SelfTradePrevention,
+        "peg_reference": PegReference,
     },
     MassCancel: {
         "side": Side,
@@ -1264,6 +1319,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "time_in_force": TimeInForce,
         "flags": OrderFlag,
         "self_trade_prevention": SelfTradePrevention,
+        "peg_reference": PegReference,
     },
     OrderRejected: {
         "reason": Reason,
@@ -1308,6 +1364,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "cancel_reason": CancelReason,
         "flags": ReportFlag,
         "self_trade_prevention": SelfTradePrevention,
+        "peg_reference": PegReference,
     },
     Reject: {
         "reason": Reason,
@@ -1322,6 +1379,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     MarketTrade: {
         "taker_side": Side,
     },
+}
+
+# What follows the fixed part of a record: the field, its items, how many there can be.
+REPEATS: dict[type[Any], tuple[str, type[Any], int]] = {
 }
 
 COMMANDS: tuple[type[Any], ...] = (
@@ -1352,7 +1413,7 @@ EVENTS: tuple[type[Any], ...] = (
 )
 
 _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
-    1: (_NEW_ORDER_BODY, 72, NewOrder._make, ()),
+    1: (_NEW_ORDER_BODY, 120, NewOrder._make, ()),
     2: (_CANCEL_ORDER_BODY, 40, CancelOrder._make, ()),
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
@@ -1368,7 +1429,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     36: (_ORDER_QUERY_BODY, 32, OrderQuery._make, ()),
     37: (_OPEN_ORDERS_QUERY_BODY, 32, OpenOrdersQuery._make, ()),
     38: (_BALANCES_QUERY_BODY, 16, BalancesQuery._make, ()),
-    64: (_ORDER_ACCEPTED_BODY, 88, OrderAccepted._make, ()),
+    64: (_ORDER_ACCEPTED_BODY, 112, OrderAccepted._make, ()),
     65: (_ORDER_REJECTED_BODY, 56, OrderRejected._make, ()),
     66: (_TRADE_BODY, 152, Trade._make, ()),
     67: (_ORDER_CANCELED_BODY, 80, OrderCanceled._make, ()),
@@ -1381,7 +1442,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
-    96: (_EXECUTION_REPORT_BODY, 144, ExecutionReport._make, ()),
+    96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
     98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),
     99: (_SHARD_STATUS_BODY, 56, ShardStatus._make, ()),
@@ -1390,6 +1451,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     102: (_QUERY_END_BODY, 32, QueryEnd._make, ()),
     112: (_MARKET_TRADE_BODY, 56, MarketTrade._make, ()),
     113: (_TOP_OF_BOOK_BODY, 64, TopOfBook._make, ()),
+}
+_REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
 }
 
 
@@ -1409,6 +1472,8 @@ def decode(buffer: bytes | memoryview, offset: int = 0) -> tuple[Any, int]:
         raise MalformedRecord(f"unknown type {buffer[offset + 1]} at {offset}")
     layout, size, make, texts = body
     length = buffer[offset + 2] | buffer[offset + 3] << 8
+    if length > size and buffer[offset + 1] in _REPEATED:
+        return _decode_repeated(buffer, offset, length)
     if length != size or len(buffer) - offset < size:
         raise MalformedRecord(f"length {length} at {offset}, not {size}, or cut short")
     values = layout.unpack_from(buffer, offset)
@@ -1421,6 +1486,19 @@ def decode(buffer: bytes | memoryview, offset: int = 0) -> tuple[Any, int]:
                 raise MalformedRecord(f"text at {offset} is not UTF-8") from error
         return make(fields), offset + size
     return make(values), offset + size
+
+
+def _decode_repeated(
+    buffer: bytes | memoryview, offset: int, length: int
+) -> tuple[Any, int]:
+    layout, size, make, _ = _BODIES[buffer[offset + 1]]
+    name, item, count_max, item_layout = _REPEATED[buffer[offset + 1]]
+    count, rest = divmod(length - size, item_layout.size)
+    if rest or count > count_max or len(buffer) - offset < length:
+        raise MalformedRecord(f"length {length} at {offset} does not fit, or cut short")
+    items = item_layout.iter_unpack(buffer[offset + size : offset + length])
+    fixed = make(layout.unpack_from(buffer, offset))
+    return fixed._replace(**{name: tuple(map(item._make, items))}), offset + length
 
 
 def decode_all(buffer: bytes | memoryview) -> list[Any]:

@@ -22,6 +22,7 @@ EngineState::EngineState(const EngineConfig& limits)
     : config(limits),
       store(limits.max_orders),
       orders(limits.max_orders),
+      order_terms(limits.max_orders + 1),
       accounts(limits.max_accounts, limits.max_assets),
       client_order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
@@ -109,7 +110,15 @@ wire::ExecutionReport EngineState::report_of(const Order& order,
   report.remaining_lots = order.open_lots();
   report.instrument_id = order.instrument_id;
   report.kind = kind;
-  report.trigger_price_ticks = order.trigger_price_ticks;
+  if (order.terms_slot != no_slot) {
+    const OrderTerms& own = order_terms[order.terms_slot];
+    report.trigger_price_ticks = own.trigger_price_ticks;
+    report.display_quantity_lots = own.display_quantity_lots;
+    report.expire_time_ns = own.expire_time_ns;
+    report.offset_ticks = own.offset_ticks;
+    report.trail_offset_bps = own.trail_offset_bps;
+    report.peg_reference = own.peg_reference;
+  }
   report.status = order.is_waiting != 0    ? wire::OrderStatus::waiting
                   : order.filled_lots == 0 ? wire::OrderStatus::open
                   : order.open_lots() == 0 ? wire::OrderStatus::filled

@@ -9,6 +9,7 @@ const char* EngineState::check() const {
   std::uint64_t order_count = 0;
   std::uint64_t level_count = 0;
   std::uint64_t open_client_ids = 0;
+  std::uint64_t terms_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
@@ -28,11 +29,13 @@ const char* EngineState::check() const {
         for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
           const Order& order = orders[slot];
           if (order.open_lots() != store.orders[slot].open_lots ||
-              (is_waiting ? order.trigger_price_ticks : order.price_ticks) != level.price_ticks ||
+              (is_waiting ? terms_of(order).trigger_price_ticks : order.price_ticks) !=
+                  level.price_ticks ||
               order.side != side || (order.is_waiting != 0) != is_waiting ||
               order.instrument_id != terms.instrument_id) {
             return "the book and the engine disagree about an order";
           }
+          if (order.terms_slot != no_slot) ++terms_count;
           const OrderIdEntry* const entry = order_by_id_.find(order.order_id);
           if (entry == nullptr || entry->order_slot != slot) return "an order id leads nowhere";
           if (order.client_order_id != 0) {
@@ -56,6 +59,7 @@ const char* EngineState::check() const {
   }
   if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
   if (order_count != order_by_id_.size()) return "an order id outlives its order";
+  if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.level_by_price.size()) return "a price outlives its level";
   if (client_order_ids.entry_count() != client_order_ids.remembered_count() + open_client_ids) {

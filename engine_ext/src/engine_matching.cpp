@@ -254,6 +254,7 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
     orders[order.younger_order].older_order = order.older_order;
   }
   --account.open_order_count;
+  release_terms(order);
 }
 
 /// Cancels an order that rests or waits. `is_answer`: the command asked for it.

@@ -59,6 +59,11 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     report.price_ticks = command.price_ticks;
     report.quantity_lots = command.quantity_lots;
     report.trigger_price_ticks = command.trigger_price_ticks;
+    report.display_quantity_lots = command.display_quantity_lots;
+    report.expire_time_ns = command.expire_time_ns;
+    report.offset_ticks = command.offset_ticks;
+    report.trail_offset_bps = command.trail_offset_bps;
+    report.peg_reference = command.peg_reference;
     report.instrument_id = command.instrument_id;
     report.status = OrderStatus::rejected;
     report.side = command.side;
@@ -75,7 +80,6 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.client_order_id = command.client_order_id;
   order.price_ticks = command.price_ticks;
   order.quantity_lots = command.quantity_lots;
-  order.trigger_price_ticks = command.trigger_price_ticks;
   order.account_index = account_index;
   order.instrument_id = command.instrument_id;
   order.maker_fee_ppm = instrument->terms.maker_fee_ppm;
@@ -87,6 +91,8 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.flags = command.flags;
   order.self_trade_prevention = command.self_trade_prevention;
   order.is_waiting = is_stop(command.order_type) ? 1 : 0;
+  order.session_id = command.session_id;
+  order.terms_slot = take_terms(command);
 
   wire::OrderAccepted accepted;
   accepted.seq = seq;
@@ -97,6 +103,12 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accepted.price_ticks = command.price_ticks;
   accepted.quantity_lots = command.quantity_lots;
   accepted.trigger_price_ticks = command.trigger_price_ticks;
+  accepted.display_quantity_lots = command.display_quantity_lots;
+  accepted.expire_time_ns = command.expire_time_ns;
+  accepted.offset_ticks = command.offset_ticks;
+  accepted.session_id = command.session_id;
+  accepted.peg_reference = command.peg_reference;
+  accepted.trail_offset_bps = command.trail_offset_bps;
   accepted.instrument_id = command.instrument_id;
   accepted.side = command.side;
   accepted.order_type = command.order_type;
@@ -109,8 +121,8 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
 
   const std::int64_t last_ticks = instrument->last_price_ticks;
   if (order.is_waiting != 0 && last_ticks != 0 &&
-      (order.side == Side::buy ? last_ticks >= order.trigger_price_ticks
-                               : last_ticks <= order.trigger_price_ticks)) {
+      (order.side == Side::buy ? last_ticks >= command.trigger_price_ticks
+                               : last_ticks <= command.trigger_price_ticks)) {
     end_waiting(order, last_ticks);
   }
   const CancelReason stopped_by =
@@ -133,6 +145,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
       report_canceled(order, CancelReason::ioc_remainder);
     }
   }
+  if (order_slot == no_slot) release_terms(order);
   if (command.client_order_id != 0) {
     const std::uint64_t number =
         client_order_ids.take({command.client_order_id, account_index}, order_slot);
@@ -158,7 +171,7 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
     return Reason::invalid_time_in_force;
   }
   const bool is_post_only = (command.flags & wire::order_flag::post_only) != 0;
-  if ((command.flags & ~wire::order_flag::known) != 0 ||
+  if ((command.flags & ~wire::order_flag::post_only) != 0 ||
       (is_post_only && !(is_gtc && command.order_type == OrderType::limit))) {
     return Reason::invalid_flags;
   }
@@ -179,6 +192,15 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
           : command.trigger_price_ticks != 0) {
     return Reason::invalid_trigger_price;
   }
+  if (command.display_quantity_lots != 0) return Reason::invalid_display_quantity;
+  if (command.minimum_quantity_lots != 0) return Reason::invalid_minimum_quantity;
+  if (command.quote_budget_units != 0) return Reason::invalid_quote_budget;
+  if (command.expire_time_ns != 0) return Reason::invalid_expire_time;
+  if (command.offset_ticks != 0 || command.trail_offset_bps != 0 ||
+      command.peg_reference != wire::PegReference::none) {
+    return Reason::invalid_offset;
+  }
+  if (command.replaces_order_id != 0) return Reason::unknown_order;
 
   std::uint32_t other_slot;
   if (command.client_order_id != 0 &&
@@ -204,6 +226,24 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   if ((is_gtc || is_stop(command.order_type)) && store.orders.is_full())
     return Reason::too_many_orders;
   return Reason::none;
+}
+
+/// The slot of what only some orders have, or no_slot for a plain one.
+std::uint32_t EngineState::take_terms(const wire::NewOrder& command) noexcept {
+  const bool is_plain = command.trigger_price_ticks == 0 && command.display_quantity_lots == 0 &&
+                        command.expire_time_ns == 0 && command.offset_ticks == 0 &&
+                        command.trail_offset_bps == 0 &&
+                        command.peg_reference == wire::PegReference::none;
+  if (is_plain) return no_slot;
+  const std::uint32_t slot = order_terms.take();
+  order_terms[slot] = {.trigger_price_ticks = command.trigger_price_ticks,
+                       .display_quantity_lots = command.display_quantity_lots,
+                       .expire_time_ns = command.expire_time_ns,
+                       .offset_ticks = command.offset_ticks,
+                       .trail_offset_bps = command.trail_offset_bps,
+                       .peg_reference = command.peg_reference,
+                       .unused = {}};
+  return slot;
 }
 
 bool EngineState::can_pay(const wire::NewOrder& command, const Instrument& instrument,

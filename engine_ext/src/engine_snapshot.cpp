@@ -14,7 +14,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 2;
+constexpr std::uint32_t snapshot_version = 3;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -77,9 +77,9 @@ struct OrderRecord {
   std::int64_t price_ticks;
   std::int64_t quantity_lots;
   std::int64_t filled_lots;
-  std::int64_t trigger_price_ticks;
   std::uint32_t account_index;
   std::uint32_t instrument_id;
+  std::uint32_t session_id;
   std::uint32_t maker_fee_ppm;
   std::uint32_t hold_fee_ppm;
   std::uint32_t taker_fee_ppm;
@@ -89,7 +89,8 @@ struct OrderRecord {
   std::uint8_t flags;
   std::uint8_t self_trade_prevention;
   std::uint8_t is_waiting;
-  std::uint8_t reserved[6];
+  std::uint8_t has_terms;  // an OrderTerms follows
+  std::uint8_t reserved;
 };
 
 template <typename Record>
@@ -98,7 +99,7 @@ constexpr bool is_snapshot_record =
     sizeof(Record) % 8 == 0;
 static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRecord> &&
               is_snapshot_record<BalanceRecord> && is_snapshot_record<ClientIdRecord> &&
-              is_snapshot_record<OrderRecord>);
+              is_snapshot_record<OrderRecord> && is_snapshot_record<OrderTerms>);
 
 // Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
 constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
@@ -148,6 +149,12 @@ wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
   command.price_decimals = terms.price_decimals;
   command.trading_state = terms.trading_state;
   return command;
+}
+
+/// Whether an order with these terms would have none.
+bool is_plain(const OrderTerms& own) noexcept {
+  static constexpr OrderTerms none{};
+  return std::memcmp(&own, &none, sizeof own) == 0;
 }
 
 constexpr char cut_short[] = "the snapshot ends before its records do";
@@ -226,9 +233,9 @@ void EngineState::snapshot(ByteBuffer& out) const {
                                    order.price_ticks,
                                    order.quantity_lots,
                                    order.filled_lots,
-                                   order.trigger_price_ticks,
                                    order.account_index,
                                    order.instrument_id,
+                                   order.session_id,
                                    order.maker_fee_ppm,
                                    order.hold_fee_ppm,
                                    order.taker_fee_ppm,
@@ -238,7 +245,9 @@ void EngineState::snapshot(ByteBuffer& out) const {
                                    order.flags,
                                    static_cast<std::uint8_t>(order.self_trade_prevention),
                                    order.is_waiting,
+                                   static_cast<std::uint8_t>(order.terms_slot != no_slot),
                                    {}});
+            if (order.terms_slot != no_slot) out.append(order_terms[order.terms_slot]);
             ++header.order_count;
           }
         }
@@ -398,6 +407,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   for (std::uint64_t count = 0; count < header.order_count; ++count) {
     OrderRecord record;
     if (!reader.read(record)) return refuse(cut_short);
+    OrderTerms own{};
+    if (record.has_terms != 0 && !reader.read(own)) return refuse(cut_short);
     Instrument* const instrument = state->find_instrument(record.instrument_id);
     const bool is_gtc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtc);
     const bool is_ioc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::ioc);
@@ -415,9 +426,9 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         (record.order_id & ((std::uint64_t{1} << 48) - 1)) > header.order_counter ||
         state->order_by_id_.find(record.order_id) != nullptr ||
         record.price_ticks < price_ticks_min || (price_ticks_min == 0 && record.price_ticks != 0) ||
-        !is_kind_possible || record.is_waiting > 1 ||
-        (record.trigger_price_ticks == 0) != is_limit || record.trigger_price_ticks < 0 ||
-        record.trigger_price_ticks > wire::price_ticks_max ||
+        !is_kind_possible || record.is_waiting > 1 || record.has_terms > 1 ||
+        (record.has_terms == 0) != is_plain(own) || (own.trigger_price_ticks == 0) != is_limit ||
+        own.trigger_price_ticks < 0 || own.trigger_price_ticks > wire::price_ticks_max ||
         record.taker_fee_ppm > record.hold_fee_ppm || record.price_ticks > wire::price_ticks_max ||
         record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
         record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
@@ -443,7 +454,12 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     order.price_ticks = record.price_ticks;
     order.quantity_lots = record.quantity_lots;
     order.filled_lots = record.filled_lots;
-    order.trigger_price_ticks = record.trigger_price_ticks;
+    order.session_id = record.session_id;
+    order.terms_slot = no_slot;
+    if (record.has_terms != 0) {
+      order.terms_slot = state->order_terms.take();
+      state->order_terms[order.terms_slot] = own;
+    }
     order.account_index = record.account_index;
     order.instrument_id = record.instrument_id;
     order.maker_fee_ppm = record.maker_fee_ppm;
@@ -462,7 +478,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       return refuse("the snapshot has an impossible client order id");
     }
     if (order.is_waiting != 0) {
-      instrument->stops.rest(slot, opposite(order.side), order.trigger_price_ticks,
+      instrument->stops.rest(slot, opposite(order.side), own.trigger_price_ticks,
                              order.open_lots());
     } else {
       instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());

@@ -16,6 +16,17 @@
 
 namespace tradepit::detail {
 
+/// What only some orders have; a plain one has none of it.
+struct OrderTerms {
+  std::int64_t trigger_price_ticks;    // stop orders
+  std::int64_t display_quantity_lots;  // iceberg orders
+  std::int64_t expire_time_ns;         // gtd
+  std::int64_t offset_ticks;           // trailing stop and pegged orders
+  std::uint16_t trail_offset_bps;      // trailing stop orders
+  wire::PegReference peg_reference;    // pegged orders
+  std::uint8_t unused[5];
+};
+
 /// What the engine keeps of an order; while it rests, under the slot of the book's RestingOrder.
 struct Order {
   std::uint64_t order_id;
@@ -24,11 +35,12 @@ struct Order {
   std::int64_t price_ticks;
   std::int64_t quantity_lots;  // in all
   std::int64_t filled_lots;
-  std::int64_t trigger_price_ticks;  // 0 = not a stop order
   std::uint32_t account_index;
   std::uint32_t instrument_id;
   std::uint32_t older_order;  // of the account
   std::uint32_t younger_order;
+  std::uint32_t terms_slot;  // of EngineState::order_terms, or no_slot
+  std::uint32_t session_id;  // of the session that sent it
   // The fee terms of the command that last placed or replaced the order: what it holds was computed
   // with them, so it trades by them.
   std::uint32_t maker_fee_ppm;
@@ -100,6 +112,10 @@ class EngineState {
   [[nodiscard]] Instrument* find_instrument(std::uint32_t instrument_id) noexcept {
     return instrument_id < instruments.size() ? instruments[instrument_id].get() : nullptr;
   }
+  [[nodiscard]] const OrderTerms& terms_of(const Order& order) const noexcept {
+    static constexpr OrderTerms none{};
+    return order.terms_slot == no_slot ? none : order_terms[order.terms_slot];
+  }
   [[nodiscard]] bool is_listed_asset(std::uint32_t asset_id) const noexcept {
     return asset_id >= 1 && asset_id < assets.size() && assets[asset_id].terms.asset_id != 0;
   }
@@ -112,7 +128,8 @@ class EngineState {
   std::uint64_t trade_counter = 0;
 
   BookStore store;
-  LazyArray<Order> orders;  // by slot of store.orders
+  LazyArray<Order> orders;       // by slot of store.orders
+  Pool<OrderTerms> order_terms;  // one more than orders: the taker's
   Accounts accounts;
   ClientOrderIds client_order_ids;
   TransferIds transfer_ids;
@@ -165,6 +182,10 @@ class EngineState {
   void cancel(std::uint32_t order_slot, wire::CancelReason reason, bool is_answer = true) noexcept;
   void report_canceled(const Order& order, wire::CancelReason reason,
                        bool is_answer = true) noexcept;
+  [[nodiscard]] std::uint32_t take_terms(const wire::NewOrder& command) noexcept;
+  void release_terms(const Order& order) noexcept {
+    if (order.terms_slot != no_slot) order_terms.release(order.terms_slot);
+  }
   void link_to_account(std::uint32_t order_slot) noexcept;
   void touch(Instrument& instrument) noexcept;
 

@@ -33,7 +33,7 @@ void EngineState::wait(std::uint32_t order_slot, Instrument& instrument) noexcep
   const Order& order = orders[order_slot];
   accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
       .hold(hold_units(order, order.open_lots(), instrument.terms));
-  instrument.stops.rest(order_slot, opposite(order.side), order.trigger_price_ticks,
+  instrument.stops.rest(order_slot, opposite(order.side), terms_of(order).trigger_price_ticks,
                         order.open_lots());
 }
 
@@ -46,7 +46,7 @@ void EngineState::end_waiting(Order& order, std::int64_t reached_price_ticks) no
   event.order_id = order.order_id;
   event.account_id = accounts[order.account_index].account_id;
   event.client_order_id = order.client_order_id;
-  event.trigger_price_ticks = order.trigger_price_ticks;
+  event.trigger_price_ticks = terms_of(order).trigger_price_ticks;
   event.reached_price_ticks = reached_price_ticks;
   event.instrument_id = order.instrument_id;
   event.side = order.side;

@@ -41,9 +41,8 @@ static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offse
 
 /// Large enough for any command or request, aligned for its fields.
 struct alignas(8) RecordBuffer {
-  std::byte bytes[256];
+  std::byte bytes[wire::request_bytes_max];
 };
-static_assert(sizeof(wire::SetInstrument) <= sizeof(RecordBuffer));
 
 /// One frame of a message, given back to libzmq at the end of its scope.
 class Frame {

@@ -199,7 +199,7 @@ TEST(a_record_is_checked_before_it_is_read) {
   record.reserved[1] = 1;
   CHECK(tradepit::check_record(bytes) == wire::Reason::malformed);
   record.reserved[1] = 0;
-  record.header.length = 40;
+  record.header.length = 48;
   CHECK(tradepit::check_record(bytes) == wire::Reason::malformed);
   record.header.type = 200;
   CHECK(tradepit::check_record(bytes) == wire::Reason::unknown_type);

@@ -86,6 +86,11 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
         Reason.TOO_MANY_ORDERS,
         [stop(SELL, 10, 1), stop(BUY, 10, 1, price_ticks=11), stop(SELL, 9, 1)],
     ),
+    (Reason.INVALID_DISPLAY_QUANTITY, [limit(BUY, 10, 1)._replace(display_quantity_lots=-1)]),
+    (Reason.INVALID_MINIMUM_QUANTITY, [limit(BUY, 10, 1)._replace(minimum_quantity_lots=-1)]),
+    (Reason.INVALID_QUOTE_BUDGET, [limit(BUY, 10, 1)._replace(quote_budget_units=1)]),
+    (Reason.INVALID_EXPIRE_TIME, [limit(BUY, 10, 1)._replace(expire_time_ns=1)]),
+    (Reason.INVALID_OFFSET, [limit(BUY, 10, 1)._replace(offset_ticks=1)]),
     (
         Reason.INVALID_SELF_TRADE_PREVENTION,
         [limit(BUY, 10, 1)._replace(self_trade_prevention=5)],
@@ -168,6 +173,7 @@ BEFORE_THE_ENGINE = {
     Reason.NOT_AUTHORIZED,
     Reason.BUSY,
     Reason.STORAGE_FULL,
+    Reason.INVALID_SESSION,
 }
 
 

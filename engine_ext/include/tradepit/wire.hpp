@@ -75,19 +75,35 @@ enum class OrderType : std::uint8_t {
   market = 2,
   stop = 3,  ///< Waits for its trigger price, then trades at once like a market order; a buy up to its price.
   stop_limit = 4,  ///< Waits for its trigger price, then is a limit order.
+  trailing_stop = 5,  ///< A stop order whose trigger price follows the market at a distance.
+  pegged = 6,  ///< Rests at a price that follows the best bid, the best ask or their middle.
+  market_to_limit = 7,  ///< Trades at the best price of the other side; the rest is a limit order at that price.
 };
 
 enum class TimeInForce : std::uint8_t {
   gtc = 1,  ///< Good till canceled: what does not trade rests.
   ioc = 2,  ///< Immediate or cancel: what does not trade at once is canceled.
   fok = 3,  ///< Fill or kill: trades in full at once, or is rejected.
+  day = 4,  ///< Rests until the instrument closes.
+  gtd = 5,  ///< Good till date: rests until expire_time_ns.
+  at_the_open = 6,  ///< Takes part in the opening auction alone.
+  at_the_close = 7,  ///< Takes part in the closing auction alone.
 };
 
 /// Bits of OrderFlag.
 namespace order_flag {
 inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at once.
-inline constexpr std::uint8_t known = 1;
+inline constexpr std::uint8_t post_only_slide = 2;  ///< If it would trade at once, its price moves to the nearest at which it does not.
+inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller.
+inline constexpr std::uint8_t known = 7;
 }
+
+enum class PegReference : std::uint8_t {
+  none = 0,
+  best_bid = 1,  ///< The best bid that is not pegged itself.
+  best_ask = 2,  ///< The best ask that is not pegged itself.
+  middle = 3,  ///< Halfway between the two, rounded away from the touch.
+};
 
 enum class SelfTradePrevention : std::uint8_t {
   none = 0,  ///< Orders of one trade group trade with each other like others.
@@ -192,8 +208,14 @@ enum class Reason : std::uint16_t {
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
   invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
   invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none
-  duplicate_client_order_id = 50,  ///< the account has used this client_order_id before
-  duplicate_transfer = 51,  ///< this transfer_id was applied before
+  invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0
+  invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on an ioc order
+  invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy; else it is 0
+  invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
+  invalid_offset = 56,  ///< a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none
+  invalid_session = 57,  ///< session_id is stamped by the matcher: send 0
+  duplicate_client_order_id = 58,  ///< the account has used this client_order_id before
+  duplicate_transfer = 59,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
   post_only_would_trade = 70,  ///< a post-only order would have traded at once
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
@@ -224,35 +246,51 @@ inline constexpr bool is_wire_layout =
 /// Places an order.
 struct NewOrder {
   static constexpr MessageType type = MessageType::new_order;
-  Header header{version, static_cast<std::uint8_t>(type), 72, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 120, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   std::uint64_t account_id{};  ///< whose order
   std::uint64_t client_order_id{};  ///< the client's own id, unique per account; 0 = none, and then a repeat is a second order
   std::int64_t price_ticks{};  ///< limit price; of a buy stop order the highest price it pays; 0 for a market order and a sell stop order
   std::int64_t quantity_lots{};  ///< how much
   std::int64_t trigger_price_ticks{};  ///< stop orders: waits until a trade reaches this price, a buy from below, a sell from above; else 0
+  std::int64_t display_quantity_lots{};  ///< iceberg orders: what the book shows at a time; 0 = all of it
+  std::int64_t minimum_quantity_lots{};  ///< trades at least this much at once, or is rejected; 0 = any
+  std::int64_t quote_budget_units{};  ///< market buys: spends at most this, fees included, in place of quantity_lots; 0 = none
+  std::int64_t expire_time_ns{};  ///< gtd: canceled from this time on; else 0
+  std::int64_t offset_ticks{};  ///< trailing stop orders: distance of the trigger price; pegged orders: added to the reference; else 0
+  std::uint64_t replaces_order_id{};  ///< cancels this open order of the account in the same step, if this one is accepted; 0 = none
   std::uint32_t instrument_id{};
+  std::uint32_t session_id{};  ///< stamped by the matcher; a client sends 0
   Side side{};
   OrderType order_type{};
   TimeInForce time_in_force{};
   std::uint8_t flags{};  ///< bit set
   SelfTradePrevention self_trade_prevention{};  ///< what happens where it would trade, as the taker, with an order of its own trade group
-  std::uint8_t reserved[7]{};
+  PegReference peg_reference{};  ///< pegged orders: the price that it follows; else none
+  std::uint16_t trail_offset_bps{};  ///< trailing stop orders: distance of the trigger price in hundredths of a percent, in place of offset_ticks; else 0
 };
-static_assert(is_wire_layout<NewOrder, 72>);
+static_assert(is_wire_layout<NewOrder, 120>);
 static_assert(offsetof(NewOrder, time_ns) == 8);
 static_assert(offsetof(NewOrder, account_id) == 16);
 static_assert(offsetof(NewOrder, client_order_id) == 24);
 static_assert(offsetof(NewOrder, price_ticks) == 32);
 static_assert(offsetof(NewOrder, quantity_lots) == 40);
 static_assert(offsetof(NewOrder, trigger_price_ticks) == 48);
-static_assert(offsetof(NewOrder, instrument_id) == 56);
-static_assert(offsetof(NewOrder, side) == 60);
-static_assert(offsetof(NewOrder, order_type) == 61);
-static_assert(offsetof(NewOrder, time_in_force) == 62);
-static_assert(offsetof(NewOrder, flags) == 63);
-static_assert(offsetof(NewOrder, self_trade_prevention) == 64);
-static_assert(offsetof(NewOrder, reserved) == 65);
+static_assert(offsetof(NewOrder, display_quantity_lots) == 56);
+static_assert(offsetof(NewOrder, minimum_quantity_lots) == 64);
+static_assert(offsetof(NewOrder, quote_budget_units) == 72);
+static_assert(offsetof(NewOrder, expire_time_ns) == 80);
+static_assert(offsetof(NewOrder, offset_ticks) == 88);
+static_assert(offsetof(NewOrder, replaces_order_id) == 96);
+static_assert(offsetof(NewOrder, instrument_id) == 104);
+static_assert(offsetof(NewOrder, session_id) == 108);
+static_assert(offsetof(NewOrder, side) == 112);
+static_assert(offsetof(NewOrder, order_type) == 113);
+static_assert(offsetof(NewOrder, time_in_force) == 114);
+static_assert(offsetof(NewOrder, flags) == 115);
+static_assert(offsetof(NewOrder, self_trade_prevention) == 116);
+static_assert(offsetof(NewOrder, peg_reference) == 117);
+static_assert(offsetof(NewOrder, trail_offset_bps) == 118);
 
 /// Cancels one open order, named by order_id or, where that is 0, by client_order_id.
 struct CancelOrder {
@@ -496,7 +534,7 @@ static_assert(offsetof(BalancesQuery, account_id) == 8);
 /// The order passed every check. Trades and a cancel may follow under the same seq.
 struct OrderAccepted {
   static constexpr MessageType type = MessageType::order_accepted;
-  Header header{version, static_cast<std::uint8_t>(type), 88, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 112, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
   std::uint64_t order_id{};  ///< shard_id * 2^48 + a counter from 1
@@ -505,15 +543,20 @@ struct OrderAccepted {
   std::int64_t price_ticks{};  ///< 0 for a market order
   std::int64_t quantity_lots{};
   std::int64_t trigger_price_ticks{};  ///< not 0: the order waits, unless OrderTriggered follows
+  std::int64_t display_quantity_lots{};  ///< iceberg orders only
+  std::int64_t expire_time_ns{};  ///< gtd only
+  std::int64_t offset_ticks{};  ///< trailing stop and pegged orders only
   std::uint32_t instrument_id{};
+  std::uint32_t session_id{};  ///< of the session that sent it
   Side side{};
   OrderType order_type{};
   TimeInForce time_in_force{};
   std::uint8_t flags{};
   SelfTradePrevention self_trade_prevention{};
-  std::uint8_t reserved[7]{};
+  PegReference peg_reference{};  ///< pegged orders only
+  std::uint16_t trail_offset_bps{};  ///< trailing stop orders only
 };
-static_assert(is_wire_layout<OrderAccepted, 88>);
+static_assert(is_wire_layout<OrderAccepted, 112>);
 static_assert(offsetof(OrderAccepted, seq) == 8);
 static_assert(offsetof(OrderAccepted, time_ns) == 16);
 static_assert(offsetof(OrderAccepted, order_id) == 24);
@@ -522,13 +565,18 @@ static_assert(offsetof(OrderAccepted, client_order_id) == 40);
 static_assert(offsetof(OrderAccepted, price_ticks) == 48);
 static_assert(offsetof(OrderAccepted, quantity_lots) == 56);
 static_assert(offsetof(OrderAccepted, trigger_price_ticks) == 64);
-static_assert(offsetof(OrderAccepted, instrument_id) == 72);
-static_assert(offsetof(OrderAccepted, side) == 76);
-static_assert(offsetof(OrderAccepted, order_type) == 77);
-static_assert(offsetof(OrderAccepted, time_in_force) == 78);
-static_assert(offsetof(OrderAccepted, flags) == 79);
-static_assert(offsetof(OrderAccepted, self_trade_prevention) == 80);
-static_assert(offsetof(OrderAccepted, reserved) == 81);
+static_assert(offsetof(OrderAccepted, display_quantity_lots) == 72);
+static_assert(offsetof(OrderAccepted, expire_time_ns) == 80);
+static_assert(offsetof(OrderAccepted, offset_ticks) == 88);
+static_assert(offsetof(OrderAccepted, instrument_id) == 96);
+static_assert(offsetof(OrderAccepted, session_id) == 100);
+static_assert(offsetof(OrderAccepted, side) == 104);
+static_assert(offsetof(OrderAccepted, order_type) == 105);
+static_assert(offsetof(OrderAccepted, time_in_force) == 106);
+static_assert(offsetof(OrderAccepted, flags) == 107);
+static_assert(offsetof(OrderAccepted, self_trade_prevention) == 108);
+static_assert(offsetof(OrderAccepted, peg_reference) == 109);
+static_assert(offsetof(OrderAccepted, trail_offset_bps) == 110);
 
 /// A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed.
 struct OrderRejected {
@@ -881,7 +929,7 @@ static_assert(offsetof(OrderTriggered, reserved) == 70);
 /// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
 struct ExecutionReport {
   static constexpr MessageType type = MessageType::execution_report;
-  Header header{version, static_cast<std::uint8_t>(type), 144, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 168, 0};
   std::uint64_t seq{};  ///< of the command that caused it
   std::int64_t time_ns{};  ///< of that command
   std::uint64_t order_id{};  ///< 0 if the order was never accepted
@@ -896,6 +944,9 @@ struct ExecutionReport {
   std::int64_t trade_quantity_lots{};  ///< kind `trade` only
   std::int64_t fee_units{};  ///< kind `trade` only: this side's fee, in the quote asset
   std::int64_t trigger_price_ticks{};  ///< 0 if not a stop order
+  std::int64_t display_quantity_lots{};  ///< iceberg orders only
+  std::int64_t expire_time_ns{};  ///< gtd only
+  std::int64_t offset_ticks{};  ///< trailing stop and pegged orders only
   std::uint32_t instrument_id{};
   Reason reason{};  ///< kind `rejected` only
   ExecutionKind kind{};
@@ -908,10 +959,12 @@ struct ExecutionReport {
   CancelReason cancel_reason{};  ///< kind `canceled` only, else 0
   std::uint8_t command_type{};  ///< message type of the command that caused it; 0 in an answer to a query
   std::uint8_t flags{};
+  std::uint16_t trail_offset_bps{};  ///< trailing stop orders only
   SelfTradePrevention self_trade_prevention{};
-  std::uint8_t reserved[7]{};
+  PegReference peg_reference{};  ///< pegged orders only
+  std::uint8_t reserved[4]{};
 };
-static_assert(is_wire_layout<ExecutionReport, 144>);
+static_assert(is_wire_layout<ExecutionReport, 168>);
 static_assert(offsetof(ExecutionReport, seq) == 8);
 static_assert(offsetof(ExecutionReport, time_ns) == 16);
 static_assert(offsetof(ExecutionReport, order_id) == 24);
@@ -926,20 +979,25 @@ static_assert(offsetof(ExecutionReport, trade_price_ticks) == 88);
 static_assert(offsetof(ExecutionReport, trade_quantity_lots) == 96);
 static_assert(offsetof(ExecutionReport, fee_units) == 104);
 static_assert(offsetof(ExecutionReport, trigger_price_ticks) == 112);
-static_assert(offsetof(ExecutionReport, instrument_id) == 120);
-static_assert(offsetof(ExecutionReport, reason) == 124);
-static_assert(offsetof(ExecutionReport, kind) == 126);
-static_assert(offsetof(ExecutionReport, status) == 127);
-static_assert(offsetof(ExecutionReport, side) == 128);
-static_assert(offsetof(ExecutionReport, order_type) == 129);
-static_assert(offsetof(ExecutionReport, time_in_force) == 130);
-static_assert(offsetof(ExecutionReport, order_flags) == 131);
-static_assert(offsetof(ExecutionReport, liquidity) == 132);
-static_assert(offsetof(ExecutionReport, cancel_reason) == 133);
-static_assert(offsetof(ExecutionReport, command_type) == 134);
-static_assert(offsetof(ExecutionReport, flags) == 135);
-static_assert(offsetof(ExecutionReport, self_trade_prevention) == 136);
-static_assert(offsetof(ExecutionReport, reserved) == 137);
+static_assert(offsetof(ExecutionReport, display_quantity_lots) == 120);
+static_assert(offsetof(ExecutionReport, expire_time_ns) == 128);
+static_assert(offsetof(ExecutionReport, offset_ticks) == 136);
+static_assert(offsetof(ExecutionReport, instrument_id) == 144);
+static_assert(offsetof(ExecutionReport, reason) == 148);
+static_assert(offsetof(ExecutionReport, kind) == 150);
+static_assert(offsetof(ExecutionReport, status) == 151);
+static_assert(offsetof(ExecutionReport, side) == 152);
+static_assert(offsetof(ExecutionReport, order_type) == 153);
+static_assert(offsetof(ExecutionReport, time_in_force) == 154);
+static_assert(offsetof(ExecutionReport, order_flags) == 155);
+static_assert(offsetof(ExecutionReport, liquidity) == 156);
+static_assert(offsetof(ExecutionReport, cancel_reason) == 157);
+static_assert(offsetof(ExecutionReport, command_type) == 158);
+static_assert(offsetof(ExecutionReport, flags) == 159);
+static_assert(offsetof(ExecutionReport, trail_offset_bps) == 160);
+static_assert(offsetof(ExecutionReport, self_trade_prevention) == 162);
+static_assert(offsetof(ExecutionReport, peg_reference) == 163);
+static_assert(offsetof(ExecutionReport, reserved) == 164);
 
 /// The request was refused before it was sequenced, or a query or an administrative command was refused.
 struct Reject {
@@ -1156,7 +1214,10 @@ static_assert(offsetof(CommitBatchHeader, first_seq) == 16);
 static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
-/// Size of a record of `type`, or 0 if there is no such type.
+/// The longest command or request.
+inline constexpr std::size_t request_bytes_max = 120;
+
+/// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
   switch (type) {
     case MessageType::new_order: return sizeof(NewOrder);
@@ -1199,6 +1260,19 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::top_of_book: return sizeof(TopOfBook);
   }
   return 0;
+}
+
+/// Whether a record of `type` may have `length` bytes.
+[[nodiscard]] constexpr bool is_length_valid(MessageType type, std::size_t length) noexcept {
+  const std::size_t fixed = size_of(type);
+  std::size_t item = 1;
+  std::size_t item_count_max = 0;
+  switch (type) {
+    default:
+      break;
+  }
+  return fixed != 0 && length >= fixed && (length - fixed) % item == 0 &&
+         (length - fixed) / item <= item_count_max;
 }
 
 /// True for a record that is sequenced by a matcher.
@@ -1272,9 +1346,8 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 }
 
 /// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type).
-[[nodiscard]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
+[[nodiscard, gnu::noinline]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
   switch (type) {
-    case MessageType::new_order: return (bytes[65] | bytes[66] | bytes[67] | bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_instrument: return (bytes[102] | bytes[103]) == std::byte{0};
@@ -1282,7 +1355,6 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
-    case MessageType::order_accepted: return (bytes[81] | bytes[82] | bytes[83] | bytes[84] | bytes[85] | bytes[86] | bytes[87]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
     case MessageType::order_canceled: return (bytes[78] | bytes[79]) == std::byte{0};
@@ -1294,7 +1366,7 @@ static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
-    case MessageType::execution_report: return (bytes[137] | bytes[138] | bytes[139] | bytes[140] | bytes[141] | bytes[142] | bytes[143]) == std::byte{0};
+    case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::balance: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};

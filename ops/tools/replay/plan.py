@@ -333,17 +333,15 @@ class Planner:
             result.sell_lots_max += quantity_lots
         self._records.append(
             wire.NewOrder(
-                len(self._records) + 1,
-                0,
-                account_id,
-                self._client_order_id,
-                price_ticks,
-                quantity_lots,
-                0,
-                terms.instrument_id,
-                side,
-                wire.OrderType.LIMIT,
-                time_in_force,
+                request_id=len(self._records) + 1,
+                account_id=account_id,
+                client_order_id=self._client_order_id,
+                price_ticks=price_ticks,
+                quantity_lots=quantity_lots,
+                instrument_id=terms.instrument_id,
+                side=side,
+                order_type=wire.OrderType.LIMIT,
+                time_in_force=time_in_force,
             ).encode()
         )
         return self._client_order_id
