@@ -3,11 +3,19 @@
 from tradepit.client.aio import AsyncClient
 from tradepit.client.blocking import Client
 from tradepit.client.feed import FeedSubscriber
-from tradepit.client.requests import new_order
+from tradepit.client.requests import NewOrderTerms, new_order
 from tradepit.client.results import Book, Fill, Level, Listing, Order
 from tradepit.client.session import Session
 from tradepit.protocol.errors import OutcomeUnknown, Refused, TradepitError, Unreachable
-from tradepit.protocol.wire import OrderStatus, Reason, Side, TimeInForce
+from tradepit.protocol.wire import (
+    OrderStatus,
+    OrderType,
+    PegReference,
+    Reason,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 
 __all__ = [
     "AsyncClient",
@@ -17,11 +25,15 @@ __all__ = [
     "Fill",
     "Level",
     "Listing",
+    "NewOrderTerms",
     "Order",
     "OrderStatus",
+    "OrderType",
     "OutcomeUnknown",
+    "PegReference",
     "Reason",
     "Refused",
+    "SelfTradePrevention",
     "Session",
     "Side",
     "TimeInForce",

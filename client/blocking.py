@@ -4,11 +4,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from tradepit.client import results
 from tradepit.client.requests import (
     OPEN_ORDERS_PAGE,
+    NewOrderTerms,
     Pipelined,
     messages,
     new_order,
@@ -103,34 +104,9 @@ class Client:
 
     # One request, one answer.
 
-    def submit(
-        self,
-        *,
-        instrument_id: int,
-        side: int,
-        quantity_lots: int,
-        price_ticks: int = 0,
-        trigger_price_ticks: int = 0,
-        time_in_force: int = 0,
-        post_only: bool = False,
-        self_trade_prevention: int = 0,
-        client_order_id: int = 0,
-        account_id: int = 0,
-    ) -> Order:
+    def submit(self, **terms: Unpack[NewOrderTerms]) -> Order:
         """Place an order: see `new_order`. Returns it with what it traded at once."""
-        order = new_order(
-            instrument_id=instrument_id,
-            side=side,
-            quantity_lots=quantity_lots,
-            price_ticks=price_ticks,
-            trigger_price_ticks=trigger_price_ticks,
-            time_in_force=time_in_force,
-            post_only=post_only,
-            self_trade_prevention=self_trade_prevention,
-            client_order_id=client_order_id,
-            account_id=account_id,
-        )
-        return results.accepted_order(self._ask(order))
+        return results.accepted_order(self._ask(new_order(**terms)))
 
     def cancel(self, *, order_id: int = 0, client_order_id: int = 0, account_id: int = 0) -> Order:
         """Cancel an open order, named by one of its ids."""

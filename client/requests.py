@@ -1,7 +1,7 @@
 """Builds requests for both clients. A request's `request_id` is put in by the client that sends."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from tradepit.client.results import Answer
 from tradepit.protocol import wire
@@ -20,44 +20,67 @@ def request_ids() -> Iterator[int]:
         yield from range(1, LOGON_REQUEST_ID)
 
 
-def new_order(
-    *,
-    instrument_id: int,
-    side: int,
-    quantity_lots: int,
-    price_ticks: int = 0,
-    trigger_price_ticks: int = 0,
-    time_in_force: int = 0,
-    post_only: bool = False,
-    self_trade_prevention: int = 0,
-    client_order_id: int = 0,
-    account_id: int = 0,
-) -> wire.NewOrder:
+class NewOrderTerms(TypedDict, total=False):
+    """What an order may say, in ticks, lots and units; what is left out is 0, false or none.
+
+    docs/matching.md has the meaning of each, and which go together.
+    """
+
+    instrument_id: Required[int]
+    side: Required[int]
+    quantity_lots: int  # all but a market buy with a quote budget need it
+    price_ticks: int
+    trigger_price_ticks: int
+    order_type: int  # a `wire.OrderType`; needed for trailing_stop, pegged and market_to_limit
+    time_in_force: int
+    post_only: bool
+    post_only_slide: bool
+    reduce_only: bool
+    self_trade_prevention: int  # a `wire.SelfTradePrevention`
+    display_quantity_lots: int
+    minimum_quantity_lots: int
+    quote_budget_units: int
+    expire_time_ns: int
+    offset_ticks: int
+    trail_offset_bps: int
+    peg_reference: int  # a `wire.PegReference`
+    replaces_order_id: int
+    client_order_id: int
+    account_id: int  # 0 = the account of the client that sends it
+
+
+_RESTING = (
+    wire.OrderType.LIMIT,
+    wire.OrderType.STOP_LIMIT,
+    wire.OrderType.PEGGED,
+    wire.OrderType.MARKET_TO_LIMIT,
+)
+
+
+def new_order(**terms: Unpack[NewOrderTerms]) -> wire.NewOrder:
     """An order: a limit order if it has a price, else a market order; with a trigger price a
     stop-limit order if it has a price, else a stop order (to sell: a stop order to buy is a stop-limit
-    order that is immediate or cancel).
+    order that is immediate or cancel). `order_type` names the other kinds.
 
-    Unless `time_in_force` says otherwise a limit order is good till canceled and a market order
-    immediate or cancel. `self_trade_prevention` is a `wire.SelfTradePrevention`. `account_id` 0 is the account of the client that sends it.
+    Unless `time_in_force` says otherwise, an order that can rest is good till canceled and one that
+    cannot is immediate or cancel. Raises TypeError for a term that there is not.
     """
-    is_limit = price_ticks != 0
-    if trigger_price_ticks:
-        order_type = wire.OrderType.STOP_LIMIT if is_limit else wire.OrderType.STOP
-    else:
-        order_type = wire.OrderType.LIMIT if is_limit else wire.OrderType.MARKET
-    return wire.NewOrder(
-        account_id=account_id,
-        client_order_id=client_order_id,
-        price_ticks=price_ticks,
-        quantity_lots=quantity_lots,
-        instrument_id=instrument_id,
-        side=side,
-        trigger_price_ticks=trigger_price_ticks,
-        order_type=order_type,
-        time_in_force=time_in_force or (wire.TimeInForce.GTC if is_limit else wire.TimeInForce.IOC),
-        flags=wire.OrderFlag.POST_ONLY if post_only else 0,
-        self_trade_prevention=self_trade_prevention,
+    fields: dict[str, Any] = dict(terms)
+    flags = (
+        (wire.OrderFlag.POST_ONLY if fields.pop("post_only", False) else 0)
+        | (wire.OrderFlag.POST_ONLY_SLIDE if fields.pop("post_only_slide", False) else 0)
+        | (wire.OrderFlag.REDUCE_ONLY if fields.pop("reduce_only", False) else 0)
     )
+    has_price = bool(fields.get("price_ticks"))
+    if fields.get("trigger_price_ticks"):
+        kind = wire.OrderType.STOP_LIMIT if has_price else wire.OrderType.STOP
+    else:
+        kind = wire.OrderType.LIMIT if has_price else wire.OrderType.MARKET
+    order_type = fields.pop("order_type", 0) or kind
+    time_in_force = fields.pop("time_in_force", 0) or (
+        wire.TimeInForce.GTC if order_type in _RESTING else wire.TimeInForce.IOC
+    )
+    return wire.NewOrder(order_type=order_type, time_in_force=time_in_force, flags=flags, **fields)
 
 
 def messages(answers: Iterable[Answer]) -> Iterator[tuple[int, bytes]]:

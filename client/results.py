@@ -12,7 +12,11 @@ from tradepit.protocol.errors import Refused
 
 _LAST = int(wire.ReportFlag.LAST)
 _TRADE = int(wire.ExecutionKind.TRADE)
-_OPEN_STATUSES = (wire.OrderStatus.OPEN, wire.OrderStatus.PARTIALLY_FILLED)
+_OPEN_STATUSES = (
+    wire.OrderStatus.OPEN,
+    wire.OrderStatus.PARTIALLY_FILLED,
+    wire.OrderStatus.WAITING,
+)
 _ORDER_REQUESTS = (wire.NewOrder, wire.CancelOrder, wire.ReplaceOrder, wire.OrderQuery)
 _LISTING_REQUESTS = (
     wire.InstrumentsQuery,
@@ -61,6 +65,13 @@ class Order(NamedTuple):
     seq: int
     time_ns: int
     fills: tuple[Fill, ...] = ()
+    trigger_price_ticks: int = 0
+    self_trade_prevention: int = 0
+    display_quantity_lots: int = 0
+    expire_time_ns: int = 0
+    offset_ticks: int = 0
+    trail_offset_bps: int = 0
+    peg_reference: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -161,6 +172,13 @@ def order_of_reports(reports: list[wire.ExecutionReport]) -> Order:
         last.seq,
         last.time_ns,
         fills,
+        last.trigger_price_ticks,
+        last.self_trade_prevention,
+        last.display_quantity_lots,
+        last.expire_time_ns,
+        last.offset_ticks,
+        last.trail_offset_bps,
+        last.peg_reference,
     )
 
 

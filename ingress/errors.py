@@ -72,20 +72,40 @@ FIELD_CODES = {
     "quantity": "invalid_quantity",
     "client_order_id": "invalid_client_order_id",
     "post_only": "invalid_flags",
+    "post_only_slide": "invalid_flags",
+    "reduce_only": "invalid_flags",
     "self_trade_prevention": "invalid_self_trade_prevention",
+    "display_quantity": "invalid_display_quantity",
+    "minimum_quantity": "invalid_minimum_quantity",
+    "quote_budget": "invalid_quote_budget",
+    "expire_time_ns": "invalid_expire_time",
+    "peg_reference": "invalid_offset",
+    "trail_offset_bps": "invalid_offset",
+    "offset": "invalid_offset",
 }
 _DECIMAL_RULE = 'must be decimal text in quotes, such as "12.50"'
 # What to send instead of a value of the wrong type or of an unknown name.
 FIELD_RULES = {
     "symbol": 'must be the symbol of an instrument in quotes, such as "BTC-USD"',
     "side": 'must be "buy" or "sell"',
-    "type": 'must be "limit", "market", "stop" or "stop_limit"',
-    "time_in_force": 'must be "gtc", "ioc" or "fok"',
+    "type": 'must be "limit", "market", "stop", "stop_limit", "trailing_stop", "pegged" or '
+    '"market_to_limit"',
+    "time_in_force": 'must be "gtc", "ioc", "fok", "day", "gtd", "at_the_open" or "at_the_close"',
     "price": _DECIMAL_RULE,
     "trigger_price": _DECIMAL_RULE,
     "quantity": _DECIMAL_RULE,
     "client_order_id": "must be digits in quotes, or a JSON integer up to 2^53 - 1",
     "post_only": "must be true or false",
+    "post_only_slide": "must be true or false",
+    "reduce_only": "must be true or false",
+    "display_quantity": _DECIMAL_RULE,
+    "minimum_quantity": _DECIMAL_RULE,
+    "quote_budget": _DECIMAL_RULE,
+    "expire_time_ns": "must be digits in quotes: nanoseconds since 1970, UTC",
+    "offset": _DECIMAL_RULE,
+    "trail_offset_bps": "must be a whole number from 1 to 9999",
+    "peg_reference": 'must be "best_bid", "best_ask" or "middle"',
+    "replaces_order_id": "must be the order_id of an open order, in quotes",
     "self_trade_prevention": 'must be "none", "cancel_newest", "cancel_oldest", "cancel_both" or '
     '"decrement_and_cancel"',
 }

@@ -25,10 +25,11 @@ CATCH_UP_TIMEOUT_S = 1.0
 POLL_FIRST_S, POLL_MAX_S = 0.004, 0.05
 REDIS_TIMEOUT_S = 0.25
 
-_ORDER_COLUMNS = """order_id, account_id, instrument_id, client_order_id, side, order_type,
+_ORDERS = """SELECT order_id, account_id, instrument_id, client_order_id, side, order_type,
     time_in_force, flags, price_ticks, quantity_lots, filled_lots, notional_units, fee_units, status,
-    cancel_reason, updated_seq, updated_ns, self_trade_prevention,
-    trigger_price_ticks"""
+    cancel_reason, updated_seq, updated_ns, self_trade_prevention, trigger_price_ticks,
+    display_quantity_lots, expire_time_ns, offset_ticks, trail_offset_bps, peg_reference
+    FROM orders LEFT JOIN order_terms USING (order_id)"""
 _POSITION_FIELDS = (
     "bought_lots",
     "sold_lots",
@@ -147,7 +148,7 @@ class LedgerReads:
         """The account's order of that id, or None."""
         async with self._connection() as connection:
             return await connection.fetchrow(
-                f"SELECT {_ORDER_COLUMNS} FROM orders WHERE order_id = $1 AND account_id = $2",  # noqa: S608 - a constant
+                f"{_ORDERS} WHERE order_id = $1 AND account_id = $2",
                 order_id,
                 account_id,
             )
@@ -165,11 +166,11 @@ class LedgerReads:
         """The account's orders with ids below `before`, newest first."""
         async with self._connection() as connection:
             rows: list[Any] = await connection.fetch(
-                f"""SELECT {_ORDER_COLUMNS} FROM orders
+                f"""{_ORDERS}
                 WHERE account_id = $1 AND order_id < $2 AND status = ANY($3::smallint[])
                     AND ($4::bigint IS NULL OR instrument_id = $4)
                     AND ($5::bigint IS NULL OR client_order_id = $5)
-                ORDER BY order_id DESC LIMIT $6""",  # noqa: S608 - a constant
+                ORDER BY order_id DESC LIMIT $6""",
                 account_id,
                 before,
                 list(statuses),

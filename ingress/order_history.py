@@ -82,6 +82,11 @@ async def order_of_row(row: Any, catalogue: Catalogue) -> Order:
         cancel_reason=row["cancel_reason"],
         trigger_price_ticks=row["trigger_price_ticks"],
         self_trade_prevention=row["self_trade_prevention"],
+        display_quantity_lots=row["display_quantity_lots"] or 0,
+        expire_time_ns=row["expire_time_ns"] or 0,
+        offset_ticks=row["offset_ticks"] or 0,
+        trail_offset_bps=row["trail_offset_bps"] or 0,
+        peg_reference=row["peg_reference"] or 0,
     )
     return order_of_report(
         instrument,

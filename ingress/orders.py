@@ -22,36 +22,56 @@ from tradepit.ingress.openapi import operation_with_body, problem_responses
 from tradepit.ingress.router import Answer, MatcherLink, Router
 from tradepit.protocol import wire
 from tradepit.protocol.errors import InvalidDecimal
-from tradepit.protocol.units import TOO_LARGE
+from tradepit.protocol.units import TOO_LARGE, parse_units
 
 ID_MAX = 2**63 - 1
 ID_DIGITS_MAX = 19
+BPS = 10_000  # hundredths of a percent in the whole
 EXACT_JSON_INTEGER_MAX = 2**53 - 1  # beyond it, JavaScript and others round
 
 SideName = Literal["buy", "sell"]
-TypeName = Literal["limit", "market", "stop", "stop_limit"]
+TypeName = Literal[
+    "limit", "market", "stop", "stop_limit", "trailing_stop", "pegged", "market_to_limit"
+]
+PegName = Literal["best_bid", "best_ask", "middle"]
 SelfTradeName = Literal[
     "none", "cancel_newest", "cancel_oldest", "cancel_both", "decrement_and_cancel"
 ]
-TimeInForceName = Literal["gtc", "ioc", "fok"]
+TimeInForceName = Literal["gtc", "ioc", "fok", "day", "gtd", "at_the_open", "at_the_close"]
 
 PRICE = Annotated[str, msgspec.Meta(description="decimal text, a multiple of the tick size")]
+OFFSET = Annotated[
+    str, msgspec.Meta(description="decimal text, a multiple of the tick size, may be negative")
+]
+MONEY = Annotated[str, msgspec.Meta(description="decimal text, in the quote asset")]
 QUANTITY = Annotated[str, msgspec.Meta(description="decimal text, a multiple of the lot size")]
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An order to place. Optional fields may be left out or null."""
+    """An order to place. Optional fields may be left out or null. docs/matching.md has the rules."""
 
     symbol: str
     side: SideName
     type: TypeName
-    quantity: QUANTITY
-    price: PRICE | UnsetType | None = UNSET  # limit, stop_limit and a buy stop need one, others not
+    quantity: QUANTITY | UnsetType | None = (
+        UNSET  # all but a market buy with a quote_budget need it
+    )
+    price: PRICE | UnsetType | None = UNSET  # limit, stop_limit, pegged and stop buys need one
     trigger_price: PRICE | UnsetType | None = UNSET  # stop and stop_limit need one, others not
     time_in_force: TimeInForceName | UnsetType | None = UNSET  # gtc; ioc for market and stop
     client_order_id: str | int | UnsetType | None = UNSET
     post_only: bool | UnsetType = UNSET
     self_trade_prevention: SelfTradeName | UnsetType | None = UNSET  # none
+    post_only_slide: bool | UnsetType = UNSET
+    reduce_only: bool | UnsetType = UNSET
+    display_quantity: QUANTITY | UnsetType | None = UNSET  # iceberg
+    minimum_quantity: QUANTITY | UnsetType | None = UNSET  # ioc
+    quote_budget: MONEY | UnsetType | None = UNSET  # market buys, in place of quantity
+    expire_time_ns: str | UnsetType | None = UNSET  # gtd
+    offset: OFFSET | UnsetType | None = UNSET  # trailing_stop: its distance; pegged: from the peg
+    trail_offset_bps: int | UnsetType | None = UNSET  # trailing_stop, in place of offset
+    peg_reference: PegName | UnsetType | None = UNSET  # pegged
+    replaces_order_id: str | UnsetType | None = UNSET  # canceled in the same step
 
 
 class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,12 +93,13 @@ class Fill(msgspec.Struct, frozen=True):
     liquidity: str
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as of `seq`. Prices, quantities and money are decimal text; ids are text.
 
     `fills`, `average_price` and `fees` of an answer to POST and PATCH tell what that command traded;
     the average and the fees are null if the order had traded before. Elsewhere they tell the
     order's whole life, as far as the ledger has it, and `fills` is empty (GET /v1/fills has them).
+    The fields behind `time_ns` stand there only if the order has such a thing.
     """
 
     order_id: str
@@ -101,6 +122,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cancel_reason: str | None
     seq: int
     time_ns: str
+    post_only_slide: bool = False
+    reduce_only: bool = False
+    display_quantity: str | None = None
+    expire_time_ns: str | None = None
+    offset: str | None = None
+    trail_offset_bps: int | None = None
+    peg_reference: str | None = None
 
 
 class MassCancelResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,8 +145,13 @@ decode_amend = msgspec.json.Decoder(AmendOrder)
 
 _SIDES: dict[str, int] = {"buy": wire.Side.BUY, "sell": wire.Side.SELL}
 _TYPES: dict[str, int] = {kind.name.lower(): int(kind) for kind in wire.OrderType}
-_PRICED = (wire.OrderType.LIMIT, wire.OrderType.STOP_LIMIT)  # whatever the side; gtc by default
+# Whatever the side.
+_PRICED = (wire.OrderType.LIMIT, wire.OrderType.STOP_LIMIT, wire.OrderType.PEGGED)
+_PRICED_BUYS = (wire.OrderType.STOP, wire.OrderType.TRAILING_STOP)
+_RESTING = (*_PRICED, wire.OrderType.MARKET_TO_LIMIT)  # gtc by default
 _STOPS = (wire.OrderType.STOP, wire.OrderType.STOP_LIMIT)
+_PEGS: dict[str, int] = {each.name.lower(): int(each) for each in wire.PegReference}
+PEG_NAMES = {reference: name for name, reference in _PEGS.items()}
 _TIMES: dict[str, int] = {side.name.lower(): int(side) for side in wire.TimeInForce}
 _SELF_TRADES: dict[str, int] = {mode.name.lower(): int(mode) for mode in wire.SelfTradePrevention}
 SELF_TRADE_NAMES = {mode: name for name, mode in _SELF_TRADES.items()}
@@ -134,7 +167,7 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
     """Send the order and return it as it stands after what it traded at once. Raises Problem."""
     instrument = catalogue.by_symbol.get(order.symbol) or await catalogue.find(order.symbol)
     order_type = _TYPES[order.type]
-    has_price = order_type in _PRICED or (order_type == wire.OrderType.STOP and order.side == "buy")
+    has_price = order_type in _PRICED or (order_type in _PRICED_BUYS and order.side == "buy")
     price_ticks = trigger_price_ticks = 0
     if order.price is not UNSET and order.price is not None:
         if not has_price:
@@ -153,7 +186,14 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
     if order.time_in_force is not UNSET and order.time_in_force is not None:
         time_in_force = _TIMES[order.time_in_force]
     else:
-        time_in_force = _TIMES["gtc" if order_type in _PRICED else "ioc"]
+        time_in_force = _TIMES["gtc" if order_type in _RESTING else "ioc"]
+    quantity_lots = 0
+    if order.quantity is not UNSET and order.quantity is not None:
+        quantity_lots = _quantity_lots(instrument, order.quantity)
+    elif order.quantity is None:
+        raise invalid_field("quantity", "is required unless there is a quote_budget")
+    elif not isinstance(order.quote_budget, str):
+        raise Problem("missing_field", "quantity is required, or quote_budget", field="quantity")
     client_order_id = 0
     if order.client_order_id is not UNSET and order.client_order_id is not None:
         client_order_id = parse_client_order_id(order.client_order_id)
@@ -165,16 +205,49 @@ async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router
         account_id=account_id,
         client_order_id=client_order_id,
         price_ticks=price_ticks,
-        quantity_lots=_quantity_lots(instrument, order.quantity),
+        quantity_lots=quantity_lots,
         trigger_price_ticks=trigger_price_ticks,
         instrument_id=instrument.instrument_id,
         side=_SIDES[order.side],
         order_type=order_type,
         time_in_force=time_in_force,
-        flags=wire.OrderFlag.POST_ONLY if order.post_only is True else 0,
+        flags=(order.post_only is True)
+        | (order.post_only_slide is True) << 1
+        | (order.reduce_only is True) << 2,
         self_trade_prevention=self_trade_prevention,
+        **_rare_terms(instrument, order),
     )
     return order_of_answer(instrument, answer)
+
+
+def _rare_terms(instrument: Instrument, order: PlaceOrder) -> dict[str, int]:
+    """The fields of NewOrder that only some orders have."""
+    terms: dict[str, int] = {}
+    for name in ("display_quantity", "minimum_quantity"):
+        if isinstance(quantity := getattr(order, name), str):
+            terms[f"{name}_lots"] = _quantity_lots(instrument, quantity, name)
+    if isinstance(order.quote_budget, str):
+        terms["quote_budget_units"] = _money_units(instrument, order.quote_budget, "quote_budget")
+    if isinstance(order.expire_time_ns, str):
+        expire_time_ns = parse_id(order.expire_time_ns)
+        if expire_time_ns is None:
+            raise invalid_field("expire_time_ns", "must be digits: nanoseconds since 1970, UTC")
+        terms["expire_time_ns"] = expire_time_ns
+    if isinstance(order.offset, str):
+        ticks = _price_ticks(instrument, order.offset.removeprefix("-"), "offset")
+        terms["offset_ticks"] = -ticks if order.offset.startswith("-") else ticks
+    if isinstance(order.trail_offset_bps, int):
+        if not 0 < order.trail_offset_bps < BPS:
+            raise invalid_field("trail_offset_bps", f"must lie between 1 and {BPS - 1}")
+        terms["trail_offset_bps"] = order.trail_offset_bps
+    if isinstance(order.peg_reference, str):
+        terms["peg_reference"] = _PEGS[order.peg_reference]
+    if isinstance(order.replaces_order_id, str):
+        replaced = parse_id(order.replaces_order_id)
+        if replaced is None:
+            raise problem_of_reason(wire.Reason.UNKNOWN_ORDER)
+        terms["replaces_order_id"] = replaced
+    return terms
 
 
 def order_of_answer(instrument: Instrument, answer: Answer) -> Order:
@@ -243,7 +316,21 @@ def order_of_report(
         cancel_reason=CANCEL_NAMES.get(report.cancel_reason),
         seq=report.seq,
         time_ns=str(report.time_ns),
+        post_only_slide=bool(report.order_flags & 2),
+        reduce_only=bool(report.order_flags & 4),
+        display_quantity=units.quantity_text(report.display_quantity_lots)
+        if report.display_quantity_lots
+        else None,
+        expire_time_ns=str(report.expire_time_ns) if report.expire_time_ns else None,
+        offset=_offset_text(instrument, report.offset_ticks) if report.offset_ticks else None,
+        trail_offset_bps=report.trail_offset_bps or None,
+        peg_reference=PEG_NAMES[report.peg_reference] if report.peg_reference else None,
     )
+
+
+def _offset_text(instrument: Instrument, ticks: int) -> str:
+    text = instrument.units.price_text(abs(ticks))
+    return f"-{text}" if ticks < 0 else text
 
 
 def refuse_rejects(record: Any, instrument: Instrument | None = None) -> None:
@@ -314,12 +401,22 @@ def _price_ticks(instrument: Instrument, text: str, field: str = "price") -> int
         raise invalid_field(field, rule) from None
 
 
-def _quantity_lots(instrument: Instrument, text: str) -> int:
+def _quantity_lots(instrument: Instrument, text: str, field: str = "quantity") -> int:
     try:
         return instrument.units.quantity_lots(text)
     except InvalidDecimal as error:
         rule = _quantity_limits(instrument) if error.rule == TOO_LARGE else error.rule
-        raise invalid_field("quantity", rule) from None
+        raise invalid_field(field, rule) from None
+
+
+def _money_units(instrument: Instrument, text: str, field: str) -> int:
+    try:
+        units = parse_units(text, instrument.quote.decimals)
+    except InvalidDecimal as error:
+        raise invalid_field(field, error.rule) from None
+    if units == 0:
+        raise invalid_field(field, "must be greater than zero")
+    return units
 
 
 @post(

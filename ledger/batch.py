@@ -108,6 +108,11 @@ ORDER_COLUMNS = (
 _PRICE, _QUANTITY, _FILLED_LOTS, _NOTIONAL, _FEE, _STATUS, _CANCEL_REASON = range(9, 16)
 _UPDATED_SEQ, _UPDATED_NS = 17, 19
 
+TERMS_COLUMNS = (
+    "order_id", "display_quantity_lots", "expire_time_ns", "offset_ticks", "trail_offset_bps",
+    "peg_reference",
+)  # fmt: skip
+
 TRADE_COLUMNS = (
     "seq", "time_ns", "trade_id", "price_ticks", "quantity_lots", "notional_units", "base_units",
     "maker_order_id", "taker_order_id", "maker_account_id", "taker_account_id",
@@ -140,6 +145,8 @@ class Batch:
     new_orders: dict[int, list[int]] = field(default_factory=dict)
     """By order_id; values in the order of ORDER_COLUMNS."""
     order_changes: dict[int, OrderChange] = field(default_factory=dict)
+    order_terms: list[tuple[int, ...]] = field(default_factory=list)
+    """What only some of the new orders have; values in the order of TERMS_COLUMNS."""
     trades: list[tuple[int, ...]] = field(default_factory=list)
     """Values in the order of TRADE_COLUMNS."""
     transfers: list[tuple[int, ...]] = field(default_factory=list)
@@ -291,8 +298,9 @@ def _fold_events(
         elif record_type == _ORDER_ACCEPTED:
             (
                 _, _, time_ns, order_id, account_id, client_order_id, price_ticks, quantity_lots,
-                trigger_price_ticks, _, _, _, instrument_id, _, side, order_type, time_in_force,
-                flags, self_trade_prevention, _, _,
+                trigger_price_ticks, display_quantity_lots, expire_time_ns, offset_ticks,
+                instrument_id, _, side, order_type, time_in_force, flags, self_trade_prevention,
+                peg_reference, trail_offset_bps,
             ) = values  # fmt: skip
             if order_id in new_orders:
                 raise _Refusal(f"seq {seq}: order {order_id} is accepted twice")
@@ -302,6 +310,12 @@ def _fold_events(
                 _WAITING if trigger_price_ticks else _OPEN, 0, seq, seq,
                 time_ns, time_ns, self_trade_prevention, trigger_price_ticks,
             ]  # fmt: skip
+            terms = (
+                display_quantity_lots, expire_time_ns, offset_ticks, trail_offset_bps,
+                peg_reference,
+            )  # fmt: skip
+            if any(terms):
+                batch.order_terms.append((order_id, *terms))
         elif record_type == _ORDER_CANCELED:
             _, _, time_ns, order_id, _, _, _, filled_lots, _, _, _, reason = values
             order = new_orders.get(order_id)

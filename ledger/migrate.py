@@ -9,14 +9,25 @@ import asyncio
 import hashlib
 import re
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import asyncpg
+from tradepit.protocol import wire
 from tradepit.protocol.errors import ConfigurationError
 
 MIGRATIONS_DIR = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 600.0  # a migration of a large table takes its time
+_SHOWN_ENUMS: tuple[type[IntEnum], ...] = (
+    wire.Side,
+    wire.OrderType,
+    wire.TimeInForce,
+    wire.OrderStatus,
+    wire.CancelReason,
+    wire.SelfTradePrevention,
+    wire.PegReference,
+)
 LOCK_KEY = 0x7470_6D69_6772  # any number that no other program locks
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -115,6 +126,7 @@ async def migrate(postgres_url: str, folder: Path = MIGRATIONS_DIR) -> list[Migr
                 raise ConfigurationError(
                     f"migration {migration.number:04}_{migration.name}.sql failed: {error}"
                 ) from error
+        await _write_enum_names(connection)
         return todo
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ConfigurationError(
@@ -122,4 +134,16 @@ async def migrate(postgres_url: str, folder: Path = MIGRATIONS_DIR) -> list[Migr
         ) from error
     finally:
         # The lock goes with the connection.
-        await asyncio.wait_for(connection.close(), CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await connection.close()
+
+
+async def _write_enum_names(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """The names that the views show, from the one place where they are defined."""
+    if await connection.fetchval("SELECT to_regclass('enum_names')") is None:
+        return  # migrations of another program
+    await connection.executemany(
+        "INSERT INTO enum_names VALUES ($1, $2, $3) "
+        "ON CONFLICT (enum_name, value) DO UPDATE SET name = excluded.name",
+        [(kind.__name__, int(each), each.name.lower()) for kind in _SHOWN_ENUMS for each in kind],
+    )

@@ -15,6 +15,7 @@ from tradepit.ledger import migrate
 from tradepit.ledger.batch import (
     GENESIS_DIGEST,
     ORDER_COLUMNS,
+    TERMS_COLUMNS,
     TRADE_COLUMNS,
     TRANSFER_COLUMNS,
     Batch,
@@ -208,6 +209,10 @@ class PostgresStore:
         if batch.new_orders:
             await connection.copy_records_to_table(
                 "orders", records=batch.new_orders.values(), columns=ORDER_COLUMNS
+            )
+        if batch.order_terms:
+            await connection.copy_records_to_table(
+                "order_terms", records=batch.order_terms, columns=TERMS_COLUMNS
             )
         if batch.order_changes:
             status = await connection.execute(_UPDATE_ORDERS, *_order_change_columns(batch))

@@ -42,6 +42,7 @@ class FakeMatcher:
         self.silent = False
         self.message_record_counts: list[int] = []
         self.seq = 0
+        self.orders: list[wire.NewOrder] = []
         self.open: dict[int, wire.ExecutionReport] = {}
         self._forget = False
         self._operator_key = operator_key
@@ -148,6 +149,7 @@ class FakeMatcher:
         return [*found, self._end(request.account_id, len(found))]
 
     def _on_NewOrder(self, order: wire.NewOrder) -> list[Any]:
+        self.orders.append(order)
         self.seq += 1
         report = wire.ExecutionReport(
             0,
@@ -168,6 +170,11 @@ class FakeMatcher:
             order_flags=order.flags,
             self_trade_prevention=order.self_trade_prevention,
             trigger_price_ticks=order.trigger_price_ticks,
+            display_quantity_lots=order.display_quantity_lots,
+            expire_time_ns=order.expire_time_ns,
+            offset_ticks=order.offset_ticks,
+            trail_offset_bps=order.trail_offset_bps,
+            peg_reference=order.peg_reference,
             command_type=wire.MessageType.NEW_ORDER,
         )
         if order.quantity_lots >= FUNDS_LOTS:

@@ -15,7 +15,7 @@ import redis
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 from tradepit.cli.child import Child
-from tradepit.ledger.batch import ORDER_COLUMNS, TRADE_COLUMNS
+from tradepit.ledger.batch import ORDER_COLUMNS, TERMS_COLUMNS, TRADE_COLUMNS
 from tradepit.ledger.ports import AccountPosition
 from tradepit.ledger.store import Connection
 from tradepit.protocol import names
@@ -161,6 +161,7 @@ class LedgerSetting:
 
     def tables(self) -> Tables:
         orders = self.query(f"SELECT {', '.join(ORDER_COLUMNS)} FROM orders")  # noqa: S608
+        terms = self.query(f"SELECT {', '.join(TERMS_COLUMNS)} FROM order_terms")  # noqa: S608
         trades = self.query(f"SELECT {', '.join(TRADE_COLUMNS)} FROM trades")  # noqa: S608
         positions = [
             AccountPosition._make(map(int, row))
@@ -168,6 +169,7 @@ class LedgerSetting:
         ]
         return Tables(
             orders={row["order_id"]: dict(row) for row in orders},
+            order_terms={row["order_id"]: tuple(row) for row in terms},
             trades={row["trade_id"]: tuple(row) for row in trades},
             transfers={
                 row["transfer_id"]: (row["account_id"], row["asset_id"], row["delta_units"])

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tradepit.ledger.batch import ORDER_COLUMNS, TRADE_COLUMNS, Batch
+from tradepit.ledger.batch import ORDER_COLUMNS, TERMS_COLUMNS, TRADE_COLUMNS, Batch
 from tradepit.protocol import wire
 
 from tests.ledger_stream import Entry
@@ -16,6 +16,8 @@ class Tables:
     """The rows that tests compare, keyed by primary key."""
 
     orders: dict[int, dict[str, int]] = field(default_factory=dict)
+    order_terms: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    """Values in the order of TERMS_COLUMNS."""
     trades: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Values in the order of TRADE_COLUMNS."""
     transfers: dict[int, tuple[int, int, int]] = field(default_factory=dict)
@@ -55,6 +57,9 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                     row |= {"created_seq": event.seq, "created_ns": event.time_ns}
                     tables.orders[event.order_id] = {name: row[name] for name in ORDER_COLUMNS}
                     touch(event.order_id, event)
+                    terms = tuple(getattr(event, name) for name in TERMS_COLUMNS)
+                    if any(terms[1:]):
+                        tables.order_terms[event.order_id] = terms
                 case wire.OrderCanceled():
                     touch(event.order_id, event, status=4, cancel_reason=event.reason)
                 case wire.OrderReplaced():
@@ -125,6 +130,9 @@ def apply(batch: Batch, tables: Tables) -> None:
     for order_id, values in batch.new_orders.items():
         assert order_id not in tables.orders
         tables.orders[order_id] = dict(zip(ORDER_COLUMNS, values, strict=True))
+    for terms in batch.order_terms:
+        assert terms[0] not in tables.order_terms
+        tables.order_terms[terms[0]] = terms
     for order_id, change in batch.order_changes.items():
         order = tables.orders[order_id]
         order["filled_lots"] += change.filled_lots

@@ -163,8 +163,8 @@ def test_a_refusal_says_what_to_send_instead(client: httpx.Client) -> None:
     order = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "price": "1", "quantity": "1"}
     cases: list[tuple[dict[str, Any], str]] = [
         ({"side": "BUY"}, 'side must be "buy" or "sell"'),
-        ({"type": "peg"}, 'type must be "limit", "market", "stop" or "stop_limit"'),
-        ({"time_in_force": "gtd"}, 'time_in_force must be "gtc", "ioc" or "fok"'),
+        ({"type": "peg"}, 'type must be "limit", "market", "stop", "stop_limit", '),
+        ({"time_in_force": "gtx"}, 'time_in_force must be "gtc", "ioc", "fok", "day", "gtd"'),
         ({"price": 1.5}, 'price must be decimal text in quotes, such as "12.50"'),
         ({"price": "9" * 30}, "price must lie between 0.01 and 10000000.00"),
         ({"price": "10000000.01"}, "price must lie between 0.01 and 10000000.00"),

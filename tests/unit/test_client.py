@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 import zmq
-from tradepit.client import AsyncClient, Client, FeedSubscriber, Refused, new_order
+from tradepit.client import (
+    AsyncClient,
+    Client,
+    FeedSubscriber,
+    NewOrderTerms,
+    Refused,
+    new_order,
+)
 from tradepit.client import blocking as blocking_module
 from tradepit.client.results import Answer, accepted_order
 from tradepit.protocol import wire
@@ -22,6 +29,7 @@ from tests.fake_matcher import BTC_USD, FUNDS_LOTS, FakeMatcher
 KEY = secrets.token_hex(32)
 SHORT_TIMEOUT_S = 0.2
 DEADLINE_S = 10.0
+FLAGS = ("post_only", "post_only_slide", "reduce_only")
 ACCOUNT = 7
 
 
@@ -531,3 +539,56 @@ def test_prices_say_which_type_an_order_is() -> None:
         (wire.OrderType.STOP_LIMIT, wire.TimeInForce.GTC),
     ]
     assert {order.self_trade_prevention for order in kinds} == {3}
+
+
+def test_every_term_of_an_order_reaches_the_wire() -> None:
+    terms: NewOrderTerms = {
+        "instrument_id": 1,
+        "side": wire.Side.SELL,
+        "quantity_lots": 2,
+        "price_ticks": 3,
+        "trigger_price_ticks": 4,
+        "order_type": wire.OrderType.TRAILING_STOP,
+        "time_in_force": wire.TimeInForce.GTD,
+        "self_trade_prevention": wire.SelfTradePrevention.CANCEL_BOTH,
+        "display_quantity_lots": 5,
+        "minimum_quantity_lots": 6,
+        "quote_budget_units": 7,
+        "expire_time_ns": 8,
+        "offset_ticks": -9,
+        "trail_offset_bps": 10,
+        "peg_reference": wire.PegReference.MIDDLE,
+        "replaces_order_id": 11,
+        "client_order_id": 12,
+        "account_id": 13,
+        "post_only": True,
+        "post_only_slide": True,
+        "reduce_only": True,
+    }
+    order = new_order(**terms)
+    assert set(terms) == set(NewOrderTerms.__annotations__)
+    assert order.flags == 7
+    for name, value in terms.items():
+        assert name in FLAGS or getattr(order, name) == value
+
+
+@pytest.mark.parametrize(
+    ("terms", "order_type", "time_in_force"),
+    [
+        ({"price_ticks": 5}, "LIMIT", "GTC"),
+        ({}, "MARKET", "IOC"),
+        ({"trigger_price_ticks": 5}, "STOP", "IOC"),
+        ({"trigger_price_ticks": 5, "price_ticks": 6}, "STOP_LIMIT", "GTC"),
+        ({"order_type": wire.OrderType.TRAILING_STOP, "price_ticks": 6}, "TRAILING_STOP", "IOC"),
+        ({"order_type": wire.OrderType.PEGGED, "price_ticks": 6}, "PEGGED", "GTC"),
+        ({"order_type": wire.OrderType.MARKET_TO_LIMIT}, "MARKET_TO_LIMIT", "GTC"),
+    ],
+)
+def test_what_an_order_is_follows_from_its_terms(
+    terms: Any, order_type: str, time_in_force: str
+) -> None:
+    order = new_order(instrument_id=1, side=wire.Side.BUY, quantity_lots=1, **terms)
+    assert (order.order_type, order.time_in_force) == (
+        wire.OrderType[order_type],
+        wire.TimeInForce[time_in_force],
+    )

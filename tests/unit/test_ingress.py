@@ -85,6 +85,35 @@ def test_an_order_is_placed_read_changed_and_canceled(matcher: FakeMatcher) -> N
     run(matcher, body)
 
 
+def test_what_only_some_orders_have_goes_there_and_back(matcher: FakeMatcher) -> None:
+    terms = {
+        "display_quantity": "0.0050",
+        "expire_time_ns": "1900000000000000001",
+        "offset": "-0.25",
+        "trail_offset_bps": 150,
+        "peg_reference": "middle",
+        "post_only_slide": True,
+        "reduce_only": True,
+    }
+    sent_only = {"minimum_quantity": "0.0010", "quote_budget": "12.5", "replaces_order_id": "7"}
+
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        client.headers.update(AUTHORIZED)
+        answer = await client.post("/v1/orders", json=LIMIT | terms | sent_only)
+        assert answer.status_code == 201
+        assert {name: answer.json()[name] for name in terms} == terms
+        by_id = (await client.get(f"/v1/orders/{answer.json()['order_id']}")).json()
+        assert {name: by_id[name] for name in terms} == terms
+        unknown = await client.post("/v1/orders", json=LIMIT | {"replaces_order_id": "x"})
+        assert_problem(unknown, 404, "unknown_order", None)
+
+    run(matcher, body)
+    (order,) = (each for each in matcher.orders if each.display_quantity_lots)
+    assert order.minimum_quantity_lots == 10
+    assert order.quote_budget_units == 12_500_000
+    assert order.replaces_order_id == 7
+
+
 def test_fills_are_listed_with_their_average_and_fees(matcher: FakeMatcher) -> None:
     async def body(client: httpx.AsyncClient, _: Ingress) -> None:
         order = {"symbol": "BTC-USD", "side": "sell", "type": "market", "quantity": "0.0004"}
@@ -172,12 +201,22 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
     ),
     ("side", "invalid_side"): ("BUY", "both", "", 1, None),
     ("type", "invalid_order_type"): ("peg", "Limit", 1, None),
-    ("time_in_force", "invalid_time_in_force"): ("gtd", "", 1),
+    ("time_in_force", "invalid_time_in_force"): ("gtx", "", 1),
     ("client_order_id", "invalid_client_order_id"): (
         *("0", "x", "01", "", str(2**63)),
         *(-1, 0, 1.5, 2**53, True),
     ),
     ("post_only", "invalid_flags"): ("true", 1, None),
+    ("post_only_slide", "invalid_flags"): ("true", 1, None),
+    ("reduce_only", "invalid_flags"): ("true", 1, None),
+    ("display_quantity", "invalid_display_quantity"): ("0", "-1", "0.00001", "1e30", 1, True),
+    ("minimum_quantity", "invalid_minimum_quantity"): ("0", "-1", "0.00001", "1e30", 1, True),
+    ("quote_budget", "invalid_quote_budget"): ("0", "-1", "0.0000001", "1e30", 1, True),
+    ("expire_time_ns", "invalid_expire_time"): ("0", "-1", "1.5", "tomorrow", 1, str(2**63)),
+    ("offset", "invalid_offset"): ("0", "--1", "+1", "0.001", 1, True),
+    ("trail_offset_bps", "invalid_offset"): (0, -1, 10_000, "1", 1.5, True),
+    ("peg_reference", "invalid_offset"): ("none", "mid", "", 1),
+    ("replaces_order_id", "invalid_body"): (1, True),
     ("trigger_price", "invalid_trigger_price"): ("100.00", "NaN", 1, True),
     ("self_trade_prevention", "invalid_self_trade_prevention"): ("cancel", "", 1, True),
     ("symbol", "unknown_instrument"): (1, "NO", ""),
@@ -308,6 +347,16 @@ order_like = st.dictionaries(
             "post_only",
             "self_trade_prevention",
             "trigger_price",
+            "post_only_slide",
+            "reduce_only",
+            "display_quantity",
+            "minimum_quantity",
+            "quote_budget",
+            "expire_time_ns",
+            "offset",
+            "trail_offset_bps",
+            "peg_reference",
+            "replaces_order_id",
         ]
     ),
     json_values | st.sampled_from(list(LIMIT.values())),
