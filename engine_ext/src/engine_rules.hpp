@@ -11,6 +11,16 @@ namespace tradepit::detail {
 inline constexpr auto fills_max = static_cast<std::uint32_t>(wire::fills_per_command_max);
 inline constexpr auto cancels_max = static_cast<std::uint32_t>(wire::cancels_per_command_max);
 
+inline bool is_stop(wire::OrderType order_type) noexcept {
+  return order_type == wire::OrderType::stop || order_type == wire::OrderType::stop_limit;
+}
+
+/// Whether an order must name a price. A sell stop order accepts any, as a market order does.
+inline bool has_price(wire::OrderType order_type, wire::Side side) noexcept {
+  return order_type == wire::OrderType::stop ? side == wire::Side::buy
+                                             : order_type != wire::OrderType::market;
+}
+
 /// The worst price that a taker accepts; an order without a price accepts any.
 inline std::int64_t limit_ticks_of(wire::Side side, std::int64_t price_ticks) noexcept {
   if (price_ticks != 0) return price_ticks;

@@ -93,8 +93,8 @@ struct Asset {
 };
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
-/// engine_matching.cpp, engine_stops.cpp, engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp
-/// and engine_check.cpp.
+/// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_admin.cpp,
+/// engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);

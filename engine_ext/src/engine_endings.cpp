@@ -1,0 +1,121 @@
+// What ends an order: its cancel, what it held, its ids and its place among its account's.
+#include "engine_rules.hpp"
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+namespace {
+
+using wire::CancelReason;
+using wire::ExecutionKind;
+using wire::OrderStatus;
+
+}  // namespace
+
+void EngineState::release_hold(const Order& order, const Instrument& instrument) noexcept {
+  accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
+      .release(hold_units(order, order.open_lots(), instrument.terms));
+}
+
+/// Asks for what closing an order will touch: these misses then overlap instead of adding up.
+void EngineState::prefetch_neighbours(std::uint32_t order_slot) const noexcept {
+  const Order& order = orders[order_slot];
+  if (order.client_order_id != 0) {
+    client_order_ids.prefetch({order.client_order_id, order.account_index});
+  }
+  if (order.older_order != no_slot) orders.prefetch(order.older_order);
+  if (order.younger_order != no_slot) orders.prefetch(order.younger_order);
+  const RestingOrder& resting = store.orders[order_slot];
+  store.orders.prefetch(resting.next);
+  store.orders.prefetch(resting.previous);
+  store.levels.prefetch(resting.level);
+}
+
+/// Forgets an order that is open no longer; its slot stays taken.
+void EngineState::close(std::uint32_t order_slot) noexcept {
+  const Order& order = orders[order_slot];
+  order_by_id_.erase(order.order_id);
+  if (order.client_order_id != 0) {
+    client_order_ids.close({order.client_order_id, order.account_index}, order.client_id_number);
+  }
+  Account& account = accounts[order.account_index];
+  if (order.older_order == no_slot) {
+    account.oldest_order = order.younger_order;
+  } else {
+    orders[order.older_order].younger_order = order.younger_order;
+  }
+  if (order.younger_order == no_slot) {
+    account.youngest_order = order.older_order;
+  } else {
+    orders[order.younger_order].older_order = order.older_order;
+  }
+  --account.open_order_count;
+  release_terms(order);
+}
+
+/// Cancels an order that rests or waits. `is_answer`: the command asked for it.
+void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
+  const Order& order = orders[order_slot];
+  prefetch_neighbours(order_slot);
+  Instrument& instrument = *find_instrument(order.instrument_id);
+  release_hold(order, instrument);
+  if (order.is_waiting != 0) {
+    instrument.stops.unlink(order_slot);
+  } else {
+    instrument.book.unlink(order_slot);
+    touch(instrument);
+  }
+  accounts[order.account_index].changed_seq = seq;
+  report_canceled(order, reason, is_answer);
+  close(order_slot);
+  store.orders.release(order_slot);
+}
+
+void EngineState::report_canceled(const Order& order, CancelReason reason,
+                                  bool is_answer) noexcept {
+  wire::OrderCanceled event;
+  event.seq = seq;
+  event.time_ns = time_ns;
+  event.order_id = order.order_id;
+  event.account_id = accounts[order.account_index].account_id;
+  event.client_order_id = order.client_order_id;
+  event.canceled_lots = order.open_lots();
+  event.filled_lots = order.filled_lots;
+  event.price_ticks = order.price_ticks;
+  event.instrument_id = order.instrument_id;
+  event.side = order.side;
+  event.reason = reason;
+  emit(event);
+  if (reports_ == nullptr) return;
+  wire::ExecutionReport report = report_of(order, ExecutionKind::canceled);
+  report.remaining_lots = 0;
+  report.status = OrderStatus::canceled;
+  report.cancel_reason = reason;
+  if (is_answer) {
+    answer(report);
+  } else {
+    reports_->append(report);
+  }
+}
+
+/// Makes an order the youngest of its account. Order ids only grow, so the list is in their order.
+void EngineState::link_to_account(std::uint32_t order_slot) noexcept {
+  Order& order = orders[order_slot];
+  Account& account = accounts[order.account_index];
+  order.older_order = account.youngest_order;
+  order.younger_order = no_slot;
+  if (account.youngest_order == no_slot) {
+    account.oldest_order = order_slot;
+  } else {
+    orders[account.youngest_order].younger_order = order_slot;
+  }
+  account.youngest_order = order_slot;
+  ++account.open_order_count;
+}
+
+void EngineState::touch(Instrument& instrument) noexcept {
+  if (instrument.touched_seq == seq) return;
+  instrument.touched_seq = seq;
+  touched_instruments.push_back(instrument.terms.instrument_id);
+}
+
+}  // namespace tradepit::detail
