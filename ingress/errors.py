@@ -79,9 +79,9 @@ FIELD_CODES = {
     "minimum_quantity": "invalid_minimum_quantity",
     "quote_budget": "invalid_quote_budget",
     "expire_time_ns": "invalid_expire_time",
-    "peg_reference": "invalid_offset",
-    "trail_offset_bps": "invalid_offset",
     "offset": "invalid_offset",
+    "trail_offset_bps": "invalid_offset",
+    "peg_reference": "invalid_offset",
 }
 _DECIMAL_RULE = 'must be decimal text in quotes, such as "12.50"'
 # What to send instead of a value of the wrong type or of an unknown name.
@@ -118,7 +118,7 @@ _REST_DETAIL = {
 }
 _FIELD_OF_REASON = {
     reason: field
-    for field, code in FIELD_CODES.items()
+    for field, code in reversed(FIELD_CODES.items())  # of several fields the first is named
     for reason in wire.Reason
     if reason.name.lower() == code
 } | {
