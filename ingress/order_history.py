@@ -15,14 +15,14 @@ from tradepit.ingress.catalogue import Catalogue
 from tradepit.ingress.errors import Problem, invalid_parameter, problem_of_reason
 from tradepit.ingress.ledger_reads import LedgerReads
 from tradepit.ingress.openapi import problem_responses
-from tradepit.ingress.orders import (
+from tradepit.ingress.order_answers import (
     ID_MAX,
     Order,
-    link_of_order,
     order_of_report,
     parse_id,
     refuse_rejects,
 )
+from tradepit.ingress.orders import link_of_order
 from tradepit.ingress.router import MatcherLink, Router
 from tradepit.protocol import wire
 

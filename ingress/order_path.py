@@ -15,7 +15,8 @@ from tradepit.ingress.catalogue import Catalogue
 from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, problem_of
 from tradepit.ingress.guards import KeyRing
 from tradepit.ingress.health import Metrics
-from tradepit.ingress.orders import decode_place, place
+from tradepit.ingress.order_requests import decode_place
+from tradepit.ingress.orders import place
 from tradepit.ingress.router import Router
 
 ORDERS_PATH = "/v1/orders"

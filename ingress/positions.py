@@ -10,8 +10,8 @@ from tradepit.ingress.catalogue import Catalogue, Instrument
 from tradepit.ingress.errors import invalid_parameter
 from tradepit.ingress.ledger_reads import LedgerReads, Position
 from tradepit.ingress.openapi import problem_responses
+from tradepit.ingress.order_answers import ID_MAX, SIDE_NAMES, parse_id, refuse_rejects
 from tradepit.ingress.order_history import Before, Limit, account_seq, parse_cursor
-from tradepit.ingress.orders import ID_MAX, SIDE_NAMES, parse_id, refuse_rejects
 from tradepit.ingress.router import Router
 from tradepit.protocol import wire
 from tradepit.protocol.units import format_units
