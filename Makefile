@@ -56,6 +56,10 @@ format: $(STAMPS)/dev ## Bring every file into the house's format
 bench: $(STAMPS)/built $(STAMPS)/dev cpp ## Measure, and write docs/performance.md
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMPS)/built $(STAMPS)/dev ## Hunt for bugs in the engine for ten minutes (ARGS="--minutes 60 --seed 7")
+	@$(BIN)/python -m tests.fuzz.run $(ARGS)
+
 .PHONY: doctor
 doctor: $(STAMPS)/built ## Say what is wrong with this machine and how to mend it
 	@$(BIN)/tradepit doctor $(ARGS)

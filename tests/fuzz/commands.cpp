@@ -57,7 +57,7 @@ std::uint64_t usual_value(const Field& field, Random& random, std::uint64_t orde
   }
 }
 
-void set_field(Record& record, const Field& field, Random& random, std::uint64_t order_count) {
+void set_field(std::byte* record, const Field& field, Random& random, std::uint64_t order_count) {
   if (field.kind == FieldKind::text) {
     record[field.offset + random.below(field.size)] = static_cast<std::byte>(random.below(128));
     return;
@@ -65,14 +65,26 @@ void set_field(Record& record, const Field& field, Random& random, std::uint64_t
   const std::uint64_t value =
       random.below(40) == 0 ? static_cast<std::uint64_t>(edges[random.below(std::size(edges))])
                             : usual_value(field, random, order_count);
-  std::memcpy(record.data() + field.offset, &value, field.size);  // little-endian
+  std::memcpy(record + field.offset, &value, field.size);  // little-endian
 }
 
 void set_header(Record& record, wire::MessageType type) {
   wire::Header header{wire::version, static_cast<std::uint8_t>(type),
-                      static_cast<std::uint16_t>(wire::size_of(type)), 0};
+                      static_cast<std::uint16_t>(record.size()), 0};
   std::memcpy(&header.request_id, record.data() + offsetof(wire::Header, request_id), 4);
   std::memcpy(record.data(), &header, sizeof header);
+}
+
+/// The record with nothing but its header, its fields and what it repeats: what is reserved is 0.
+Record cleaned(const Record& record, wire::MessageType type) {
+  Record clean(record.size());
+  std::memcpy(clean.data(), record.data(), sizeof(wire::Header));
+  for (const Field& field : fields_of(type)) {
+    std::memcpy(clean.data() + field.offset, record.data() + field.offset, field.size);
+  }
+  const std::size_t fixed = wire::size_of(type);
+  std::memcpy(clean.data() + fixed, record.data() + fixed, record.size() - fixed);
+  return clean;
 }
 
 template <typename IsWanted>
@@ -84,29 +96,49 @@ std::vector<Record> records_in(std::span<const std::byte> bytes, IsWanted is_wan
       bytes = bytes.subspan(8);
       continue;
     }
-    Record record(wire::size_of(type));
+    const std::size_t stated = length_of(bytes);
+    Record record(wire::is_length_valid(type, stated) ? stated : wire::size_of(type));
     const std::size_t size = std::min(record.size(), bytes.size());
     std::memcpy(record.data(), bytes.data(), size);
     bytes = bytes.subspan(size);
     set_header(record, type);
-    if (!wire::is_reserved_zero(type, record.data())) {
-      Record clean(record.size());  // the header and the fields; what is reserved stays zero
-      std::memcpy(clean.data(), record.data(), sizeof(wire::Header));
-      for (const Field& field : fields_of(type)) {
-        std::memcpy(clean.data() + field.offset, record.data() + field.offset, field.size);
-      }
-      record.swap(clean);
-    }
+    if (!wire::is_reserved_zero(type, record.data())) record = cleaned(record, type);
     REQUIRE(tradepit::check_record(record) == wire::Reason::none);
     out.push_back(std::move(record));
   }
   return out;
 }
 
+/// One repeated item more, or one less.
+void change_item_count(Record& record, const Repeated& repeated, Random& random) {
+  const wire::MessageType type = type_of(record);
+  const std::size_t count = (record.size() - wire::size_of(type)) / repeated.size;
+  if (count < repeated.count_max && random.below(2) == 0) {
+    record.resize(record.size() + repeated.size);
+    if (count > 0) {  // like the first, so that it makes sense
+      std::byte* const items = record.data() + wire::size_of(type);
+      std::memcpy(items + count * repeated.size, items, repeated.size);
+    }
+  } else if (count > 0) {
+    record.resize(record.size() - repeated.size);
+  }
+  set_header(record, type);
+}
+
+/// A field of one of the repeated items.
+void change_item(Record& record, const Repeated& repeated, Random& random,
+                 std::uint64_t order_count) {
+  const std::size_t fixed = wire::size_of(type_of(record));
+  const std::size_t count = (record.size() - fixed) / repeated.size;
+  if (count == 0) return;
+  set_field(record.data() + fixed + random.below(count) * repeated.size,
+            repeated.fields[random.below(repeated.fields.size())], random, order_count);
+}
+
 void check_events(std::span<const std::byte> events, std::uint32_t count) {
   for (; count > 0; --count) {
     REQUIRE(tradepit::check_record(events) == wire::Reason::none);
-    events = events.subspan(wire::size_of(type_of(events)));
+    events = events.subspan(length_of(events));
   }
   REQUIRE(events.empty());
 }
@@ -126,6 +158,12 @@ wire::MessageType type_of(std::span<const std::byte> record) noexcept {
   return static_cast<wire::MessageType>(header.type);
 }
 
+std::size_t length_of(std::span<const std::byte> record) noexcept {
+  wire::Header header;
+  std::memcpy(&header, record.data(), sizeof header);
+  return header.length;
+}
+
 std::vector<Record> commands_in(std::span<const std::byte> bytes) {
   return records_in(bytes, [](wire::MessageType type) { return wire::is_command(type); });
 }
@@ -137,17 +175,34 @@ std::vector<Record> requests_in(std::span<const std::byte> bytes) {
 
 void change(Record& record, Random& random, std::uint64_t order_count) {
   const std::span<const Field> fields = fields_of(type_of(record));
-  if (fields.empty()) return;
+  const Repeated repeated = repeated_of(type_of(record));
   for (std::uint64_t count = 1 + random.below(3); count > 0; --count) {
-    set_field(record, fields[random.below(fields.size())], random, order_count);
+    const std::uint64_t die = repeated.size == 0 ? 0 : random.below(10);
+    if (die == 1) {
+      change_item_count(record, repeated, random);
+    } else if (die > 1) {
+      change_item(record, repeated, random, order_count);
+    } else if (!fields.empty()) {
+      set_field(record.data(), fields[random.below(fields.size())], random, order_count);
+    }
   }
 }
 
 Record make_command(Random& random, std::uint64_t order_count) {
   const wire::MessageType type = command_types[random.below(std::size(command_types))];
-  Record record(wire::size_of(type));
+  const Repeated repeated = repeated_of(type);
+  const std::size_t fixed = wire::size_of(type);
+  const std::size_t count = random.below(std::min<std::size_t>(repeated.count_max, 4) + 1);
+  Record record(fixed + count * repeated.size);
   set_header(record, type);
-  for (const Field& field : fields_of(type)) set_field(record, field, random, order_count);
+  for (const Field& field : fields_of(type)) {
+    set_field(record.data(), field, random, order_count);
+  }
+  for (std::size_t index = 0; index < count; ++index) {
+    for (const Field& field : repeated.fields) {
+      set_field(record.data() + fixed + index * repeated.size, field, random, order_count);
+    }
+  }
   return record;
 }
 

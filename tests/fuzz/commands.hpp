@@ -50,10 +50,13 @@ class Random {
 using Record = std::vector<std::byte>;
 
 [[nodiscard]] wire::MessageType type_of(std::span<const std::byte> record) noexcept;
+/// The bytes of the sound record at the front.
+[[nodiscard]] std::size_t length_of(std::span<const std::byte> record) noexcept;
 
 /// The sound commands in `bytes`, in their order. Each begins where the one before it ends, with
 /// its header's type; version, length and reserved bytes are repaired, a last one that is cut short
-/// is filled with zeros, and eight bytes that begin no command are passed over.
+/// is filled with zeros, and eight bytes that begin no command are passed over. A length that such
+/// a record cannot have becomes the shortest.
 [[nodiscard]] std::vector<Record> commands_in(std::span<const std::byte> bytes);
 
 /// As commands_in, for queries too.

@@ -6,26 +6,21 @@ The mutator changes records field by field, so a rule that adds a message or a f
 without anyone naming it here: what a field may hold is read from its name and its enum.
 """
 
-import importlib.util
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-GENERATOR = Path(__file__).parents[2] / "engine_ext" / "protocol" / "generate.py"
+PROTOCOL = Path(__file__).parents[2] / "engine_ext" / "protocol"
 ID_KINDS = ("account", "client_order", "order", "transfer", "instrument", "asset")
 KINDS = ("price", "lots", "units", *ID_KINDS, "time", "text", "choice", "flags", "number")
 QUERIES = ("instruments_query", "book_query", "order_query", "open_orders_query", "balances_query")
 
 
-def load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", GENERATOR)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+def load_schema_module() -> ModuleType:
+    sys.path.insert(0, str(PROTOCOL))
+    return import_module("schema")
 
 
 def kind_of(field: Any) -> str:
@@ -47,19 +42,44 @@ def kind_of(field: Any) -> str:
     return "number"
 
 
-def write(generator: ModuleType) -> str:
-    schema, messages, _ = generator.load()
-
+def field_rows(schema_module: ModuleType, enums: dict[str, Any], layout: Any) -> list[str]:
     def highest(field: Any) -> int:
-        values = [generator.value_of(spec) for spec in schema["enums"].get(field.enum, {}).values()]
+        values = [schema_module.value_of(spec) for spec in enums.get(field.enum, {}).values()]
         return sum(values) if field.enum.endswith("Flag") else max(values, default=0)
 
+    rows = [
+        f"  {{{field.offset}, {field.size}, FieldKind::{kind_of(field)}, {min(highest(field), 255)}}},"
+        for field in layout.fields
+        if not field.is_reserved
+    ]
+    name = schema_module.snake(layout.name)
+    return [f"inline constexpr Field {name}_fields[] = {{", *rows, "};"] if rows else []
+
+
+def cases(answers: dict[str, str], fallback: str) -> list[str]:
+    return [
+        "  switch (type) {",
+        *(
+            f"    case tradepit::wire::MessageType::{name}: return {answer};"
+            for name, answer in answers.items()
+        ),
+        f"    default: return {fallback};",
+        "  }",
+        "}",
+    ]
+
+
+def write(schema_module: ModuleType) -> str:
+    schema, groups, messages, _ = schema_module.load()
+    snake = schema_module.snake
+    group_named = {group.name: group for group in groups}
     chosen = [
         message
         for message in messages
-        if message.family == "command" or generator.snake(message.name) in QUERIES
+        if message.family == "command" or snake(message.name) in QUERIES
     ]
-    commands = [message for message in chosen if message.family == "command"]
+    commands = [snake(message.name) for message in chosen if message.family == "command"]
+    queries = [snake(message.name) for message in chosen if snake(message.name) not in commands]
     out = [
         "#pragma once",
         "#include <cstdint>",
@@ -73,40 +93,36 @@ def write(generator: ModuleType) -> str:
         "  FieldKind kind;",
         "  std::uint8_t highest;  // of its enum",
         "};",
+        "struct Repeated {",
+        "  std::size_t size = 0;",
+        "  std::size_t count_max = 0;",
+        "  std::span<const Field> fields;",
+        "};",
     ]
+    for layout in (*groups, *chosen):
+        out += field_rows(schema_module, schema["enums"], layout)
+    type_list = ", ".join(f"tradepit::wire::MessageType::{name}" for name in commands)
+    out.append(f"inline constexpr tradepit::wire::MessageType command_types[] = {{{type_list}}};")
+    out.append("constexpr std::span<const Field> fields_of(tradepit::wire::MessageType type) {")
+    with_fields = [m for m in chosen if any(not field.is_reserved for field in m.fields)]
+    out += cases({snake(m.name): f"{snake(m.name)}_fields" for m in with_fields}, "{}")
+    out.append("constexpr Repeated repeated_of(tradepit::wire::MessageType type) {")
+    repeated = {}
     for message in chosen:
-        rows = [
-            f"  {{{field.offset}, {field.size}, FieldKind::{kind_of(field)}, "
-            f"{min(highest(field), 255)}}},"
-            for field in message.fields
-            if not field.is_reserved
-        ]
-        name = generator.snake(message.name)
-        out += [f"inline constexpr Field {name}_fields[] = {{", *rows, "};"] if rows else []
-    types = ", ".join(f"tradepit::wire::MessageType::{generator.snake(m.name)}" for m in commands)
-    out += [
-        f"inline constexpr tradepit::wire::MessageType command_types[] = {{{types}}};",
-        "constexpr std::span<const Field> fields_of(tradepit::wire::MessageType type) {",
-        "  switch (type) {",
-    ]
-    for message in chosen:
-        name = generator.snake(message.name)
-        if any(not field.is_reserved for field in message.fields):
-            out.append(f"    case tradepit::wire::MessageType::{name}: return {name}_fields;")
-    out += ["    default: return {};", "  }", "}"]
-    queries = [generator.snake(message.name) for message in chosen if message not in commands]
+        if message.repeats:
+            group = group_named[message.repeats.group]
+            count_max = message.repeats.count_max
+            repeated[snake(message.name)] = (
+                f"{{{group.size}, {count_max}, {snake(group.name)}_fields}}"
+            )
+    out += cases(repeated, "{}")
     tests = " || ".join(f"type == tradepit::wire::MessageType::{name}" for name in queries)
-    out += [f"constexpr bool is_query(tradepit::wire::MessageType type) {{ return {tests}; }}"]
-    out += [
-        "constexpr const char* name_of(tradepit::wire::MessageType type) {",
-        "  switch (type) {",
-    ]
-    for message in messages:
-        name = generator.snake(message.name)
-        out.append(f'    case tradepit::wire::MessageType::{name}: return "{name}";')
-    out += ['    default: return "unknown";', "  }", "}", "}  // namespace fuzz"]
-    return "\n".join(out) + "\n"
+    out.append(f"constexpr bool is_query(tradepit::wire::MessageType type) {{ return {tests}; }}")
+    out.append("constexpr const char* name_of(tradepit::wire::MessageType type) {")
+    names = [snake(message.name) for message in messages]
+    out += cases({name: f'"{name}"' for name in names}, '"unknown"')
+    return "\n".join([*out, "}  // namespace fuzz"]) + "\n"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(write(load_generator()))
+    Path(sys.argv[1]).write_text(write(load_schema_module()))

@@ -143,7 +143,7 @@ class Soak {
         ++reason_counts_[static_cast<std::uint8_t>(rest[offsetof(wire::OrderRejected, reason)])];
       }
       REQUIRE(tradepit::check_record(rest) == wire::Reason::none);
-      rest = rest.subspan(wire::size_of(type));
+      rest = rest.subspan(fuzz::length_of(rest));
     }
     if (command_count_ % check_every == 0) require_sound(*engine_);
   }

@@ -57,9 +57,10 @@ void records(Input input) {
   const Input whole = input;
   while (tradepit::check_record(input) == wire::Reason::none) {
     const wire::MessageType type = type_of(input);
-    REQUIRE(input.size() >= wire::size_of(type));
-    const std::unique_ptr<std::byte[]> record(new std::byte[wire::size_of(type)]);
-    std::memcpy(record.get(), input.data(), wire::size_of(type));  // no byte behind it is readable
+    const std::size_t length = length_of(input);
+    REQUIRE(length >= wire::size_of(type) && input.size() >= length);
+    const std::unique_ptr<std::byte[]> record(new std::byte[length]);
+    std::memcpy(record.get(), input.data(), length);  // no byte behind it is readable
     if (wire::is_command(type)) {
       engine.apply(record.get(), events, &reports);
       ++applied_count;
@@ -67,12 +68,12 @@ void records(Input input) {
     } else if (is_query(type)) {
       engine.query(record.get(), answers);
     }
-    input = input.subspan(wire::size_of(type));
+    input = input.subspan(length);
   }
   for (std::span<const std::byte> out : {events.bytes(), reports.bytes(), answers.bytes()}) {
     while (!out.empty()) {
       REQUIRE(tradepit::check_record(out) == wire::Reason::none);
-      out = out.subspan(wire::size_of(type_of(out)));
+      out = out.subspan(length_of(out));
     }
   }
   for (const Record& record : requests_in(whole)) {  // as if all headers had been right
