@@ -36,12 +36,12 @@ def build(folder: str, target: str, *settings: str) -> Path:
     return path / target
 
 
-def build_sanitized(target: str) -> Path:
-    """The program under the address and undefined-behaviour sanitizers, quick to build and to run."""
+def build_sanitized(target: str, sanitizers: str = "address,undefined") -> Path:
+    """The program under sanitizers, quick to build and to run."""
     return build(
-        "cpp-sanitized",
+        "cpp-thread" if sanitizers == "thread" else "cpp-sanitized",
         target,
-        "-DTRADEPIT_SANITIZE=address,undefined",
+        f"-DTRADEPIT_SANITIZE={sanitizers}",
         "-DCMAKE_BUILD_TYPE=Debug",
         "-DCMAKE_CXX_FLAGS_DEBUG=-O1",
     )

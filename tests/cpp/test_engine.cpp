@@ -10,7 +10,7 @@
 #include "tradepit/engine.hpp"
 #include "tradepit/wire_check.hpp"
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COUNTS_ALLOCATIONS 0  // the sanitizer owns malloc
 #else
 #define COUNTS_ALLOCATIONS 1
