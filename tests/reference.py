@@ -88,6 +88,9 @@ class ReferenceEngine(ReferenceJudge):
                 self_trade_prevention=command.self_trade_prevention,
             )
             return
+        gone = self.replaced_by(command)
+        if gone is not None:
+            self.cancel(gone, CancelReason.REPLACED)
         self.order_counter += 1
         terms = self.instruments[command.instrument_id]
         order = Order(

@@ -43,6 +43,9 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.UNKNOWN_ACCOUNT
         if self.accounts[command.account_id] != AccountState.ACTIVE:
             return Reason.ACCOUNT_SUSPENDED
+        gone = self.replaced_by(command)
+        if command.replaces_order_id and gone is None:
+            return Reason.UNKNOWN_ORDER
         if command.side not in (Side.BUY, Side.SELL):
             return Reason.INVALID_SIDE
         if command.order_type not in TIMES:
@@ -69,7 +72,8 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_TRIGGER_PRICE
         if command.display_quantity_lots:
             return Reason.INVALID_DISPLAY_QUANTITY
-        if command.minimum_quantity_lots:
+        has_minimum = command.time_in_force == TimeInForce.IOC and not is_stop
+        if not 0 <= command.minimum_quantity_lots <= (command.quantity_lots if has_minimum else 0):
             return Reason.INVALID_MINIMUM_QUANTITY
         if command.quote_budget_units:
             return Reason.INVALID_QUOTE_BUDGET
@@ -77,11 +81,24 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_EXPIRE_TIME
         if command.offset_ticks or command.trail_offset_bps or command.peg_reference:
             return Reason.INVALID_OFFSET
-        if command.replaces_order_id:
-            return Reason.UNKNOWN_ORDER
         if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
             return Reason.DUPLICATE_CLIENT_ORDER_ID
 
+        if gone is None:
+            return self.judge_trading(command, may_rest=is_gtc or is_stop)
+        # The order that is replaced has gone before anything else happens.
+        queue = self.waiting if gone.is_waiting else self.resting
+        place = queue.index(gone)
+        self.release_hold(gone)
+        queue.remove(gone)
+        reason = self.judge_trading(command, may_rest=is_gtc or is_stop)
+        queue.insert(place, gone)
+        self.take_hold(gone)
+        return reason
+
+    def judge_trading(self, command: wire.NewOrder, *, may_rest: bool) -> Reason:
+        """The checks that look at funds and at what the order would meet."""
+        terms = self.instruments[command.instrument_id]
         limit_ticks = command.price_ticks
         if not limit_ticks:
             limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
@@ -109,9 +126,21 @@ class ReferenceJudge(ReferenceMatching):
         fillable = sum(lots for _, lots in fills)
         if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
             return Reason.FOK_NOT_FILLABLE
-        if (is_gtc or is_stop) and len(self.open_orders) >= self.limits.max_orders:
+        if may_rest and len(self.open_orders) >= self.limits.max_orders:
             return Reason.TOO_MANY_ORDERS
+        if fillable < command.minimum_quantity_lots:
+            return Reason.MINIMUM_NOT_FILLABLE
         return Reason.NONE
+
+    def replaced_by(self, command: wire.NewOrder) -> Order | None:
+        for order in self.open_orders:
+            if (order.order_id, order.account_id, order.instrument_id) == (
+                command.replaces_order_id,
+                command.account_id,
+                command.instrument_id,
+            ):
+                return order
+        return None
 
     @staticmethod
     def is_price_allowed(

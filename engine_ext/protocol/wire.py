@@ -147,6 +147,7 @@ class CancelReason(IntEnum):
     FILL_LIMIT = 4
     SELF_TRADE = 5
     ACCOUNT_SUSPENDED = 6
+    REPLACED = 7
 
 
 class AccountState(IntEnum):
@@ -214,6 +215,7 @@ class Reason(IntEnum):
     INSUFFICIENT_FUNDS = 60
     POST_ONLY_WOULD_TRADE = 70
     FOK_NOT_FILLABLE = 71
+    MINIMUM_NOT_FILLABLE = 73
     TOO_MANY_ORDERS = 72
     TOO_MANY_ACCOUNTS = 80
     INVALID_ACCOUNT = 81
@@ -238,7 +240,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INSTRUMENT_HALTED: "the instrument is halted: orders can be canceled, not placed or replaced",
     Reason.UNKNOWN_ACCOUNT: "no such account on this shard",
     Reason.ACCOUNT_SUSPENDED: "the account is suspended: it may cancel, not place or replace",
-    Reason.UNKNOWN_ORDER: "no open order of this account has that id",
+    Reason.UNKNOWN_ORDER: "no open order of this account has that id; replaces_order_id names one of the same instrument",
     Reason.INVALID_SIDE: "side must be buy or sell",
     Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop or stop_limit",
     Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc or ioc",
@@ -250,7 +252,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
     Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none",
     Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0",
-    Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on an ioc order",
+    Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0",
     Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy; else it is 0",
     Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
     Reason.INVALID_OFFSET: "a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none",
@@ -260,6 +262,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
     Reason.POST_ONLY_WOULD_TRADE: "a post-only order would have traded at once",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
+    Reason.MINIMUM_NOT_FILLABLE: "less than minimum_quantity_lots would have traded at once",
     Reason.TOO_MANY_ORDERS: "the shard's order pool is full",
     Reason.TOO_MANY_ACCOUNTS: "the shard's account table is full",
     Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max, trade groups from 0; the state must be a known one",
@@ -306,6 +309,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INSUFFICIENT_FUNDS: 422,
     Reason.POST_ONLY_WOULD_TRADE: 409,
     Reason.FOK_NOT_FILLABLE: 409,
+    Reason.MINIMUM_NOT_FILLABLE: 409,
     Reason.TOO_MANY_ORDERS: 503,
     Reason.TOO_MANY_ACCOUNTS: 503,
     Reason.INVALID_ACCOUNT: 400,

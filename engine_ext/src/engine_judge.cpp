@@ -28,16 +28,62 @@ bool is_within(std::int64_t value, std::int64_t low, std::int64_t high) noexcept
   return value >= low && value <= high;
 }
 
+/// The best price of a side without one of its orders, or 0.
+std::int64_t best_ticks_without(const Book& book, Side side, std::uint32_t gone_slot) noexcept {
+  std::uint32_t level_slot = book.best(side);
+  if (level_slot != no_slot && book.level(level_slot).head == gone_slot &&
+      book.level(level_slot).order_count == 1) {
+    level_slot = book.level(level_slot).worse;
+  }
+  return level_slot == no_slot ? 0 : book.level(level_slot).price_ticks;
+}
+
+bool crosses(Side taker_side, std::int64_t limit_ticks, std::int64_t price_ticks) noexcept {
+  return taker_side == Side::buy ? price_ticks <= limit_ticks : price_ticks >= limit_ticks;
+}
+
 }  // namespace
 
 Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instrument,
-                          std::uint32_t account_index) const noexcept {
+                          std::uint32_t account_index, Placing& placing) const noexcept {
   if (instrument == nullptr) return Reason::unknown_instrument;
   const wire::InstrumentChanged& terms = instrument->terms;
   if (terms.trading_state != wire::TradingState::continuous) return Reason::instrument_halted;
   if (account_index == no_slot) return Reason::unknown_account;
   if (accounts[account_index].state != wire::AccountState::active) return Reason::account_suspended;
+  if (command.replaces_order_id != 0) {
+    placing.replaced_slot = find_order(account_index, command.replaces_order_id, 0);
+    if (placing.replaced_slot == no_slot ||
+        orders[placing.replaced_slot].instrument_id != command.instrument_id) {
+      return Reason::unknown_order;
+    }
+  }
+  if (const Reason reason = judge_fields(command, terms); reason != Reason::none) return reason;
 
+  std::uint32_t other_slot;
+  if (command.client_order_id != 0 &&
+      client_order_ids.find({command.client_order_id, account_index}, other_slot)) {
+    return Reason::duplicate_client_order_id;
+  }
+  const Taking taking{.account_index = account_index,
+                      .self_trade_prevention = command.self_trade_prevention,
+                      .side = command.side,
+                      .limit_ticks = limit_ticks_of(command.side, command.price_ticks),
+                      .open_lots = command.quantity_lots,
+                      .gone_slot = placing.replaced_slot};
+  if (const Reason reason = judge_trading(command, *instrument, taking); reason != Reason::none) {
+    return reason;
+  }
+  const bool may_rest = command.time_in_force == TimeInForce::gtc || is_stop(command.order_type);
+  if (may_rest && placing.replaced_slot == no_slot && store.orders.is_full()) {
+    return Reason::too_many_orders;
+  }
+  return Reason::none;
+}
+
+/// The checks that look at nothing but the command and the instrument's terms.
+Reason EngineState::judge_fields(const wire::NewOrder& command,
+                                 const wire::InstrumentChanged& terms) noexcept {
   const bool is_gtc = command.time_in_force == TimeInForce::gtc;
   if (command.side != Side::buy && command.side != Side::sell) return Reason::invalid_side;
   if (command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) {
@@ -69,66 +115,82 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
     return Reason::invalid_trigger_price;
   }
   if (command.display_quantity_lots != 0) return Reason::invalid_display_quantity;
-  if (command.minimum_quantity_lots != 0) return Reason::invalid_minimum_quantity;
+  const bool may_have_minimum =
+      command.time_in_force == TimeInForce::ioc && !is_stop(command.order_type);
+  if (!is_within(command.minimum_quantity_lots, 0, may_have_minimum ? command.quantity_lots : 0)) {
+    return Reason::invalid_minimum_quantity;
+  }
   if (command.quote_budget_units != 0) return Reason::invalid_quote_budget;
   if (command.expire_time_ns != 0) return Reason::invalid_expire_time;
   if (command.offset_ticks != 0 || command.trail_offset_bps != 0 ||
       command.peg_reference != wire::PegReference::none) {
     return Reason::invalid_offset;
   }
-  if (command.replaces_order_id != 0) return Reason::unknown_order;
-
-  std::uint32_t other_slot;
-  if (command.client_order_id != 0 &&
-      client_order_ids.find({command.client_order_id, account_index}, other_slot)) {
-    return Reason::duplicate_client_order_id;
-  }
-  if (!can_pay(command, *instrument, account_index)) return Reason::insufficient_funds;
-
-  const std::int64_t limit_ticks = limit_ticks_of(command.side, command.price_ticks);
-  if (is_post_only && instrument->book.crosses(command.side, limit_ticks)) {
-    return Reason::post_only_would_trade;
-  }
-  if (command.time_in_force == TimeInForce::fok) {
-    const auto meet = [&](std::uint32_t maker_slot) {
-      const Book::Meeting met = meeting(command.self_trade_prevention, account_index, maker_slot);
-      return met == Book::Meeting::shrinks ? Book::Meeting::ends : met;  // lost lots do not trade
-    };
-    if (instrument->book.walk(command.side, limit_ticks, command.quantity_lots, fills_max, meet,
-                              [](std::int64_t, std::int64_t) {}) > 0) {
-      return Reason::fok_not_fillable;
-    }
-  }
-  if ((is_gtc || is_stop(command.order_type)) && store.orders.is_full())
-    return Reason::too_many_orders;
   return Reason::none;
 }
 
+/// The checks that look at funds and at what the order would meet.
+Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrument& instrument,
+                                  const Taking& taking) const noexcept {
+  if (!can_pay(command, instrument, taking)) return Reason::insufficient_funds;
+  if ((command.flags & wire::order_flag::post_only) != 0) {
+    const std::int64_t best_ticks =
+        best_ticks_without(instrument.book, opposite(taking.side), taking.gone_slot);
+    if (best_ticks != 0 && crosses(taking.side, taking.limit_ticks, best_ticks)) {
+      return Reason::post_only_would_trade;
+    }
+  }
+  const bool is_fok = command.time_in_force == TimeInForce::fok;
+  if (!is_fok && command.minimum_quantity_lots == 0) return Reason::none;
+  std::int64_t fillable_lots = 0;
+  walk(taking, instrument,
+       [&](std::int64_t, std::int64_t traded_lots) { fillable_lots += traded_lots; });
+  if (is_fok && fillable_lots < command.quantity_lots) return Reason::fok_not_fillable;
+  if (fillable_lots < command.minimum_quantity_lots) return Reason::minimum_not_fillable;
+  return Reason::none;
+}
+
+/// What matching would do: `visit(price_ticks, traded_lots)` for each trade, and nothing changes.
+template <typename Visit>
+void EngineState::walk(const Taking& taking, const Instrument& instrument,
+                       Visit visit) const noexcept {
+  const auto meet = [&](std::uint32_t maker_slot) {
+    if (maker_slot == taking.gone_slot) return Book::Meeting::none;
+    return meeting(taking.self_trade_prevention, taking.account_index, maker_slot);
+  };
+  (void)instrument.book.walk(taking.side, taking.limit_ticks, taking.open_lots, fills_max, meet,
+                             visit);
+}
+
+/// What the taker's account can spend once the order that it replaces has gone.
+std::int64_t EngineState::available_units(const Taking& taking,
+                                          const Instrument& instrument) const noexcept {
+  const std::int64_t units =
+      accounts.balance(taking.account_index, hold_asset_id(taking.side, instrument.terms))
+          .available_units;
+  if (taking.gone_slot == no_slot || orders[taking.gone_slot].side != taking.side) return units;
+  const Order& gone = orders[taking.gone_slot];
+  return units + hold_units(gone, gone.open_lots(), instrument.terms);
+}
+
 bool EngineState::can_pay(const wire::NewOrder& command, const Instrument& instrument,
-                          std::uint32_t account_index) const noexcept {
+                          const Taking& taking) const noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
-  const std::int64_t available_units =
-      accounts.balance(account_index, hold_asset_id(command.side, terms)).available_units;
+  const std::int64_t funds_units = available_units(taking, instrument);
   if (command.side == Side::sell) {
-    return command.quantity_lots * terms.lot_size_units <= available_units;
+    return command.quantity_lots * terms.lot_size_units <= funds_units;
   }
   if (command.price_ticks != 0) {
     return buy_hold_units(command.price_ticks, command.quantity_lots, terms.tick_lot_units,
-                          larger_fee_ppm(terms)) <= available_units;
+                          larger_fee_ppm(terms)) <= funds_units;
   }
   // A market buy pays for what it would trade now, fill by fill, since fees round down on each.
   int128 cost_units = 0;
-  (void)instrument.book.walk(
-      Side::buy, std::numeric_limits<std::int64_t>::max(), command.quantity_lots, fills_max,
-      [&](std::uint32_t maker_slot) {
-        return meeting(command.self_trade_prevention, account_index, maker_slot);
-      },
-      [&](std::int64_t price_ticks, std::int64_t traded_lots) {
-        const std::int64_t notional =
-            notional_units(price_ticks, traded_lots, terms.tick_lot_units);
-        cost_units += notional + fee_units(notional, terms.taker_fee_ppm);
-      });
-  return cost_units <= available_units;
+  walk(taking, instrument, [&](std::int64_t price_ticks, std::int64_t traded_lots) {
+    const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
+    cost_units += notional + fee_units(notional, terms.taker_fee_ppm);
+  });
+  return cost_units <= funds_units;
 }
 
 /// Whether `order` may become `changed`.

@@ -19,7 +19,8 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   const std::uint32_t account_index =
       command.account_id == 0 ? no_slot : accounts.find(command.account_id);
   if (account_index != no_slot) prefetch_ids(command.client_order_id, account_index);
-  const Reason reason = judge(command, instrument, account_index);
+  Placing placing;
+  const Reason reason = judge(command, instrument, account_index, placing);
   if (reason != Reason::none) {
     wire::OrderRejected event;
     event.account_id = command.account_id;
@@ -47,6 +48,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     return;
   }
 
+  if (placing.replaced_slot != no_slot) cancel(placing.replaced_slot, CancelReason::replaced);
   Order order{};
   order.order_id = (std::uint64_t{config.shard_id} << 48) | ++order_counter;
   order.client_order_id = command.client_order_id;

@@ -87,6 +87,22 @@ struct Instrument {
   }
 };
 
+/// A taker as the checks see it before anything has happened.
+struct Taking {
+  std::uint32_t account_index;
+  wire::SelfTradePrevention self_trade_prevention;
+  wire::Side side;
+  std::int64_t limit_ticks;
+  std::int64_t open_lots;
+  std::uint32_t
+      gone_slot;  // of the order that it replaces, which is in no book by then; or no_slot
+};
+
+/// What the checks of a new order find out for placing it.
+struct Placing {
+  std::uint32_t replaced_slot = no_slot;
+};
+
 struct Asset {
   wire::AssetChanged terms{};     // as the last SetAsset left it; asset_id 0 = not listed
   std::int64_t supply_units = 0;  // credits less debits
@@ -156,11 +172,20 @@ class EngineState {
   void replace_order(const wire::ReplaceOrder& command) noexcept;
   void mass_cancel(const wire::MassCancel& command) noexcept;
   [[nodiscard]] wire::Reason judge(const wire::NewOrder& command, const Instrument* instrument,
-                                   std::uint32_t account_index) const noexcept;
+                                   std::uint32_t account_index, Placing& placing) const noexcept;
+  [[nodiscard]] static wire::Reason judge_fields(const wire::NewOrder& command,
+                                                 const wire::InstrumentChanged& terms) noexcept;
+  [[nodiscard]] wire::Reason judge_trading(const wire::NewOrder& command,
+                                           const Instrument& instrument,
+                                           const Taking& taking) const noexcept;
   [[nodiscard]] wire::Reason judge(const Order& changed, const Order& order,
                                    const Instrument& instrument) const noexcept;
   [[nodiscard]] bool can_pay(const wire::NewOrder& command, const Instrument& instrument,
-                             std::uint32_t account_index) const noexcept;
+                             const Taking& taking) const noexcept;
+  [[nodiscard]] std::int64_t available_units(const Taking& taking,
+                                             const Instrument& instrument) const noexcept;
+  template <typename Visit>
+  void walk(const Taking& taking, const Instrument& instrument, Visit visit) const noexcept;
   [[nodiscard]] std::uint32_t find_order(std::uint32_t account_index, std::uint64_t order_id,
                                          std::uint64_t client_order_id) const noexcept;
   [[nodiscard]] Book::Meeting meeting(wire::SelfTradePrevention mode, std::uint32_t taker_index,

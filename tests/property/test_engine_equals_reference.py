@@ -78,14 +78,17 @@ class CommandSource:
         has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
         times = {1: (1, 1, 1, 1, 2, 3), 3: (2,), 4: (1, 1, 2)}.get(order_type, (2, 3))
         time_in_force = self.mostly(times, (1, 0, 3, 4))
-        return wire.NewOrder(
+        has_minimum = order_type in (1, 2) and time_in_force == 2
+        command = wire.NewOrder(
             account_id=self.account_id(),
             client_order_id=self.client_order_id(),
             price_ticks=self.price() if has_price else self.mostly((0,), (1, -1)),
             quantity_lots=self.quantity(),
             trigger_price_ticks=self.price() if order_type > 2 else self.mostly((0,), (1, -1)),
             display_quantity_lots=self.mostly((0,), (1, 2, *INT64_EDGES)),
-            minimum_quantity_lots=self.mostly((0,), (1, 2, *INT64_EDGES)),
+            minimum_quantity_lots=self.mostly(
+                (0, 0, 1, 2, 5) if has_minimum else (0,), (1, 2, *INT64_EDGES)
+            ),
             quote_budget_units=self.mostly((0,), (1, 5_000, *INT64_EDGES)),
             expire_time_ns=self.mostly((0,), (1, 2, *INT64_EDGES)),
             offset_ticks=self.mostly((0,), (1, -1, *INT64_EDGES)),
@@ -102,6 +105,14 @@ class CommandSource:
             ),
             self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
         )
+        if self.reference.open_orders and self.random.random() < 0.15:
+            gone = self.random.choice(self.reference.open_orders)
+            command = command._replace(
+                account_id=self.mostly((gone.account_id,), ACCOUNTS),
+                instrument_id=self.mostly((gone.instrument_id,), (1, 2)),
+                replaces_order_id=gone.order_id,
+            )
+        return command
 
     def target(self) -> dict[str, int]:
         """account_id, order_id and client_order_id: mostly of an open order."""

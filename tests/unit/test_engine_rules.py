@@ -46,6 +46,13 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
         Reason.UNKNOWN_ORDER,  # another's order
         [limit(BUY, 10, 1), wire.CancelOrder(account_id=2, order_id=FIRST_ORDER_ID)],
     ),
+    (
+        Reason.UNKNOWN_ORDER,  # another's order
+        [
+            limit(BUY, 10, 1),
+            limit(BUY, 9, 1, account_id=2)._replace(replaces_order_id=FIRST_ORDER_ID),
+        ],
+    ),
     (Reason.INVALID_SIDE, [limit(BUY, 10, 1)._replace(side=3)]),
     (Reason.INVALID_SIDE, [wire.MassCancel(account_id=1, side=3)]),
     (Reason.INVALID_ORDER_TYPE, [limit(BUY, 10, 1)._replace(order_type=0)]),
@@ -87,7 +94,10 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
         [stop(SELL, 10, 1), stop(BUY, 10, 1, price_ticks=11), stop(SELL, 9, 1)],
     ),
     (Reason.INVALID_DISPLAY_QUANTITY, [limit(BUY, 10, 1)._replace(display_quantity_lots=-1)]),
-    (Reason.INVALID_MINIMUM_QUANTITY, [limit(BUY, 10, 1)._replace(minimum_quantity_lots=-1)]),
+    (Reason.INVALID_MINIMUM_QUANTITY, [limit(BUY, 10, 1)._replace(minimum_quantity_lots=1)]),
+    (Reason.INVALID_MINIMUM_QUANTITY, [market(BUY, 1)._replace(minimum_quantity_lots=2)]),
+    (Reason.INVALID_MINIMUM_QUANTITY, [market(BUY, 1)._replace(minimum_quantity_lots=-1)]),
+    (Reason.MINIMUM_NOT_FILLABLE, [market(BUY, 2)._replace(minimum_quantity_lots=1)]),
     (Reason.INVALID_QUOTE_BUDGET, [limit(BUY, 10, 1)._replace(quote_budget_units=1)]),
     (Reason.INVALID_EXPIRE_TIME, [limit(BUY, 10, 1)._replace(expire_time_ns=1)]),
     (Reason.INVALID_OFFSET, [limit(BUY, 10, 1)._replace(offset_ticks=1)]),

@@ -146,6 +146,7 @@ enum class CancelReason : std::uint8_t {
   fill_limit = 4,
   self_trade = 5,  ///< It would have traded with an order of its own trade group.
   account_suspended = 6,  ///< A stop order was triggered while its account was suspended.
+  replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
 };
 
 enum class AccountState : std::uint8_t {
@@ -197,7 +198,7 @@ enum class Reason : std::uint16_t {
   instrument_halted = 21,  ///< the instrument is halted: orders can be canceled, not placed or replaced
   unknown_account = 30,  ///< no such account on this shard
   account_suspended = 31,  ///< the account is suspended: it may cancel, not place or replace
-  unknown_order = 32,  ///< no open order of this account has that id
+  unknown_order = 32,  ///< no open order of this account has that id; replaces_order_id names one of the same instrument
   invalid_side = 40,  ///< side must be buy or sell
   invalid_order_type = 41,  ///< type must be limit, market, stop or stop_limit
   invalid_time_in_force = 42,  ///< time in force must be gtc, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc or ioc
@@ -209,7 +210,7 @@ enum class Reason : std::uint16_t {
   invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
   invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none
   invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0
-  invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on an ioc order
+  invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0
   invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy; else it is 0
   invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
   invalid_offset = 56,  ///< a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none
@@ -219,6 +220,7 @@ enum class Reason : std::uint16_t {
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
   post_only_would_trade = 70,  ///< a post-only order would have traded at once
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
+  minimum_not_fillable = 73,  ///< less than minimum_quantity_lots would have traded at once
   too_many_orders = 72,  ///< the shard's order pool is full
   too_many_accounts = 80,  ///< the shard's account table is full
   invalid_account = 81,  ///< account ids run from 1 to account_id_max, trade groups from 0; the state must be a known one
@@ -254,11 +256,11 @@ struct NewOrder {
   std::int64_t quantity_lots{};  ///< how much
   std::int64_t trigger_price_ticks{};  ///< stop orders: waits until a trade reaches this price, a buy from below, a sell from above; else 0
   std::int64_t display_quantity_lots{};  ///< iceberg orders: what the book shows at a time; 0 = all of it
-  std::int64_t minimum_quantity_lots{};  ///< trades at least this much at once, or is rejected; 0 = any
+  std::int64_t minimum_quantity_lots{};  ///< ioc limit and market orders: trades at least this much, or is rejected; 0 = any
   std::int64_t quote_budget_units{};  ///< market buys: spends at most this, fees included, in place of quantity_lots; 0 = none
   std::int64_t expire_time_ns{};  ///< gtd: canceled from this time on; else 0
   std::int64_t offset_ticks{};  ///< trailing stop orders: distance of the trigger price; pegged orders: added to the reference; else 0
-  std::uint64_t replaces_order_id{};  ///< cancels this open order of the account in the same step, if this one is accepted; 0 = none
+  std::uint64_t replaces_order_id{};  ///< cancels this open order of the account in the same instrument and step, if this one is accepted; 0 = none
   std::uint32_t instrument_id{};
   std::uint32_t session_id{};  ///< stamped by the matcher; a client sends 0
   Side side{};
