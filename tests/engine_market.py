@@ -79,6 +79,19 @@ def market(
     )
 
 
+def gtd(
+    side: Side,
+    price_ticks: int,
+    quantity_lots: int,
+    expire_time_ns: int,
+    *,
+    account_id: int = 1,
+) -> wire.NewOrder:
+    return limit(
+        side, price_ticks, quantity_lots, account_id=account_id, time_in_force=TimeInForce.GTD
+    )._replace(expire_time_ns=expire_time_ns)
+
+
 def stop(
     side: Side,
     trigger_price_ticks: int,

@@ -22,6 +22,7 @@ from tradepit.protocol.wire import (
 from tests.reference_judge import STOPS, ReferenceJudge
 from tests.reference_state import (
     HOUSE,
+    NEVER_NS,
     Limits,
     Order,
     chain_digest,
@@ -50,6 +51,7 @@ class ReferenceEngine(ReferenceJudge):
             wire.SetAccount: self.set_account,
             wire.Credit: self.credit,
             wire.Debit: self.debit,
+            wire.Tick: self.tick,
         }
         handlers[type(command)](command)
         self.digest = chain_digest(self.digest, b"".join(event.encode() for event in self.events))
@@ -231,6 +233,18 @@ class ReferenceEngine(ReferenceJudge):
                 canceled_count=len(taken),
                 remaining_count=len(orders) - len(taken),
             )
+
+    def tick(self, command: wire.Tick) -> None:
+        canceled_count = 0
+        while canceled_count < wire.CANCELS_PER_COMMAND_MAX:
+            next_ns, _, order = min(self.deadlines(), default=(NEVER_NS, 0, None))
+            if next_ns > command.time_ns or order is None:
+                break
+            self.cancel(order, CancelReason.EXPIRED, is_answer=False)
+            canceled_count += 1
+        self.emit(
+            wire.Ticked, next_deadline_ns=self.next_deadline_ns or 0, canceled_count=canceled_count
+        )
 
     # ---- steps that commands share ----------------------------------------------------------
 

@@ -13,14 +13,14 @@ from tradepit.protocol.wire import (
 )
 
 from tests.reference_matching import ReferenceMatching
-from tests.reference_state import HOUSE, INFINITE_TICKS, Order, fee
+from tests.reference_state import HOUSE, INFINITE_TICKS, NEVER_NS, RESTING, Order, fee
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 TIMES = {
-    OrderType.LIMIT: (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK),
+    OrderType.LIMIT: (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK),
     OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK),
     OrderType.STOP: (TimeInForce.IOC,),
-    OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.IOC),
+    OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC),
 }
 
 
@@ -52,11 +52,11 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_ORDER_TYPE
         if command.time_in_force not in TIMES[OrderType(command.order_type)]:
             return Reason.INVALID_TIME_IN_FORCE
-        is_gtc = command.time_in_force == TimeInForce.GTC
+        is_resting = command.time_in_force in RESTING
         is_stop = command.order_type in STOPS
         if command.flags not in (0, OrderFlag.POST_ONLY):
             return Reason.INVALID_FLAGS
-        if command.flags and (not is_gtc or is_stop):
+        if command.flags and (not is_resting or is_stop):
             return Reason.INVALID_FLAGS
         if not self.is_price_allowed(terms, command.order_type, command.side, command.price_ticks):
             return Reason.INVALID_PRICE
@@ -77,7 +77,10 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_MINIMUM_QUANTITY
         if command.quote_budget_units:
             return Reason.INVALID_QUOTE_BUDGET
-        if command.expire_time_ns:
+        if command.time_in_force == TimeInForce.GTD:
+            if not max(command.time_ns, 0) < command.expire_time_ns < NEVER_NS:
+                return Reason.INVALID_EXPIRE_TIME
+        elif command.expire_time_ns:
             return Reason.INVALID_EXPIRE_TIME
         if command.offset_ticks or command.trail_offset_bps or command.peg_reference:
             return Reason.INVALID_OFFSET
@@ -85,13 +88,13 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.DUPLICATE_CLIENT_ORDER_ID
 
         if gone is None:
-            return self.judge_trading(command, may_rest=is_gtc or is_stop)
+            return self.judge_trading(command, may_rest=is_resting or is_stop)
         # The order that is replaced has gone before anything else happens.
         queue = self.waiting if gone.is_waiting else self.resting
         place = queue.index(gone)
         self.release_hold(gone)
         queue.remove(gone)
-        reason = self.judge_trading(command, may_rest=is_gtc or is_stop)
+        reason = self.judge_trading(command, may_rest=is_resting or is_stop)
         queue.insert(place, gone)
         self.take_hold(gone)
         return reason

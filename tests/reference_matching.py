@@ -9,11 +9,10 @@ from tradepit.protocol.wire import (
     OrderStatus,
     SelfTradePrevention,
     Side,
-    TimeInForce,
 )
 
 from tests.reference_administration import ReferenceAdministration
-from tests.reference_state import HOUSE, INFINITE_TICKS, Order, fee
+from tests.reference_state import HOUSE, INFINITE_TICKS, RESTING, Order, fee
 
 
 class ReferenceMatching(ReferenceAdministration):
@@ -92,7 +91,7 @@ class ReferenceMatching(ReferenceAdministration):
             return
         if self.meetings(taker.instrument_id, taker.side, taker.limit_ticks, 1):
             self.end(taker, CancelReason.FILL_LIMIT)
-        elif taker.time_in_force == TimeInForce.GTC:
+        elif taker.time_in_force in RESTING:
             self.resting.append(taker)
             self.take_hold(taker)
         else:

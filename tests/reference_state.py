@@ -12,10 +12,13 @@ from tradepit.protocol.wire import (
     OrderStatus,
     Reason,
     Side,
+    TimeInForce,
 )
 
 HOUSE = 0
 INFINITE_TICKS = 1 << 80
+NEVER_NS = 2**63 - 1
+RESTING = (TimeInForce.GTC, TimeInForce.GTD)  # what does not trade at once may rest
 
 
 def splitmix64(number: int) -> int:
@@ -153,6 +156,18 @@ class ReferenceState:
     @property
     def open_orders(self) -> list[Order]:
         return sorted(self.resting + self.waiting, key=lambda order: order.order_id)
+
+    def deadlines(self) -> list[tuple[int, int, Order]]:
+        """(time, order_id, order) for each order that expires."""
+        return [
+            (order.expire_time_ns, order.order_id, order)
+            for order in self.open_orders
+            if order.expire_time_ns
+        ]
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        return min((time_ns for time_ns, *_ in self.deadlines()), default=None)
 
     def funds_of(self, account_id: int, asset_id: int) -> Funds:
         return self.funds.setdefault((account_id, asset_id), Funds())

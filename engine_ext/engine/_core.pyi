@@ -29,6 +29,10 @@ class Engine:
         """Chain digest over every event byte so far."""
 
     @property
+    def next_deadline_ns(self) -> int | None:
+        """When a Tick is due; not later than the last command if a Tick left something over."""
+
+    @property
     def open_order_count(self) -> int: ...
     @property
     def account_count(self) -> int:

@@ -157,6 +157,11 @@ def write_hpp(
     out.append("  switch (type) {")
     out += [f"    case MessageType::{snake(m.name)}:" for m in messages if m.admin]
     out += ["      return true;", "    default:", "      return false;", "  }", "}", ""]
+    out.append("/// True for a command that the matcher makes itself and no session may send.")
+    out.append("[[nodiscard]] constexpr bool is_internal(MessageType type) noexcept {")
+    out.append("  switch (type) {")
+    out += [f"    case MessageType::{snake(m.name)}:" for m in messages if m.internal]
+    out += ["      return true;", "    default:", "      return false;", "  }", "}", ""]
     out.append(
         "/// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type)."
     )

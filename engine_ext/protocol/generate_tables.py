@@ -54,6 +54,8 @@ def write_md(
         for message in messages:
             if message.family == family:
                 admin = " Operators only." if message.admin else ""
+                if message.internal:
+                    admin = " Made by the matcher: no session may send it."
                 out += [f"### {message.name}", ""]
                 out += [f"Type {message.type}, {message.size} bytes. {message.doc}{admin}", ""]
                 out += md_table(message) if message.fields else ["The header alone.", ""]

@@ -88,6 +88,7 @@ class Layout:
     type: int = 0
     family: str = ""
     admin: bool = False
+    internal: bool = False
     repeats: Repeats | None = None
 
     @property
@@ -128,6 +129,7 @@ def place(name: str, spec: dict[str, Any], start: int) -> Layout:
         type=spec.get("type", 0),
         family=spec.get("family", ""),
         admin=spec.get("admin", False),
+        internal=spec.get("internal", False),
         repeats=Repeats(*spec["repeats"]) if "repeats" in spec else None,
     )
 

@@ -37,6 +37,7 @@ class MessageType(IntEnum):
     SET_ACCOUNT = 7
     CREDIT = 8
     DEBIT = 9
+    TICK = 16
     LOGON = 32
     STATUS_QUERY = 33
     INSTRUMENTS_QUERY = 34
@@ -57,6 +58,7 @@ class MessageType(IntEnum):
     COMMAND_REJECTED = 74
     SELF_TRADE_PREVENTED = 75
     ORDER_TRIGGERED = 76
+    TICKED = 88
     EXECUTION_REPORT = 96
     REJECT = 97
     LOGGED_ON = 98
@@ -148,6 +150,7 @@ class CancelReason(IntEnum):
     SELF_TRADE = 5
     ACCOUNT_SUSPENDED = 6
     REPLACED = 7
+    EXPIRED = 19
 
 
 class AccountState(IntEnum):
@@ -243,7 +246,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.UNKNOWN_ORDER: "no open order of this account has that id; replaces_order_id names one of the same instrument",
     Reason.INVALID_SIDE: "side must be buy or sell",
     Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop or stop_limit",
-    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc or ioc",
+    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc",
     Reason.INVALID_FLAGS: "unknown flag, or post_only on an order that cannot rest",
     Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest; a market and a sell stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
@@ -530,6 +533,22 @@ class Debit(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_DEBIT, (VERSION, 9, 48, *self))
+
+
+_TICK = Struct("<BBHIq")
+_TICK_BODY = Struct("<4xIq")
+
+
+class Tick(NamedTuple):
+    """Time has passed: what was due by time_ns happens, at most cancels_per_command_max orders
+    of it. The only command that ends anything by time, so each expiry has one cause.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TICK, (VERSION, 16, 16, *self))
 
 
 _LOGON = Struct("<BBHIQ32sB7x")
@@ -961,6 +980,23 @@ class OrderTriggered(NamedTuple):
         return pack_record(_ORDER_TRIGGERED, (VERSION, 76, 72, *self))
 
 
+_TICKED = Struct("<BBHIQqqI4x")
+_TICKED_BODY = Struct("<4xIQqqI4x")
+
+
+class Ticked(NamedTuple):
+    """Ends a Tick, after what was due."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    next_deadline_ns: int = 0
+    canceled_count: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TICKED, (VERSION, 88, 40, *self))
+
+
 _EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
 _EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
 
@@ -1224,6 +1260,7 @@ type_of_record: dict[type[Any], MessageType] = {
     SetAccount: MessageType.SET_ACCOUNT,
     Credit: MessageType.CREDIT,
     Debit: MessageType.DEBIT,
+    Tick: MessageType.TICK,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
     InstrumentsQuery: MessageType.INSTRUMENTS_QUERY,
@@ -1244,6 +1281,7 @@ type_of_record: dict[type[Any], MessageType] = {
     CommandRejected: MessageType.COMMAND_REJECTED,
     SelfTradePrevented: MessageType.SELF_TRADE_PREVENTED,
     OrderTriggered: MessageType.ORDER_TRIGGERED,
+    Ticked: MessageType.TICKED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
     LoggedOn: MessageType.LOGGED_ON,
@@ -1264,6 +1302,7 @@ record_of_type: dict[int, type[Any]] = {
     7: SetAccount,
     8: Credit,
     9: Debit,
+    16: Tick,
     32: Logon,
     33: StatusQuery,
     34: InstrumentsQuery,
@@ -1284,6 +1323,7 @@ record_of_type: dict[int, type[Any]] = {
     74: CommandRejected,
     75: SelfTradePrevented,
     76: OrderTriggered,
+    88: Ticked,
     96: ExecutionReport,
     97: Reject,
     98: LoggedOn,
@@ -1399,6 +1439,7 @@ COMMANDS: tuple[type[Any], ...] = (
     SetAccount,
     Credit,
     Debit,
+    Tick,
 )
 EVENTS: tuple[type[Any], ...] = (
     OrderAccepted,
@@ -1414,6 +1455,7 @@ EVENTS: tuple[type[Any], ...] = (
     CommandRejected,
     SelfTradePrevented,
     OrderTriggered,
+    Ticked,
 )
 
 _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
@@ -1426,6 +1468,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
     8: (_CREDIT_BODY, 48, Credit._make, ()),
     9: (_DEBIT_BODY, 48, Debit._make, ()),
+    16: (_TICK_BODY, 16, Tick._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
     34: (_INSTRUMENTS_QUERY_BODY, 8, InstrumentsQuery._make, ()),
@@ -1446,6 +1489,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
+    88: (_TICKED_BODY, 40, Ticked._make, ()),
     96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
     98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -153,6 +154,11 @@ void bind_engine(py::module_& module) {
           py::arg("requests"))
       .def_property_readonly("seq", &Engine::seq)
       .def_property_readonly("digest", &Engine::digest)
+      .def_property_readonly("next_deadline_ns",
+                             [](const Engine& engine) -> std::optional<std::int64_t> {
+                               if (engine.next_deadline_ns() == never_ns) return std::nullopt;
+                               return engine.next_deadline_ns();
+                             })
       .def_property_readonly("open_order_count", &Engine::open_order_count)
       .def_property_readonly("account_count", &Engine::account_count)
       .def_property_readonly("shard_id",

@@ -26,6 +26,7 @@ EngineState::EngineState(const EngineConfig& limits)
       accounts(limits.max_accounts, limits.max_assets),
       client_order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
+      deadlines(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
       instruments(std::size_t{limits.max_instruments} + 1),
       order_by_id_(limits.max_orders) {
@@ -84,6 +85,9 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       break;
     case wire::MessageType::debit:
       debit(read_as<wire::Debit>(command));
+      break;
+    case wire::MessageType::tick:
+      tick();
       break;
     default:
       assert(false && "only commands are applied");
@@ -184,6 +188,8 @@ void Engine::query(const std::byte* request, ByteBuffer& out) const noexcept {
   state_->query(request, out);
 }
 std::uint64_t Engine::seq() const noexcept { return state_->seq; }
+std::int64_t Engine::time_ns() const noexcept { return state_->time_ns; }
+std::int64_t Engine::next_deadline_ns() const noexcept { return state_->deadlines.first_ns(); }
 std::uint64_t Engine::digest() const noexcept { return state_->digest; }
 std::uint64_t Engine::open_order_count() const noexcept {
   return state_->store.orders.used_count();

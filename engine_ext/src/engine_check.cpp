@@ -10,6 +10,7 @@ const char* EngineState::check() const {
   std::uint64_t level_count = 0;
   std::uint64_t open_client_ids = 0;
   std::uint64_t terms_count = 0;
+  std::uint64_t deadline_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
@@ -36,6 +37,12 @@ const char* EngineState::check() const {
             return "the book and the engine disagree about an order";
           }
           if (order.terms_slot != no_slot) ++terms_count;
+          const bool is_gtd = order.time_in_force == wire::TimeInForce::gtd;
+          if (deadlines.has(slot) != is_gtd ||
+              (is_gtd && deadlines.time_of(slot) != terms_of(order).expire_time_ns)) {
+            return "an order expires at another time than it should";
+          }
+          if (is_gtd) ++deadline_count;
           const OrderIdEntry* const entry = order_by_id_.find(order.order_id);
           if (entry == nullptr || entry->order_slot != slot) return "an order id leads nowhere";
           if (order.client_order_id != 0) {
@@ -59,6 +66,8 @@ const char* EngineState::check() const {
   }
   if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
   if (order_count != order_by_id_.size()) return "an order id outlives its order";
+  if (deadline_count != deadlines.size()) return "a deadline outlives what it is about";
+  if (!deadlines.is_sound()) return "the deadlines are out of order";
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.level_by_price.size()) return "a price outlives its level";

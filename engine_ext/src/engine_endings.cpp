@@ -49,7 +49,9 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
     orders[order.younger_order].older_order = order.older_order;
   }
   --account.open_order_count;
-  release_terms(order);
+  if (order.terms_slot == no_slot) return;
+  deadlines.clear(order_slot);
+  order_terms.release(order.terms_slot);
 }
 
 /// Cancels an order that rests or waits. `is_answer`: the command asked for it.

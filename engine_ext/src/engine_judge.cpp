@@ -14,6 +14,7 @@ using wire::TimeInForce;
 bool is_possible(OrderType order_type, TimeInForce time_in_force) noexcept {
   switch (time_in_force) {
     case TimeInForce::gtc:
+    case TimeInForce::gtd:
       return order_type == OrderType::limit || order_type == OrderType::stop_limit;
     case TimeInForce::ioc:
       return true;
@@ -74,17 +75,17 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   if (const Reason reason = judge_trading(command, *instrument, taking); reason != Reason::none) {
     return reason;
   }
-  const bool may_rest = command.time_in_force == TimeInForce::gtc || is_stop(command.order_type);
-  if (may_rest && placing.replaced_slot == no_slot && store.orders.is_full()) {
+  const bool needs_slot = may_rest(command.time_in_force) || is_stop(command.order_type);
+  if (needs_slot && placing.replaced_slot == no_slot && store.orders.is_full()) {
     return Reason::too_many_orders;
   }
   return Reason::none;
 }
 
-/// The checks that look at nothing but the command and the instrument's terms.
+/// The checks that look at nothing but the command, its time and the instrument's terms.
 Reason EngineState::judge_fields(const wire::NewOrder& command,
-                                 const wire::InstrumentChanged& terms) noexcept {
-  const bool is_gtc = command.time_in_force == TimeInForce::gtc;
+                                 const wire::InstrumentChanged& terms) const noexcept {
+  const bool rests = may_rest(command.time_in_force);
   if (command.side != Side::buy && command.side != Side::sell) return Reason::invalid_side;
   if (command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) {
     return Reason::invalid_order_type;
@@ -94,7 +95,7 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
   }
   const bool is_post_only = (command.flags & wire::order_flag::post_only) != 0;
   if ((command.flags & ~wire::order_flag::post_only) != 0 ||
-      (is_post_only && !(is_gtc && command.order_type == OrderType::limit))) {
+      (is_post_only && !(rests && command.order_type == OrderType::limit))) {
     return Reason::invalid_flags;
   }
   if (has_price(command.order_type, command.side)
@@ -121,7 +122,11 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
     return Reason::invalid_minimum_quantity;
   }
   if (command.quote_budget_units != 0) return Reason::invalid_quote_budget;
-  if (command.expire_time_ns != 0) return Reason::invalid_expire_time;
+  if (command.time_in_force == TimeInForce::gtd
+          ? !is_within(command.expire_time_ns, std::max<std::int64_t>(time_ns, 0) + 1, never_ns - 1)
+          : command.expire_time_ns != 0) {
+    return Reason::invalid_expire_time;
+  }
   if (command.offset_ticks != 0 || command.trail_offset_bps != 0 ||
       command.peg_reference != wire::PegReference::none) {
     return Reason::invalid_offset;

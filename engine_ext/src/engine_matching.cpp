@@ -196,7 +196,7 @@ void EngineState::enter(std::uint32_t order_slot, Instrument& instrument) noexce
   Order& order = orders[order_slot];
   const CancelReason stopped_by = trade(order, instrument);
   if (order.open_lots() > 0) {
-    if (stopped_by == CancelReason{} && order.time_in_force == wire::TimeInForce::gtc) {
+    if (stopped_by == CancelReason{} && may_rest(order.time_in_force)) {
       rest(order_slot, instrument);
       return;
     }

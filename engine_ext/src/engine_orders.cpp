@@ -105,11 +105,12 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   if (order.open_lots() > 0) {
     if (stopped_by != CancelReason{}) {
       report_canceled(order, stopped_by);
-    } else if (order.is_waiting != 0 || order.time_in_force == TimeInForce::gtc) {
+    } else if (order.is_waiting != 0 || may_rest(order.time_in_force)) {
       order_slot = store.orders.take();
       orders[order_slot] = order;
       order_by_id_.insert({order.order_id, order_slot, 0});
       link_to_account(order_slot);
+      expect_expiry(order_slot);
       if (order.is_waiting != 0) {
         wait(order_slot, *instrument);
       } else {

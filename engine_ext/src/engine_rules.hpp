@@ -27,6 +27,11 @@ inline std::int64_t limit_ticks_of(wire::Side side, std::int64_t price_ticks) no
   return side == wire::Side::buy ? std::numeric_limits<std::int64_t>::max() : 0;
 }
 
+/// Whether what does not trade at once may stay in the book.
+inline bool may_rest(wire::TimeInForce time_in_force) noexcept {
+  return time_in_force == wire::TimeInForce::gtc || time_in_force == wire::TimeInForce::gtd;
+}
+
 inline std::uint32_t larger_fee_ppm(const wire::InstrumentChanged& terms) noexcept {
   return std::max(terms.maker_fee_ppm, terms.taker_fee_ppm);
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "engine_rules.hpp"
 #include "engine_state.hpp"
 
 namespace tradepit::detail {
@@ -14,7 +15,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 3;
+constexpr std::uint32_t snapshot_version = 4;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -410,15 +411,16 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     OrderTerms own{};
     if (record.has_terms != 0 && !reader.read(own)) return refuse(cut_short);
     Instrument* const instrument = state->find_instrument(record.instrument_id);
-    const bool is_gtc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtc);
+    const bool rests = may_rest(static_cast<TimeInForce>(record.time_in_force));
+    const bool is_gtd = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtd);
     const bool is_ioc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::ioc);
     const bool is_limit = record.order_type == static_cast<std::uint8_t>(OrderType::limit);
     const bool is_stop = record.order_type == static_cast<std::uint8_t>(OrderType::stop);
     const bool is_stop_limit =
         record.order_type == static_cast<std::uint8_t>(OrderType::stop_limit);
     const bool is_kind_possible = record.is_waiting != 0
-                                      ? (is_stop && is_ioc) || (is_stop_limit && (is_gtc || is_ioc))
-                                      : (is_limit || is_stop_limit) && is_gtc;
+                                      ? (is_stop && is_ioc) || (is_stop_limit && (rests || is_ioc))
+                                      : (is_limit || is_stop_limit) && rests;
     const std::int64_t price_ticks_min = is_stop && record.side == 2 ? 0 : 1;
     if (instrument == nullptr || record.account_index >= state->accounts.count() ||
         record.account_index == Accounts::house || state->store.orders.is_full() ||
@@ -428,6 +430,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         record.price_ticks < price_ticks_min || (price_ticks_min == 0 && record.price_ticks != 0) ||
         !is_kind_possible || record.is_waiting > 1 || record.has_terms > 1 ||
         (record.has_terms == 0) != is_plain(own) || (own.trigger_price_ticks == 0) != is_limit ||
+        (is_gtd ? own.expire_time_ns < 1 || own.expire_time_ns == never_ns
+                : own.expire_time_ns != 0) ||
         own.trigger_price_ticks < 0 || own.trigger_price_ticks > wire::price_ticks_max ||
         record.taker_fee_ppm > record.hold_fee_ppm || record.price_ticks > wire::price_ticks_max ||
         record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
@@ -483,6 +487,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     } else {
       instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());
     }
+    state->expect_expiry(slot);
     slots.push_back(slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");

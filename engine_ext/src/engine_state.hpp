@@ -9,6 +9,7 @@
 
 #include "tradepit/accounts.hpp"
 #include "tradepit/book.hpp"
+#include "tradepit/deadlines.hpp"
 #include "tradepit/digest.hpp"
 #include "tradepit/engine.hpp"
 #include "tradepit/id_memory.hpp"
@@ -103,14 +104,17 @@ struct Placing {
   std::uint32_t replaced_slot = no_slot;
 };
 
+/// What a deadline is about, in the order in which those of one time are met.
+enum class DeadlineKind : std::uint8_t { order_expiry };
+
 struct Asset {
   wire::AssetChanged terms{};     // as the last SetAsset left it; asset_id 0 = not listed
   std::int64_t supply_units = 0;  // credits less debits
 };
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
-/// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_admin.cpp,
-/// engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
+/// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_time.cpp,
+/// engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -149,6 +153,7 @@ class EngineState {
   Accounts accounts;
   ClientOrderIds client_order_ids;
   TransferIds transfer_ids;
+  Deadlines deadlines;                                   // owners: the slots of orders
   std::vector<Asset> assets;                             // by asset_id; [0] is unused
   std::vector<std::unique_ptr<Instrument>> instruments;  // by instrument_id; null = not listed
 
@@ -171,10 +176,12 @@ class EngineState {
   void cancel_order(const wire::CancelOrder& command) noexcept;
   void replace_order(const wire::ReplaceOrder& command) noexcept;
   void mass_cancel(const wire::MassCancel& command) noexcept;
+  void tick() noexcept;
+  void expect_expiry(std::uint32_t order_slot) noexcept;
   [[nodiscard]] wire::Reason judge(const wire::NewOrder& command, const Instrument* instrument,
                                    std::uint32_t account_index, Placing& placing) const noexcept;
-  [[nodiscard]] static wire::Reason judge_fields(const wire::NewOrder& command,
-                                                 const wire::InstrumentChanged& terms) noexcept;
+  [[nodiscard]] wire::Reason judge_fields(const wire::NewOrder& command,
+                                          const wire::InstrumentChanged& terms) const noexcept;
   [[nodiscard]] wire::Reason judge_trading(const wire::NewOrder& command,
                                            const Instrument& instrument,
                                            const Taking& taking) const noexcept;

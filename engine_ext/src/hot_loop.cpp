@@ -24,7 +24,9 @@ constexpr int messages_per_hand_over = 8;
 /// A group up to this size, with nothing else to do, is synced on this thread: handing it to the
 /// journal's thread would cost two wake-ups.
 constexpr std::uint64_t inline_commit_entries_max = 4;
-constexpr long poll_timeout_ms = 1000;
+constexpr long poll_timeout_ms_max = 1000;
+/// Who asked for what the matcher itself sequences.
+constexpr std::uint32_t nobody = sessions_max;
 
 constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
 constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
@@ -33,6 +35,7 @@ static_assert(offsetof(wire::Debit, time_ns) == time_offset);
 static_assert(offsetof(wire::SetAsset, time_ns) == time_offset);
 static_assert(offsetof(wire::SetInstrument, time_ns) == time_offset);
 static_assert(offsetof(wire::SetAccount, time_ns) == time_offset);
+static_assert(offsetof(wire::Tick, time_ns) == time_offset);
 static_assert(offsetof(wire::CancelOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
@@ -78,6 +81,7 @@ HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<Api
       engine_(engine),
       journal_(journal),
       sessions_(std::move(keys)),
+      now_ns_(engine.time_ns()),
       stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 HotLoop::~HotLoop() {
@@ -95,11 +99,13 @@ std::string HotLoop::run() {
   while (!stop_.load(std::memory_order_acquire)) {
     sessions_.begin_turn();
     const bool is_drained = drain_socket();
+    note_time();
+    const bool is_in_time = pass_time();
     commit();
     if (journal_.has_failed()) return "the journal failed: " + journal_.error();
     if (!error_.empty()) return error_;
     if (is_drained || !has_room()) {
-      if (std::string error = wait_for_work(); !error.empty()) return error;
+      if (std::string error = wait_for_work(is_in_time); !error.empty()) return error;
     }
   }
   journal_.close();
@@ -142,7 +148,7 @@ void HotLoop::handle_message(std::string_view routing_id, std::span<const std::b
     count(counters_.messages_dropped);
     return;
   }
-  now_ns_ = std::max(now_ns_, clock_ns());
+  note_time();
   message_reply_bytes_ = 0;
   if (has_extra_frames || payload.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
     reject(session, 0, 0, 0, wire::Reason::message_too_large);
@@ -166,7 +172,7 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
   }
   RecordBuffer buffer;
   const auto type = static_cast<wire::MessageType>(header.type);
-  if (!wire::is_command(type) && !wire::is_request(type)) {
+  if ((!wire::is_command(type) && !wire::is_request(type)) || wire::is_internal(type)) {
     reject(session, header.request_id, offset, header.type, wire::Reason::unknown_type);
     return false;
   }
@@ -248,27 +254,44 @@ void HotLoop::handle_query(std::uint32_t session, std::span<const std::byte> rec
 void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> record,
                              wire::MessageType type, std::size_t offset) {
   const auto request_id = load<wire::Header>(record.data()).request_id;
-  if (!journal_.can_append()) {
+  const bool is_in_time = pass_time();
+  if (!journal_.can_append()) journal_.hand_over();
+  if (!is_in_time || !journal_.can_append()) {
     // Only a message of many records gets here: the socket is not read without room.
-    journal_.hand_over();
-    if (!journal_.can_append()) {
-      const wire::Reason reason =
-          journal_.is_storage_full() ? wire::Reason::storage_full : wire::Reason::busy;
-      reject(session, request_id, offset, static_cast<std::uint8_t>(type), reason);
-      return;
-    }
+    const wire::Reason reason =
+        journal_.is_storage_full() ? wire::Reason::storage_full : wire::Reason::busy;
+    reject(session, request_id, offset, static_cast<std::uint8_t>(type), reason);
+    return;
   }
+  sequence(record);
+  route_reports(session, request_id);
+  const bool is_answered_by_events =
+      wire::is_administrative(type) || type == wire::MessageType::mass_cancel;
+  forward_events(session, request_id, is_answered_by_events);
+  note_tops(now_ns_);
+}
+
+void HotLoop::sequence(std::span<const std::byte> record) {
   events_.clear();
   reports_.clear();
   engine_.apply(record.data(), events_, &reports_);
   journal_.append(engine_.seq(), engine_.digest(), engine_.last_event_count(), record,
                   events_.bytes());
   count(counters_.commands);
-  route_reports(session, request_id);
-  const bool is_answered_by_events =
-      wire::is_administrative(type) || type == wire::MessageType::mass_cancel;
-  forward_events(session, request_id, is_answered_by_events);
-  note_tops(now_ns_);
+}
+
+bool HotLoop::pass_time() {
+  while (engine_.next_deadline_ns() <= now_ns_) {
+    if (!journal_.can_append()) journal_.hand_over();
+    if (!journal_.can_append() || outbox_.waiting_bytes() >= waiting_reply_bytes_max) return false;
+    wire::Tick tick;
+    tick.time_ns = now_ns_;
+    sequence(bytes_of(tick));
+    route_reports(nobody, 0);
+    forward_events(nobody, 0, false);
+    note_tops(now_ns_);
+  }
+  return true;
 }
 
 /// Reports about the command's own order go to who sent it; every report goes to the sessions
@@ -284,7 +307,7 @@ void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
     own_begin = nullptr;
   };
   for (; at < end; at += sizeof(wire::ExecutionReport)) {
-    const bool is_answer = load<wire::Header>(at).request_id == request_id;
+    const bool is_answer = request_id != 0 && load<wire::Header>(at).request_id == request_id;
     if (is_answer && own_begin == nullptr) own_begin = at;
     if (!is_answer) flush_own(at);
     const auto account_id = load<std::uint64_t>(at + offsetof(wire::ExecutionReport, account_id));
@@ -436,14 +459,27 @@ void HotLoop::commit() {
   release(journal_.committed_seq());
 }
 
-std::string HotLoop::wait_for_work() {
+void HotLoop::note_time() noexcept { now_ns_ = std::max(now_ns_, clock_ns()); }
+
+/// Until the next deadline, rounded up so that it is over then.
+long HotLoop::poll_timeout_ms() noexcept {
+  const std::int64_t next_ns = engine_.next_deadline_ns();
+  if (next_ns == never_ns) return poll_timeout_ms_max;
+  note_time();
+  const std::int64_t left_ms = (std::max(next_ns, now_ns_) - now_ns_) / 1'000'000 + 1;
+  return static_cast<long>(std::min<std::int64_t>(left_ms, poll_timeout_ms_max));
+}
+
+/// `is_in_time`: nothing is due. Else there was no room for it, and a commit makes some.
+std::string HotLoop::wait_for_work(bool is_in_time) {
   ZmqPollItem items[] = {
       {nullptr, journal_.commit_fd(), zmq_pollin, 0},
       {nullptr, stop_fd_, zmq_pollin, 0},
       {config_.router_socket, 0, zmq_pollin, 0},
   };
   const int count_polled = has_room() ? 3 : 2;
-  if (zmq_.poll(items, count_polled, poll_timeout_ms) < 0 && zmq_.error() != EINTR) {
+  if (zmq_.poll(items, count_polled, is_in_time ? poll_timeout_ms() : poll_timeout_ms_max) < 0 &&
+      zmq_.error() != EINTR) {
     return "waiting on the order socket failed";
   }
   if (items[0].revents != 0) {

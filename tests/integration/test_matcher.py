@@ -351,3 +351,23 @@ def test_idle_costs_no_processor_time(matcher: MatcherProcess) -> None:
     before = ticks()
     time.sleep(1.0)  # what is measured is a second in which nothing happens
     assert (ticks() - before) / os.sysconf("SC_CLK_TCK") < 0.2
+
+
+def test_an_order_expires_on_an_idle_matcher_and_idling_writes_nothing(
+    matcher: MatcherProcess,
+) -> None:
+    before = matcher.status().seq
+    with matcher.trader(MAKER) as maker:
+        maker.submit(
+            instrument_id=INSTRUMENT,
+            side=wire.Side.SELL,
+            price_ticks=1500,
+            quantity_lots=7,
+            time_in_force=wire.TimeInForce.GTD,
+            expire_time_ns=time.time_ns() + 300_000_000,
+        )
+        wait_until(lambda: not maker.open_orders(), "the order expires")
+        assert maker.status().seq == before + 2  # the order and one Tick
+    matcher.kill()
+    matcher.start()
+    assert matcher.status().seq == before + 2

@@ -34,6 +34,7 @@ class CommandSource:
     def __init__(self, random: Random, reference: ReferenceEngine) -> None:
         self.random = random
         self.reference = reference
+        self.time_ns = -3
 
     def next(self) -> Any:
         makers = (
@@ -45,13 +46,14 @@ class CommandSource:
             (self.set_instrument, 4),
             (self.set_account, 3),
             (self.set_asset, 1),
+            (self.tick, 6),
         )
         (make,) = self.random.choices(
             [maker for maker, _ in makers], [weight for _, weight in makers]
         )
-        return make()._replace(
-            request_id=self.random.getrandbits(32), time_ns=self.random.randint(-3, 3)
-        )
+        self.time_ns += self.random.choice((0, 0, 1, 2))
+        time_ns = self.time_ns if self.random.random() < 39 / 40 else self.random.randint(-3, 30)
+        return make()._replace(request_id=self.random.getrandbits(32), time_ns=time_ns)
 
     def mostly(self, usual: Any, rare: Sequence[int]) -> int:
         """One of `usual`; one time in forty one of `rare`."""
@@ -76,7 +78,7 @@ class CommandSource:
         order_type = self.mostly((1, 1, 1, 1, 1, 2, 3, 4, 4), (0, 5, 255))
         side = self.mostly((1, 2), (self.wrong_byte(),))
         has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
-        times = {1: (1, 1, 1, 1, 2, 3), 3: (2,), 4: (1, 1, 2)}.get(order_type, (2, 3))
+        times = {1: (1, 1, 1, 5, 2, 3), 3: (2,), 4: (1, 5, 2)}.get(order_type, (2, 3))
         time_in_force = self.mostly(times, (1, 0, 3, 4))
         has_minimum = order_type in (1, 2) and time_in_force == 2
         command = wire.NewOrder(
@@ -90,7 +92,10 @@ class CommandSource:
                 (0, 0, 1, 2, 5) if has_minimum else (0,), (1, 2, *INT64_EDGES)
             ),
             quote_budget_units=self.mostly((0,), (1, 5_000, *INT64_EDGES)),
-            expire_time_ns=self.mostly((0,), (1, 2, *INT64_EDGES)),
+            expire_time_ns=self.mostly(
+                range(self.time_ns + 1, self.time_ns + 20) if time_in_force == 5 else (0,),
+                (1, 2, *INT64_EDGES),
+            ),
             offset_ticks=self.mostly((0,), (1, -1, *INT64_EDGES)),
             trail_offset_bps=self.mostly((0,), (1, 100, 2**16 - 1)),
             peg_reference=self.mostly((0,), (1, 2, 3, 4, 255)),
@@ -101,7 +106,8 @@ class CommandSource:
             order_type=order_type,
             time_in_force=time_in_force,
             flags=self.mostly(
-                (0, 0, 0, 1) if (order_type, time_in_force) == (1, 1) else (0,), (1, 2, 3, 255)
+                (0, 0, 0, 1) if order_type == 1 and time_in_force in (1, 5) else (0,),
+                (1, 2, 3, 255),
             ),
             self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
         )
@@ -151,6 +157,9 @@ class CommandSource:
             instrument_id=self.mostly((0, 1, 2), (9,)),
             side=self.mostly((0, 1, 2), (3, 255)),
         )
+
+    def tick(self) -> wire.Tick:
+        return wire.Tick()
 
     def transfer(self) -> wire.Credit | wire.Debit:
         kind = self.random.choice((wire.Credit, wire.Credit, wire.Debit))
@@ -264,6 +273,7 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
     assert event_bytes == b"".join(event.encode() for event in expected)
     assert (engine.seq, engine.digest) == (reference.seq, reference.digest)
     engine.check()
+    assert engine.next_deadline_ns == reference.next_deadline_ns
     assert engine.open_order_count == len(reference.open_orders)
     assert engine.account_count == len(reference.accounts) - 1
     for instrument_id in reference.instruments:

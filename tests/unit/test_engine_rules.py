@@ -13,6 +13,7 @@ from tests.engine_market import (
     LISTING,
     QUOTE,
     Market,
+    gtd,
     limit,
     market,
     stop,
@@ -100,6 +101,7 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.MINIMUM_NOT_FILLABLE, [market(BUY, 2)._replace(minimum_quantity_lots=1)]),
     (Reason.INVALID_QUOTE_BUDGET, [limit(BUY, 10, 1)._replace(quote_budget_units=1)]),
     (Reason.INVALID_EXPIRE_TIME, [limit(BUY, 10, 1)._replace(expire_time_ns=1)]),
+    (Reason.INVALID_EXPIRE_TIME, [gtd(BUY, 10, 1, 5)._replace(time_ns=5)]),
     (Reason.INVALID_OFFSET, [limit(BUY, 10, 1)._replace(offset_ticks=1)]),
     (
         Reason.INVALID_SELF_TRADE_PREVENTION,

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "tradepit/buffer.hpp"
+#include "tradepit/deadlines.hpp"
 #include "tradepit/wire.hpp"
 
 namespace tradepit {
@@ -57,6 +58,7 @@ class Engine {
   /// it: they carry its request_id, and the last one ReportFlag `last`. All others carry
   /// request_id 0 (so does the maker's side of a trade with oneself). MassCancel is answered with
   /// a report for each order, none of them `last`: the MassCanceled event ends the answer.
+  /// What a Tick reports answers nobody.
   /// Administrative commands make no reports: their event is the answer.
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
 
@@ -67,6 +69,10 @@ class Engine {
 
   [[nodiscard]] std::uint64_t seq() const noexcept;     ///< of the last command; 0 at first
   [[nodiscard]] std::uint64_t digest() const noexcept;  ///< chain digest at seq()
+  [[nodiscard]] std::int64_t time_ns() const noexcept;  ///< of the last command; 0 at first
+  /// When a Tick is due: apply one with this time or a later one, before any other command of such
+  /// a time. Not later than time_ns() if the last Tick left something over; never_ns without any.
+  [[nodiscard]] std::int64_t next_deadline_ns() const noexcept;
   [[nodiscard]] std::uint64_t open_order_count() const noexcept;
   [[nodiscard]] std::uint32_t account_count() const noexcept;  ///< the house not counted
   [[nodiscard]] const EngineConfig& config() const noexcept;

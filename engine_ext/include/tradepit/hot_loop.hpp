@@ -96,9 +96,13 @@ class HotLoop {
                      std::size_t& offset);
   void handle_command(std::uint32_t session, std::span<const std::byte> record,
                       wire::MessageType type, std::size_t offset);
+  /// Ticks until nothing is due. False if the journal or the replies had no room for more.
+  [[nodiscard]] bool pass_time();
   void handle_query(std::uint32_t session, std::span<const std::byte> record,
                     wire::MessageType type);
   void handle_logon(std::uint32_t session, std::span<const std::byte> record, std::size_t offset);
+  /// Applies a command and appends it to the journal, which must have room.
+  void sequence(std::span<const std::byte> record);
   void route_reports(std::uint32_t session, std::uint32_t request_id);
   void forward_events(std::uint32_t session, std::uint32_t request_id, bool to_session);
   void note_tops(std::int64_t time_ns);
@@ -112,7 +116,9 @@ class HotLoop {
   [[nodiscard]] bool reads_too_little(const Session& session) const noexcept;
   [[nodiscard]] bool send_counted(const Session& session, std::span<const std::byte> bytes);
   void release_feed(std::uint64_t committed_seq);
-  [[nodiscard]] std::string wait_for_work();
+  void note_time() noexcept;
+  [[nodiscard]] long poll_timeout_ms() noexcept;
+  [[nodiscard]] std::string wait_for_work(bool is_in_time);
   [[nodiscard]] bool has_room() const noexcept;
 
   HotLoopConfig config_;

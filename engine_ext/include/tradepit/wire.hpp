@@ -15,7 +15,7 @@ inline constexpr std::uint8_t version = 1;
 inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
 inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
 inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers, and none after it has met fills_per_command_max makers in all; the next order that is placed in the instrument goes on.
-inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel takes; `MassCanceled.remaining_count` says how many are left.
+inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
 inline constexpr std::int64_t units_max = 4611686018427387904;  ///< Largest supply of one asset on one shard, in its smallest unit (2^62).
@@ -34,6 +34,7 @@ enum class MessageType : std::uint8_t {
   set_account = 7,
   credit = 8,
   debit = 9,
+  tick = 16,
   logon = 32,
   status_query = 33,
   instruments_query = 34,
@@ -54,6 +55,7 @@ enum class MessageType : std::uint8_t {
   command_rejected = 74,
   self_trade_prevented = 75,
   order_triggered = 76,
+  ticked = 88,
   execution_report = 96,
   reject = 97,
   logged_on = 98,
@@ -147,6 +149,7 @@ enum class CancelReason : std::uint8_t {
   self_trade = 5,  ///< It would have traded with an order of its own trade group.
   account_suspended = 6,  ///< A stop order was triggered while its account was suspended.
   replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
+  expired = 19,  ///< Its time was over: expire_time_ns of a gtd order.
 };
 
 enum class AccountState : std::uint8_t {
@@ -201,7 +204,7 @@ enum class Reason : std::uint16_t {
   unknown_order = 32,  ///< no open order of this account has that id; replaces_order_id names one of the same instrument
   invalid_side = 40,  ///< side must be buy or sell
   invalid_order_type = 41,  ///< type must be limit, market, stop or stop_limit
-  invalid_time_in_force = 42,  ///< time in force must be gtc, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc or ioc
+  invalid_time_in_force = 42,  ///< time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc
   invalid_flags = 43,  ///< unknown flag, or post_only on an order that cannot rest
   invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest; a market and a sell stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
@@ -455,6 +458,15 @@ static_assert(offsetof(Debit, transfer_id) == 24);
 static_assert(offsetof(Debit, amount_units) == 32);
 static_assert(offsetof(Debit, asset_id) == 40);
 static_assert(offsetof(Debit, reserved) == 44);
+
+/// Time has passed: what was due by time_ns happens, at most cancels_per_command_max orders of it. The only command that ends anything by time, so each expiry has one cause.
+struct Tick {
+  static constexpr MessageType type = MessageType::tick;
+  Header header{version, static_cast<std::uint8_t>(type), 16, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher, which sends one when next_deadline_ns is over and before any later command
+};
+static_assert(is_wire_layout<Tick, 16>);
+static_assert(offsetof(Tick, time_ns) == 8);
 
 /// Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a new session: log on again.
 struct Logon {
@@ -928,6 +940,23 @@ static_assert(offsetof(OrderTriggered, side) == 68);
 static_assert(offsetof(OrderTriggered, order_type) == 69);
 static_assert(offsetof(OrderTriggered, reserved) == 70);
 
+/// Ends a Tick, after what was due.
+struct Ticked {
+  static constexpr MessageType type = MessageType::ticked;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::int64_t next_deadline_ns{};  ///< when the next Tick is due; not later than time_ns if something was left over; 0 = never
+  std::uint32_t canceled_count{};  ///< orders that it canceled
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<Ticked, 40>);
+static_assert(offsetof(Ticked, seq) == 8);
+static_assert(offsetof(Ticked, time_ns) == 16);
+static_assert(offsetof(Ticked, next_deadline_ns) == 24);
+static_assert(offsetof(Ticked, canceled_count) == 32);
+static_assert(offsetof(Ticked, reserved) == 36);
+
 /// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
 struct ExecutionReport {
   static constexpr MessageType type = MessageType::execution_report;
@@ -1231,6 +1260,7 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::set_account: return sizeof(SetAccount);
     case MessageType::credit: return sizeof(Credit);
     case MessageType::debit: return sizeof(Debit);
+    case MessageType::tick: return sizeof(Tick);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
     case MessageType::instruments_query: return sizeof(InstrumentsQuery);
@@ -1251,6 +1281,7 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::command_rejected: return sizeof(CommandRejected);
     case MessageType::self_trade_prevented: return sizeof(SelfTradePrevented);
     case MessageType::order_triggered: return sizeof(OrderTriggered);
+    case MessageType::ticked: return sizeof(Ticked);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
     case MessageType::logged_on: return sizeof(LoggedOn);
@@ -1289,6 +1320,7 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::set_account:
     case MessageType::credit:
     case MessageType::debit:
+    case MessageType::tick:
       return true;
     default:
       return false;
@@ -1327,6 +1359,7 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::command_rejected:
     case MessageType::self_trade_prevented:
     case MessageType::order_triggered:
+    case MessageType::ticked:
       return true;
     default:
       return false;
@@ -1341,6 +1374,16 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::set_account:
     case MessageType::credit:
     case MessageType::debit:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// True for a command that the matcher makes itself and no session may send.
+[[nodiscard]] constexpr bool is_internal(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::tick:
       return true;
     default:
       return false;
@@ -1368,6 +1411,7 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
+    case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};

@@ -1,0 +1,36 @@
+// What happens because time passes. Only a Tick does any of it, so that a replay needs no clock.
+#include "engine_rules.hpp"
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+namespace {
+
+/// Deadlines of one time come by kind, then by what never changes of their owner.
+std::uint64_t rank_of(DeadlineKind kind, std::uint64_t number) noexcept {
+  return static_cast<std::uint64_t>(kind) << 48 | (number & ((std::uint64_t{1} << 48) - 1));
+}
+
+}  // namespace
+
+/// Sets the deadline of an order that has a slot.
+void EngineState::expect_expiry(std::uint32_t order_slot) noexcept {
+  const Order& order = orders[order_slot];
+  if (order.time_in_force != wire::TimeInForce::gtd) return;
+  deadlines.set(order_slot, terms_of(order).expire_time_ns,
+                rank_of(DeadlineKind::order_expiry, order.order_id));
+}
+
+void EngineState::tick() noexcept {
+  wire::Ticked ended;
+  ended.seq = seq;
+  ended.time_ns = time_ns;
+  while (deadlines.first_ns() <= time_ns && ended.canceled_count < cancels_max) {
+    cancel(deadlines.first().owner, wire::CancelReason::expired, false);
+    ++ended.canceled_count;
+  }
+  const std::int64_t next_ns = deadlines.first_ns();
+  ended.next_deadline_ns = next_ns == never_ns ? 0 : next_ns;
+  emit(ended);
+}
+
+}  // namespace tradepit::detail
