@@ -35,6 +35,11 @@ _LAYOUTS = {
     for record in wire.EVENTS
 }
 _LENGTHS = {record_type: layout.size for record_type, layout in _LAYOUTS.items()}
+_ITEMS = {
+    int(wire.type_of_record[record]): (len(item().encode()), count_max)
+    for record, (_, item, count_max) in wire.REPEATS.items()
+}
+"""Of events that repeat something: bytes of an item, and how many there may be."""
 
 # Plain ints: an enum member costs a slow comparison in the loop.
 _TRADE = int(MessageType.TRADE)
@@ -282,7 +287,11 @@ def _fold_events(
     while offset < end:
         version, record_type, length = _RECORD_HEADER.unpack_from(data, offset)
         layout = _LAYOUTS.get(record_type)
-        if version != wire.VERSION or layout is None or length != _LENGTHS[record_type]:
+        if (
+            version != wire.VERSION
+            or layout is None
+            or (length != _LENGTHS[record_type] and not _is_repeated(record_type, length))
+        ):
             raise _Refusal(
                 f"seq {seq}: record type {record_type}, version {version}, {length} bytes "
                 f"at offset {offset} is not an event"
@@ -392,10 +401,18 @@ def _fold_events(
             _post(batch, account_id, asset_id, delta_units, seq)
         elif record_type in _LISTINGS:
             _fold_listing(batch, data, offset, known)
-        # What is left are rejections and the end of a MassCancel: they change nothing.
+        # What is left changes nothing here: rejections, the end of a MassCancel, tick tables, fee
+        # schedules (a trade names its own fees).
         offset += length
         count += 1
     return count
+
+
+def _is_repeated(record_type: int, length: int) -> bool:
+    """Whether a record of this length may be longer than its fixed part by whole items."""
+    item_size, count_max = _ITEMS.get(record_type, (1, 0))
+    count, rest = divmod(length - _LENGTHS[record_type], item_size)
+    return rest == 0 and 0 <= count <= count_max
 
 
 def _fold_trade(batch: Batch, values: tuple[int, ...], known: dict[int, Instrument]) -> None:

@@ -101,11 +101,11 @@ _PUT_ASSETS = """
         time_ns = excluded.time_ns
 """
 _PUT_ACCOUNTS = """
-    INSERT INTO accounts (shard_id, account_id, trade_group, state, seq, time_ns)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO accounts (shard_id, account_id, trade_group, fee_tier, state, seq, time_ns)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (account_id, shard_id) DO UPDATE
-    SET trade_group = excluded.trade_group, state = excluded.state, seq = excluded.seq,
-        time_ns = excluded.time_ns
+    SET trade_group = excluded.trade_group, fee_tier = excluded.fee_tier, state = excluded.state,
+        seq = excluded.seq, time_ns = excluded.time_ns
 """
 _INSTRUMENT_COLUMNS = (
     "instrument_id", "symbol", "base_asset_id", "quote_asset_id", "tick_size", "price_decimals",
@@ -275,6 +275,7 @@ class PostgresStore:
                         self._shard_id,
                         account.account_id,
                         account.trade_group,
+                        account.fee_tier,
                         account.state,
                         account.seq,
                         account.time_ns,

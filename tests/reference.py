@@ -51,6 +51,8 @@ class ReferenceEngine(ReferenceJudge):
             wire.SetAccount: self.set_account,
             wire.Credit: self.credit,
             wire.Debit: self.debit,
+            wire.SetFeeSchedule: self.set_fee_schedule,
+            wire.SetTickTable: self.set_tick_table,
             wire.Tick: self.tick,
         }
         handlers[type(command)](command)
@@ -94,7 +96,7 @@ class ReferenceEngine(ReferenceJudge):
         if gone is not None:
             self.cancel(gone, CancelReason.REPLACED)
         self.order_counter += 1
-        terms = self.instruments[command.instrument_id]
+        fees = self.fees_of(command.account_id, command.instrument_id)
         order = Order(
             order_id=self.limits.shard_id << 48 | self.order_counter,
             account_id=command.account_id,
@@ -107,9 +109,9 @@ class ReferenceEngine(ReferenceJudge):
             self_trade_prevention=command.self_trade_prevention,
             price_ticks=command.price_ticks,
             quantity_lots=command.quantity_lots,
-            maker_fee_ppm=terms.maker_fee_ppm,
-            hold_fee_ppm=max(terms.maker_fee_ppm, terms.taker_fee_ppm),
-            taker_fee_ppm=terms.taker_fee_ppm,
+            maker_fee_ppm=fees.maker_fee_ppm,
+            hold_fee_ppm=max(fees),
+            taker_fee_ppm=fees.taker_fee_ppm,
             trigger_price_ticks=command.trigger_price_ticks,
             display_quantity_lots=command.display_quantity_lots,
             expire_time_ns=command.expire_time_ns,
@@ -172,7 +174,7 @@ class ReferenceEngine(ReferenceJudge):
                 reason = Reason.UNKNOWN_ORDER
             self.reject_about(command, reason, None)
             return
-        terms = self.instruments[order.instrument_id]
+        fees = self.fees_of(order.account_id, order.instrument_id)
         price_ticks = command.price_ticks or order.price_ticks
         quantity_lots = command.quantity_lots or order.quantity_lots
         reason = self.judge_replace(order, price_ticks, quantity_lots)
@@ -185,9 +187,9 @@ class ReferenceEngine(ReferenceJudge):
         self.release_hold(order)
         order.price_ticks = price_ticks
         order.quantity_lots = quantity_lots
-        order.maker_fee_ppm = terms.maker_fee_ppm
-        order.hold_fee_ppm = max(terms.maker_fee_ppm, terms.taker_fee_ppm)
-        order.taker_fee_ppm = terms.taker_fee_ppm
+        order.maker_fee_ppm = fees.maker_fee_ppm
+        order.hold_fee_ppm = max(fees)
+        order.taker_fee_ppm = fees.taker_fee_ppm
         self.emit(
             wire.OrderReplaced,
             order_id=order.order_id,

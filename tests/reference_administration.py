@@ -61,9 +61,10 @@ class ReferenceAdministration(ReferenceState):
             <= command.quantity_lots_min
             <= command.quantity_lots_max
             <= wire.QUANTITY_LOTS_MAX
-            or command.maker_fee_ppm > wire.FEE_PPM_MAX
-            or command.taker_fee_ppm > wire.FEE_PPM_MAX
             or command.price_decimals > wire.DECIMALS_MAX
+            or command.notional_units_min < 0
+            or command.notional_units_max < 0
+            or command.notional_units_min > (command.notional_units_max or 2**63)
             or command.trading_state not in (TradingState.CONTINUOUS, TradingState.HALTED)
             or tick_lot is None
         ):
@@ -79,9 +80,72 @@ class ReferenceAdministration(ReferenceState):
             if listed is not None and getattr(listed, name) != getattr(command, name):
                 return False
         notional = command.price_ticks_max * command.quantity_lots_max * tick_lot
-        largest = notional + fee(notional, max(command.maker_fee_ppm, command.taker_fee_ppm))
         base_units = command.quantity_lots_max * command.lot_size_units
-        return largest < wire.UNITS_MAX and base_units < wire.UNITS_MAX
+        return base_units < wire.UNITS_MAX and self.are_fees_sound(
+            notional,
+            wire.FeeTerms(command.maker_fee_ppm, command.taker_fee_ppm),
+            *self.fee_schedules.get(command.instrument_id, ()),
+        )
+
+    @staticmethod
+    def are_fees_sound(largest_notional: int, *tiers: wire.FeeTerms) -> bool:
+        return (
+            all(max(tier) <= wire.FEE_PPM_MAX for tier in tiers)
+            and all(-a.maker_fee_ppm <= b.taker_fee_ppm for a in tiers for b in tiers)
+            and all(
+                largest_notional + fee(largest_notional, max(tier)) < wire.UNITS_MAX
+                for tier in tiers
+            )
+        )
+
+    def set_fee_schedule(self, command: wire.SetFeeSchedule) -> None:
+        terms = self.instruments.get(command.instrument_id)
+        if terms is None:
+            self.reject_command(Reason.UNKNOWN_INSTRUMENT)
+            return
+        largest = terms.price_ticks_max * terms.quantity_lots_max * terms.tick_lot_units
+        tier_0 = wire.FeeTerms(terms.maker_fee_ppm, terms.taker_fee_ppm)
+        if not self.are_fees_sound(largest, tier_0, *command.tiers):
+            self.reject_command(Reason.INVALID_FEE_SCHEDULE)
+            return
+        self.fee_schedules[command.instrument_id] = command.tiers
+        self.emit(wire.FeeScheduleChanged, instrument_id=command.instrument_id, tiers=command.tiers)
+
+    def set_tick_table(self, command: wire.SetTickTable) -> None:
+        starts = [band.from_price_ticks for band in command.bands]
+        steps = [band.step_ticks for band in command.bands]
+        if command.instrument_id not in self.instruments:
+            self.reject_command(Reason.UNKNOWN_INSTRUMENT)
+        elif starts != sorted(set(starts)) or not all(
+            1 <= number <= wire.PRICE_TICKS_MAX for number in starts + steps
+        ):
+            self.reject_command(Reason.INVALID_TICK_TABLE)
+        else:
+            self.tick_tables[command.instrument_id] = command.bands
+            self.emit(
+                wire.TickTableChanged, instrument_id=command.instrument_id, bands=command.bands
+            )
+
+    def is_price(self, instrument_id: int, price_ticks: int) -> bool:
+        """Whether an order may name this price."""
+        terms = self.instruments[instrument_id]
+        steps = [
+            band.step_ticks
+            for band in self.tick_tables.get(instrument_id, ())
+            if band.from_price_ticks <= price_ticks
+        ]
+        return (
+            terms.price_ticks_min <= price_ticks <= terms.price_ticks_max
+            and price_ticks % [1, *steps][-1] == 0
+        )
+
+    def is_notional(self, instrument_id: int, price_ticks: int, quantity_lots: int) -> bool:
+        """Whether an order may be worth this much."""
+        terms = self.instruments[instrument_id]
+        units = price_ticks * quantity_lots * terms.tick_lot_units
+        return price_ticks == 0 or (
+            terms.notional_units_min <= units <= (terms.notional_units_max or units)
+        )
 
     def set_account(self, command: wire.SetAccount) -> None:
         is_new = command.account_id not in self.accounts
@@ -90,16 +154,19 @@ class ReferenceAdministration(ReferenceState):
         elif (
             not 1 <= command.account_id <= wire.ACCOUNT_ID_MAX
             or command.trade_group > wire.ACCOUNT_ID_MAX
+            or command.fee_tier > 7
             or command.state not in (AccountState.ACTIVE, AccountState.SUSPENDED)
         ):
             self.reject_command(Reason.INVALID_ACCOUNT, command.account_id)
         else:
             self.accounts[command.account_id] = command.state
             self.trade_groups[command.account_id] = command.trade_group
+            self.fee_tiers[command.account_id] = command.fee_tier
             self.emit(
                 wire.AccountChanged,
                 account_id=command.account_id,
                 trade_group=command.trade_group,
+                fee_tier=command.fee_tier,
                 state=command.state,
             )
 

@@ -58,7 +58,7 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_FLAGS
         if command.flags and (not is_resting or is_stop):
             return Reason.INVALID_FLAGS
-        if not self.is_price_allowed(terms, command.order_type, command.side, command.price_ticks):
+        if not self.is_price_allowed(command, command.price_ticks):
             return Reason.INVALID_PRICE
         if not terms.quantity_lots_min <= command.quantity_lots <= terms.quantity_lots_max:
             return Reason.INVALID_QUANTITY
@@ -66,9 +66,12 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_CLIENT_ORDER_ID
         if command.self_trade_prevention > SelfTradePrevention.DECREMENT_AND_CANCEL:
             return Reason.INVALID_SELF_TRADE_PREVENTION
-        lowest = terms.price_ticks_min if is_stop else 0
-        highest = terms.price_ticks_max if is_stop else 0
-        if not lowest <= command.trigger_price_ticks <= highest:
+        trigger_ticks = command.trigger_price_ticks
+        if (
+            trigger_ticks
+            if not is_stop
+            else not self.is_price(command.instrument_id, trigger_ticks)
+        ):
             return Reason.INVALID_TRIGGER_PRICE
         if command.display_quantity_lots:
             return Reason.INVALID_DISPLAY_QUANTITY
@@ -109,6 +112,7 @@ class ReferenceJudge(ReferenceMatching):
             command.instrument_id, command.side, limit_ticks, command.quantity_lots
         )
         fills = self.would_trade(command, meetings)
+        fees = self.fees_of(command.account_id, command.instrument_id)
         if command.side == Side.SELL:
             need = command.quantity_lots * terms.lot_size_units
             have = self.funds_of(command.account_id, terms.base_asset_id).available
@@ -116,14 +120,16 @@ class ReferenceJudge(ReferenceMatching):
             have = self.funds_of(command.account_id, terms.quote_asset_id).available
             if command.price_ticks:
                 notional = command.price_ticks * command.quantity_lots * terms.tick_lot_units
-                need = notional + fee(notional, max(terms.maker_fee_ppm, terms.taker_fee_ppm))
+                need = notional + fee(notional, max(fees))
             else:
                 need = 0
                 for maker, lots in fills:
                     notional = maker.price_ticks * lots * terms.tick_lot_units
-                    need += notional + fee(notional, terms.taker_fee_ppm)
+                    need += notional + fee(notional, fees.taker_fee_ppm)
         if need > have:
             return Reason.INSUFFICIENT_FUNDS
+        if not self.is_notional(command.instrument_id, command.price_ticks, command.quantity_lots):
+            return Reason.INVALID_NOTIONAL
         if command.flags & OrderFlag.POST_ONLY and meetings:
             return Reason.POST_ONLY_WOULD_TRADE
         fillable = sum(lots for _, lots in fills)
@@ -145,13 +151,10 @@ class ReferenceJudge(ReferenceMatching):
                 return order
         return None
 
-    @staticmethod
-    def is_price_allowed(
-        terms: wire.InstrumentChanged, order_type: int, side: int, price_ticks: int
-    ) -> bool:
-        if not has_price(order_type, side):
+    def is_price_allowed(self, order: wire.NewOrder | Order, price_ticks: int) -> bool:
+        if not has_price(order.order_type, order.side):
             return price_ticks == 0
-        return terms.price_ticks_min <= price_ticks <= terms.price_ticks_max
+        return self.is_price(order.instrument_id, price_ticks)
 
     def judge_replace(self, order: Order, price_ticks: int, quantity_lots: int) -> Reason:
         terms = self.instruments[order.instrument_id]
@@ -159,7 +162,7 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INSTRUMENT_HALTED
         if self.accounts[order.account_id] != AccountState.ACTIVE:
             return Reason.ACCOUNT_SUSPENDED
-        if not self.is_price_allowed(terms, order.order_type, order.side, price_ticks):
+        if not self.is_price_allowed(order, price_ticks):
             return Reason.INVALID_PRICE
         if not terms.quantity_lots_min <= quantity_lots <= terms.quantity_lots_max:
             return Reason.INVALID_QUANTITY
@@ -171,9 +174,13 @@ class ReferenceJudge(ReferenceMatching):
             need = open_lots * terms.lot_size_units
         else:
             notional = price_ticks * open_lots * terms.tick_lot_units
-            need = notional + fee(notional, max(terms.maker_fee_ppm, terms.taker_fee_ppm))
+            need = notional + fee(
+                notional, max(self.fees_of(order.account_id, order.instrument_id))
+            )
         if need - held > self.funds_of(order.account_id, asset_id).available:
             return Reason.INSUFFICIENT_FUNDS
+        if not self.is_notional(order.instrument_id, price_ticks, quantity_lots):
+            return Reason.INVALID_NOTIONAL
         if order.flags & OrderFlag.POST_ONLY and self.meetings(
             order.instrument_id, order.side, price_ticks, 1
         ):

@@ -204,8 +204,8 @@ class ReferenceMatching(ReferenceAdministration):
         terms = self.instruments[taker.instrument_id]
         notional = maker.price_ticks * lots * terms.tick_lot_units
         base_units = lots * terms.lot_size_units
-        maker_fee = fee(notional, maker.maker_fee_ppm)
         taker_fee = fee(notional, taker.taker_fee_ppm)
+        maker_fee = max(fee(notional, maker.maker_fee_ppm), -taker_fee)
         self.last_prices[taker.instrument_id] = maker.price_ticks
         self.reached.setdefault(taker.instrument_id, []).append(maker.price_ticks)
         # The maker's hold goes back, the exact amounts move, and what is open is held again.

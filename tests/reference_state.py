@@ -48,7 +48,9 @@ def chain_digest(digest: int, data: bytes) -> int:
 
 
 def fee(notional_units: int, ppm: int) -> int:
-    return notional_units * ppm // 1_000_000
+    """Rounded down; a rebate (negative) towards zero."""
+    size = notional_units * abs(ppm) // 1_000_000
+    return size if ppm >= 0 else -size
 
 
 def is_symbol(symbol: str) -> bool:
@@ -137,6 +139,9 @@ class ReferenceState:
     instruments: dict[int, wire.InstrumentChanged] = field(default_factory=dict)
     accounts: dict[int, int] = field(default_factory=lambda: {HOUSE: AccountState.ACTIVE})
     trade_groups: dict[int, int] = field(default_factory=dict)
+    fee_tiers: dict[int, int] = field(default_factory=dict)
+    fee_schedules: dict[int, tuple[wire.FeeTerms, ...]] = field(default_factory=dict)
+    tick_tables: dict[int, tuple[wire.PriceBand, ...]] = field(default_factory=dict)
     funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
     resting: list[Order] = field(default_factory=list)  # in order of priority at one price
     waiting: list[Order] = field(default_factory=list)  # stop orders, in order of acceptance
@@ -168,6 +173,15 @@ class ReferenceState:
     @property
     def next_deadline_ns(self) -> int | None:
         return min((time_ns for time_ns, *_ in self.deadlines()), default=None)
+
+    def fees_of(self, account_id: int, instrument_id: int) -> wire.FeeTerms:
+        """What the account pays for an order that it places now."""
+        schedule = self.fee_schedules.get(instrument_id, ())
+        tier = self.fee_tiers.get(account_id, 0)
+        if 1 <= tier <= len(schedule):
+            return schedule[tier - 1]
+        terms = self.instruments[instrument_id]
+        return wire.FeeTerms(terms.maker_fee_ppm, terms.taker_fee_ppm)
 
     def funds_of(self, account_id: int, asset_id: int) -> Funds:
         return self.funds.setdefault((account_id, asset_id), Funds())

@@ -15,6 +15,7 @@ SCALARS = {
     "u16": ("H", "std::uint16_t"),
     "u32": ("I", "std::uint32_t"),
     "u64": ("Q", "std::uint64_t"),
+    "i32": ("i", "std::int32_t"),
     "i64": ("q", "std::int64_t"),
 }
 HEADER_FORMAT = "BBHI"

@@ -37,6 +37,8 @@ class MessageType(IntEnum):
     SET_ACCOUNT = 7
     CREDIT = 8
     DEBIT = 9
+    SET_FEE_SCHEDULE = 10
+    SET_TICK_TABLE = 11
     TICK = 16
     LOGON = 32
     STATUS_QUERY = 33
@@ -58,6 +60,8 @@ class MessageType(IntEnum):
     COMMAND_REJECTED = 74
     SELF_TRADE_PREVENTED = 75
     ORDER_TRIGGERED = 76
+    FEE_SCHEDULE_CHANGED = 81
+    TICK_TABLE_CHANGED = 82
     TICKED = 88
     EXECUTION_REPORT = 96
     REJECT = 97
@@ -216,6 +220,7 @@ class Reason(IntEnum):
     DUPLICATE_CLIENT_ORDER_ID = 58
     DUPLICATE_TRANSFER = 59
     INSUFFICIENT_FUNDS = 60
+    INVALID_NOTIONAL = 61
     POST_ONLY_WOULD_TRADE = 70
     FOK_NOT_FILLABLE = 71
     MINIMUM_NOT_FILLABLE = 73
@@ -226,6 +231,8 @@ class Reason(IntEnum):
     INVALID_ASSET = 83
     INVALID_INSTRUMENT = 84
     INVALID_AMOUNT = 85
+    INVALID_FEE_SCHEDULE = 86
+    INVALID_TICK_TABLE = 87
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -248,12 +255,12 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop or stop_limit",
     Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc",
     Reason.INVALID_FLAGS: "unknown flag, or post_only on an order that cannot rest",
-    Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest; a market and a sell stop order have none",
+    Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market and a sell stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
     Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
-    Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none",
+    Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none",
     Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0",
     Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0",
     Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy; else it is 0",
@@ -263,16 +270,19 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
+    Reason.INVALID_NOTIONAL: "price times quantity must lie between the instrument's smallest and largest notional",
     Reason.POST_ONLY_WOULD_TRADE: "a post-only order would have traded at once",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
     Reason.MINIMUM_NOT_FILLABLE: "less than minimum_quantity_lots would have traded at once",
     Reason.TOO_MANY_ORDERS: "the shard's order pool is full",
     Reason.TOO_MANY_ACCOUNTS: "the shard's account table is full",
-    Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max, trade groups from 0; the state must be a known one",
+    Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max, trade groups from 0, fee tiers from 0 to 7; the state must be a known one",
     Reason.UNKNOWN_ASSET: "no such asset on this shard",
     Reason.INVALID_ASSET: "an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life",
     Reason.INVALID_INSTRUMENT: "the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)",
     Reason.INVALID_AMOUNT: "the amount must be positive and keep the asset's supply within units_max; transfer_id must lie between 1 and 2^63 - 1",
+    Reason.INVALID_FEE_SCHEDULE: "a fee lies between 0 and fee_ppm_max, a rebate is at most the smallest taker fee of all tiers, and the largest order, fee included, stays below units_max",
+    Reason.INVALID_TICK_TABLE: "bands begin at rising prices from 1, with steps from 1",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -310,6 +320,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.DUPLICATE_CLIENT_ORDER_ID: 409,
     Reason.DUPLICATE_TRANSFER: 409,
     Reason.INSUFFICIENT_FUNDS: 422,
+    Reason.INVALID_NOTIONAL: 400,
     Reason.POST_ONLY_WOULD_TRADE: 409,
     Reason.FOK_NOT_FILLABLE: 409,
     Reason.MINIMUM_NOT_FILLABLE: 409,
@@ -320,6 +331,8 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_ASSET: 400,
     Reason.INVALID_INSTRUMENT: 400,
     Reason.INVALID_AMOUNT: 400,
+    Reason.INVALID_FEE_SCHEDULE: 400,
+    Reason.INVALID_TICK_TABLE: 400,
 }
 
 
@@ -336,6 +349,32 @@ def pack_record(layout: Struct, values: tuple[Any, ...]) -> bytes:
         return layout.pack(*values)
     except struct.error as error:
         raise ValueError(f"a field does not fit: {error}") from error
+
+
+FEE_TERMS_LAYOUT = Struct("<iI")
+
+
+class FeeTerms(NamedTuple):
+    """What one fee tier pays."""
+
+    maker_fee_ppm: int = 0
+    taker_fee_ppm: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(FEE_TERMS_LAYOUT, self)
+
+
+PRICE_BAND_LAYOUT = Struct("<qq")
+
+
+class PriceBand(NamedTuple):
+    """Prices from here on, up to the next band."""
+
+    from_price_ticks: int = 0
+    step_ticks: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(PRICE_BAND_LAYOUT, self)
 
 
 _NEW_ORDER = Struct("<BBHIqQQqqqqqqqqQIIBBBBBBH")
@@ -448,8 +487,8 @@ class SetAsset(NamedTuple):
         )
 
 
-_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIIIBB2x")
-_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIIIBB2x")
+_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIBB2xqq")
+_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIBB2xqq")
 
 
 class SetInstrument(NamedTuple):
@@ -474,26 +513,29 @@ class SetInstrument(NamedTuple):
     taker_fee_ppm: int = 0
     price_decimals: int = 0
     trading_state: int = 0
+    notional_units_min: int = 0
+    notional_units_max: int = 0
 
     def encode(self) -> bytes:
         return pack_record(
             _SET_INSTRUMENT,
-            (VERSION, 6, 104, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state),
+            (VERSION, 6, 120, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
         )
 
 
-_SET_ACCOUNT = Struct("<BBHIqQQB7x")
-_SET_ACCOUNT_BODY = Struct("<4xIqQQB7x")
+_SET_ACCOUNT = Struct("<BBHIqQQBB6x")
+_SET_ACCOUNT_BODY = Struct("<4xIqQQBB6x")
 
 
 class SetAccount(NamedTuple):
-    """Opens an account, or changes its state and its trade group."""
+    """Opens an account, or changes its state, its trade group and its fee tier."""
 
     request_id: int = 0
     time_ns: int = 0
     account_id: int = 0
     trade_group: int = 0
     state: int = 0
+    fee_tier: int = 0
 
     def encode(self) -> bytes:
         return pack_record(_SET_ACCOUNT, (VERSION, 7, 40, *self))
@@ -533,6 +575,63 @@ class Debit(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_DEBIT, (VERSION, 9, 48, *self))
+
+
+_SET_FEE_SCHEDULE = Struct("<BBHIqI4x")
+_SET_FEE_SCHEDULE_BODY = Struct("<4xIqI4x")
+
+
+class SetFeeSchedule(NamedTuple):
+    """Sets what the fee tiers from 1 on pay in an instrument, in place of all that was set
+    before; tier 0, and every tier without an item, pays what SetInstrument says. No tier's
+    rebate may be larger than any tier's taker fee, so that the house never pays for a
+    trade.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    instrument_id: int = 0
+    tiers: tuple[FeeTerms, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.tiers) > 7:
+            raise ValueError("at most 7 tiers")
+        items = b"".join(item.encode() for item in self.tiers)
+        return (
+            pack_record(
+                _SET_FEE_SCHEDULE,
+                (VERSION, 10, 24 + len(items), self.request_id, self.time_ns, self.instrument_id),
+            )
+            + items
+        )
+
+
+_SET_TICK_TABLE = Struct("<BBHIqI4x")
+_SET_TICK_TABLE_BODY = Struct("<4xIqI4x")
+
+
+class SetTickTable(NamedTuple):
+    """Sets which prices orders may name in an instrument, in place of all that was set before.
+    Prices below the first band may be any, and with no bands every price may. Open orders
+    stay as they are.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    instrument_id: int = 0
+    bands: tuple[PriceBand, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.bands) > 8:
+            raise ValueError("at most 8 bands")
+        items = b"".join(item.encode() for item in self.bands)
+        return (
+            pack_record(
+                _SET_TICK_TABLE,
+                (VERSION, 11, 24 + len(items), self.request_id, self.time_ns, self.instrument_id),
+            )
+            + items
+        )
 
 
 _TICK = Struct("<BBHIq")
@@ -853,8 +952,8 @@ class AssetChanged(NamedTuple):
         )
 
 
-_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIIIBB2x")
-_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIIIBB2x")
+_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIBB2xqq")
+_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIBB2xqq")
 
 
 class InstrumentChanged(NamedTuple):
@@ -878,16 +977,18 @@ class InstrumentChanged(NamedTuple):
     taker_fee_ppm: int = 0
     price_decimals: int = 0
     trading_state: int = 0
+    notional_units_min: int = 0
+    notional_units_max: int = 0
 
     def encode(self) -> bytes:
         return pack_record(
             _INSTRUMENT_CHANGED,
-            (VERSION, 72, 120, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state),
+            (VERSION, 72, 136, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
         )
 
 
-_ACCOUNT_CHANGED = Struct("<BBHIQqQQB7x")
-_ACCOUNT_CHANGED_BODY = Struct("<4xIQqQQB7x")
+_ACCOUNT_CHANGED = Struct("<BBHIQqQQBB6x")
+_ACCOUNT_CHANGED_BODY = Struct("<4xIQqQQBB6x")
 
 
 class AccountChanged(NamedTuple):
@@ -899,6 +1000,7 @@ class AccountChanged(NamedTuple):
     account_id: int = 0
     trade_group: int = 0
     state: int = 0
+    fee_tier: int = 0
 
     def encode(self) -> bytes:
         return pack_record(_ACCOUNT_CHANGED, (VERSION, 73, 48, *self))
@@ -978,6 +1080,60 @@ class OrderTriggered(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_ORDER_TRIGGERED, (VERSION, 76, 72, *self))
+
+
+_FEE_SCHEDULE_CHANGED = Struct("<BBHIQqI4x")
+_FEE_SCHEDULE_CHANGED_BODY = Struct("<4xIQqI4x")
+
+
+class FeeScheduleChanged(NamedTuple):
+    """What the fee tiers of an instrument pay from now on; open orders keep the fees that they
+    were placed with.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    instrument_id: int = 0
+    tiers: tuple[FeeTerms, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.tiers) > 7:
+            raise ValueError("at most 7 tiers")
+        items = b"".join(item.encode() for item in self.tiers)
+        return (
+            pack_record(
+                _FEE_SCHEDULE_CHANGED,
+                (VERSION, 81, 32 + len(items), self.request_id, self.seq, self.time_ns, self.instrument_id),
+            )
+            + items
+        )
+
+
+_TICK_TABLE_CHANGED = Struct("<BBHIQqI4x")
+_TICK_TABLE_CHANGED_BODY = Struct("<4xIQqI4x")
+
+
+class TickTableChanged(NamedTuple):
+    """Which prices orders may name in an instrument from now on."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    instrument_id: int = 0
+    bands: tuple[PriceBand, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.bands) > 8:
+            raise ValueError("at most 8 bands")
+        items = b"".join(item.encode() for item in self.bands)
+        return (
+            pack_record(
+                _TICK_TABLE_CHANGED,
+                (VERSION, 82, 32 + len(items), self.request_id, self.seq, self.time_ns, self.instrument_id),
+            )
+            + items
+        )
 
 
 _TICKED = Struct("<BBHIQqqI4x")
@@ -1260,6 +1416,8 @@ type_of_record: dict[type[Any], MessageType] = {
     SetAccount: MessageType.SET_ACCOUNT,
     Credit: MessageType.CREDIT,
     Debit: MessageType.DEBIT,
+    SetFeeSchedule: MessageType.SET_FEE_SCHEDULE,
+    SetTickTable: MessageType.SET_TICK_TABLE,
     Tick: MessageType.TICK,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
@@ -1281,6 +1439,8 @@ type_of_record: dict[type[Any], MessageType] = {
     CommandRejected: MessageType.COMMAND_REJECTED,
     SelfTradePrevented: MessageType.SELF_TRADE_PREVENTED,
     OrderTriggered: MessageType.ORDER_TRIGGERED,
+    FeeScheduleChanged: MessageType.FEE_SCHEDULE_CHANGED,
+    TickTableChanged: MessageType.TICK_TABLE_CHANGED,
     Ticked: MessageType.TICKED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
@@ -1302,6 +1462,8 @@ record_of_type: dict[int, type[Any]] = {
     7: SetAccount,
     8: Credit,
     9: Debit,
+    10: SetFeeSchedule,
+    11: SetTickTable,
     16: Tick,
     32: Logon,
     33: StatusQuery,
@@ -1323,6 +1485,8 @@ record_of_type: dict[int, type[Any]] = {
     74: CommandRejected,
     75: SelfTradePrevented,
     76: OrderTriggered,
+    81: FeeScheduleChanged,
+    82: TickTableChanged,
     88: Ticked,
     96: ExecutionReport,
     97: Reject,
@@ -1427,6 +1591,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
 
 # What follows the fixed part of a record: the field, its items, how many there can be.
 REPEATS: dict[type[Any], tuple[str, type[Any], int]] = {
+    SetFeeSchedule: ("tiers", FeeTerms, 7),
+    SetTickTable: ("bands", PriceBand, 8),
+    FeeScheduleChanged: ("tiers", FeeTerms, 7),
+    TickTableChanged: ("bands", PriceBand, 8),
 }
 
 COMMANDS: tuple[type[Any], ...] = (
@@ -1439,6 +1607,8 @@ COMMANDS: tuple[type[Any], ...] = (
     SetAccount,
     Credit,
     Debit,
+    SetFeeSchedule,
+    SetTickTable,
     Tick,
 )
 EVENTS: tuple[type[Any], ...] = (
@@ -1455,6 +1625,8 @@ EVENTS: tuple[type[Any], ...] = (
     CommandRejected,
     SelfTradePrevented,
     OrderTriggered,
+    FeeScheduleChanged,
+    TickTableChanged,
     Ticked,
 )
 
@@ -1464,10 +1636,12 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
     5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
-    6: (_SET_INSTRUMENT_BODY, 104, SetInstrument._make, (2,)),
+    6: (_SET_INSTRUMENT_BODY, 120, SetInstrument._make, (2,)),
     7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
     8: (_CREDIT_BODY, 48, Credit._make, ()),
     9: (_DEBIT_BODY, 48, Debit._make, ()),
+    10: (_SET_FEE_SCHEDULE_BODY, 24, lambda values: SetFeeSchedule(*values), ()),
+    11: (_SET_TICK_TABLE_BODY, 24, lambda values: SetTickTable(*values), ()),
     16: (_TICK_BODY, 16, Tick._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
@@ -1484,11 +1658,13 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     69: (_MASS_CANCELED_BODY, 40, MassCanceled._make, ()),
     70: (_BALANCE_CHANGED_BODY, 72, BalanceChanged._make, ()),
     71: (_ASSET_CHANGED_BODY, 48, AssetChanged._make, (3,)),
-    72: (_INSTRUMENT_CHANGED_BODY, 120, InstrumentChanged._make, (3,)),
+    72: (_INSTRUMENT_CHANGED_BODY, 136, InstrumentChanged._make, (3,)),
     73: (_ACCOUNT_CHANGED_BODY, 48, AccountChanged._make, ()),
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
+    81: (_FEE_SCHEDULE_CHANGED_BODY, 32, lambda values: FeeScheduleChanged(*values), ()),
+    82: (_TICK_TABLE_CHANGED_BODY, 32, lambda values: TickTableChanged(*values), ()),
     88: (_TICKED_BODY, 40, Ticked._make, ()),
     96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
@@ -1501,6 +1677,10 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     113: (_TOP_OF_BOOK_BODY, 64, TopOfBook._make, ()),
 }
 _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
+    10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
+    11: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
+    81: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
+    82: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
 }
 
 

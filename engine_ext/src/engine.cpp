@@ -86,6 +86,12 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
     case wire::MessageType::debit:
       debit(read_as<wire::Debit>(command));
       break;
+    case wire::MessageType::set_fee_schedule:
+      set_fee_schedule(command);
+      break;
+    case wire::MessageType::set_tick_table:
+      set_tick_table(command);
+      break;
     case wire::MessageType::tick:
       tick();
       break;

@@ -1,6 +1,7 @@
 // Assets, instruments, accounts and transfers.
 #include <cstring>
 
+#include "engine_rules.hpp"
 #include "engine_state.hpp"
 
 namespace tradepit::detail {
@@ -54,13 +55,16 @@ Reason EngineState::judge(const wire::SetInstrument& command,
       command.tick_size >= 1 && command.lot_size_units >= 1 &&
       is_range(command.price_ticks_min, command.price_ticks_max, wire::price_ticks_max) &&
       is_range(command.quantity_lots_min, command.quantity_lots_max, wire::quantity_lots_max) &&
-      command.maker_fee_ppm <= wire::fee_ppm_max && command.taker_fee_ppm <= wire::fee_ppm_max &&
-      command.price_decimals <= wire::decimals_max &&
+      command.price_decimals <= wire::decimals_max && command.notional_units_min >= 0 &&
+      command.notional_units_max >= 0 &&
+      (command.notional_units_max == 0 ||
+       command.notional_units_min <= command.notional_units_max) &&
       (command.trading_state == wire::TradingState::continuous ||
        command.trading_state == wire::TradingState::halted);
   if (!is_in_range) return Reason::invalid_instrument;
 
-  if (const Instrument* const listed = find_instrument(command.instrument_id); listed != nullptr) {
+  const Instrument* const listed = find_instrument(command.instrument_id);
+  if (listed != nullptr) {
     const wire::InstrumentChanged& terms = listed->terms;
     if (terms.base_asset_id != command.base_asset_id ||
         terms.quote_asset_id != command.quote_asset_id || terms.tick_size != command.tick_size ||
@@ -74,19 +78,19 @@ Reason EngineState::judge(const wire::SetInstrument& command,
       assets[command.base_asset_id].terms.decimals, assets[command.quote_asset_id].terms.decimals);
   if (tick_lot_units == 0) return Reason::invalid_instrument;
 
-  // The largest order, fee included, stays below units_max on either side. The bounds checked so
-  // far keep price times quantity within 2^80; dividing first keeps the rest within 128 bits.
+  // The largest order stays below units_max on either side. The bounds checked so far keep price
+  // times quantity within 2^80; dividing first keeps the rest within 128 bits.
   const int128 price_quantity =
       static_cast<int128>(command.price_ticks_max) * command.quantity_lots_max;
   if (price_quantity > wire::units_max / tick_lot_units) return Reason::invalid_instrument;
-  const auto notional = static_cast<std::int64_t>(price_quantity * tick_lot_units);
-  const std::int64_t fee =
-      fee_units(notional, std::max(command.maker_fee_ppm, command.taker_fee_ppm));
   const int128 base_units = static_cast<int128>(command.quantity_lots_max) * command.lot_size_units;
-  if (static_cast<int128>(notional) + fee >= wire::units_max || base_units >= wire::units_max) {
-    return Reason::invalid_instrument;
-  }
-  return Reason::none;
+  if (base_units >= wire::units_max) return Reason::invalid_instrument;
+  const auto notional = static_cast<std::int64_t>(price_quantity * tick_lot_units);
+  const std::span<const wire::FeeTerms> tiers =
+      listed != nullptr ? listed->fee_tiers.set() : std::span<const wire::FeeTerms>{};
+  return are_fees_sound({command.maker_fee_ppm, command.taker_fee_ppm}, tiers, notional)
+             ? Reason::none
+             : Reason::invalid_instrument;
 }
 
 void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
@@ -114,6 +118,8 @@ void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
   terms.taker_fee_ppm = command.taker_fee_ppm;
   terms.price_decimals = command.price_decimals;
   terms.trading_state = command.trading_state;
+  terms.notional_units_min = command.notional_units_min;
+  terms.notional_units_max = command.notional_units_max;
   std::unique_ptr<Instrument>& instrument = instruments[command.instrument_id];
   if (instrument == nullptr) {
     instrument = std::make_unique<Instrument>(store, terms);
@@ -131,6 +137,7 @@ void EngineState::set_account(const wire::SetAccount& command) noexcept {
   } else if (command.account_id == 0 ||
              command.account_id > static_cast<std::uint64_t>(wire::account_id_max) ||
              command.trade_group > static_cast<std::uint64_t>(wire::account_id_max) ||
+             command.fee_tier > wire::SetFeeSchedule::repeated_max ||
              (command.state != wire::AccountState::active &&
               command.state != wire::AccountState::suspended)) {
     reason = Reason::invalid_account;
@@ -145,12 +152,14 @@ void EngineState::set_account(const wire::SetAccount& command) noexcept {
     accounts[index].state = command.state;
   }
   accounts[index].trade_group = command.trade_group;
+  accounts[index].fee_tier = command.fee_tier;
   accounts[index].changed_seq = seq;
   wire::AccountChanged event;
   event.seq = seq;
   event.time_ns = time_ns;
   event.account_id = command.account_id;
   event.trade_group = command.trade_group;
+  event.fee_tier = command.fee_tier;
   event.state = command.state;
   emit(event);
 }

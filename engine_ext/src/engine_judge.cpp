@@ -59,7 +59,8 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
       return Reason::unknown_order;
     }
   }
-  if (const Reason reason = judge_fields(command, terms); reason != Reason::none) return reason;
+  if (const Reason reason = judge_fields(command, *instrument); reason != Reason::none)
+    return reason;
 
   std::uint32_t other_slot;
   if (command.client_order_id != 0 &&
@@ -84,7 +85,8 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
 
 /// The checks that look at nothing but the command, its time and the instrument's terms.
 Reason EngineState::judge_fields(const wire::NewOrder& command,
-                                 const wire::InstrumentChanged& terms) const noexcept {
+                                 const Instrument& instrument) const noexcept {
+  const wire::InstrumentChanged& terms = instrument.terms;
   const bool rests = may_rest(command.time_in_force);
   if (command.side != Side::buy && command.side != Side::sell) return Reason::invalid_side;
   if (command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) {
@@ -98,9 +100,8 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
       (is_post_only && !(rests && command.order_type == OrderType::limit))) {
     return Reason::invalid_flags;
   }
-  if (has_price(command.order_type, command.side)
-          ? !is_within(command.price_ticks, terms.price_ticks_min, terms.price_ticks_max)
-          : command.price_ticks != 0) {
+  if (has_price(command.order_type, command.side) ? !instrument.is_price(command.price_ticks)
+                                                  : command.price_ticks != 0) {
     return Reason::invalid_price;
   }
   if (!is_within(command.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {
@@ -110,9 +111,8 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
   if (command.self_trade_prevention > SelfTradePrevention::decrement_and_cancel) {
     return Reason::invalid_self_trade_prevention;
   }
-  if (is_stop(command.order_type)
-          ? !is_within(command.trigger_price_ticks, terms.price_ticks_min, terms.price_ticks_max)
-          : command.trigger_price_ticks != 0) {
+  if (is_stop(command.order_type) ? !instrument.is_price(command.trigger_price_ticks)
+                                  : command.trigger_price_ticks != 0) {
     return Reason::invalid_trigger_price;
   }
   if (command.display_quantity_lots != 0) return Reason::invalid_display_quantity;
@@ -138,6 +138,10 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
 Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrument& instrument,
                                   const Taking& taking) const noexcept {
   if (!can_pay(command, instrument, taking)) return Reason::insufficient_funds;
+  if (command.price_ticks != 0 &&
+      !instrument.is_notional(command.price_ticks, command.quantity_lots)) {
+    return Reason::invalid_notional;
+  }
   if ((command.flags & wire::order_flag::post_only) != 0) {
     const std::int64_t best_ticks =
         best_ticks_without(instrument.book, opposite(taking.side), taking.gone_slot);
@@ -181,19 +185,20 @@ std::int64_t EngineState::available_units(const Taking& taking,
 bool EngineState::can_pay(const wire::NewOrder& command, const Instrument& instrument,
                           const Taking& taking) const noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
+  const wire::FeeTerms fees = instrument.fees_of(accounts[taking.account_index].fee_tier);
   const std::int64_t funds_units = available_units(taking, instrument);
   if (command.side == Side::sell) {
     return command.quantity_lots * terms.lot_size_units <= funds_units;
   }
   if (command.price_ticks != 0) {
     return buy_hold_units(command.price_ticks, command.quantity_lots, terms.tick_lot_units,
-                          larger_fee_ppm(terms)) <= funds_units;
+                          hold_fee_ppm(fees)) <= funds_units;
   }
   // A market buy pays for what it would trade now, fill by fill, since fees round down on each.
   int128 cost_units = 0;
   walk(taking, instrument, [&](std::int64_t price_ticks, std::int64_t traded_lots) {
     const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
-    cost_units += notional + fee_units(notional, terms.taker_fee_ppm);
+    cost_units += notional + fee_units(notional, fees.taker_fee_ppm);
   });
   return cost_units <= funds_units;
 }
@@ -206,9 +211,8 @@ Reason EngineState::judge(const Order& changed, const Order& order,
   if (accounts[order.account_index].state != wire::AccountState::active) {
     return Reason::account_suspended;
   }
-  if (has_price(order.order_type, order.side)
-          ? !is_within(changed.price_ticks, terms.price_ticks_min, terms.price_ticks_max)
-          : changed.price_ticks != 0) {
+  if (has_price(order.order_type, order.side) ? !instrument.is_price(changed.price_ticks)
+                                              : changed.price_ticks != 0) {
     return Reason::invalid_price;
   }
   if (!is_within(changed.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {
@@ -219,6 +223,10 @@ Reason EngineState::judge(const Order& changed, const Order& order,
   const std::int64_t more_units =
       hold_units(changed, changed.open_lots(), terms) - hold_units(order, order.open_lots(), terms);
   if (more_units > balance.available_units) return Reason::insufficient_funds;
+  if (changed.price_ticks != 0 &&
+      !instrument.is_notional(changed.price_ticks, changed.quantity_lots)) {
+    return Reason::invalid_notional;
+  }
   if ((order.flags & wire::order_flag::post_only) != 0 &&
       instrument.book.crosses(order.side, changed.price_ticks)) {
     return Reason::post_only_would_trade;

@@ -116,8 +116,9 @@ void EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t pr
   Order& maker = orders[maker_slot];
   const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
   const std::int64_t base_units = traded_lots * terms.lot_size_units;
-  const std::int64_t maker_fee = fee_units(notional, maker.maker_fee_ppm);
   const std::int64_t taker_fee = fee_units(notional, taker.taker_fee_ppm);
+  // A rebate comes out of this taker's fee, whatever the schedule was when the maker was placed.
+  const std::int64_t maker_fee = std::max(fee_units(notional, maker.maker_fee_ppm), -taker_fee);
   instrument.reach(price_ticks);
 
   Balance& maker_base = accounts.balance(maker.account_index, terms.base_asset_id);

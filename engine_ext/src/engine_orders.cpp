@@ -56,9 +56,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.quantity_lots = command.quantity_lots;
   order.account_index = account_index;
   order.instrument_id = command.instrument_id;
-  order.maker_fee_ppm = instrument->terms.maker_fee_ppm;
-  order.hold_fee_ppm = larger_fee_ppm(instrument->terms);
-  order.taker_fee_ppm = instrument->terms.taker_fee_ppm;
+  set_fees(order, instrument->fees_of(accounts[account_index].fee_tier));
   order.side = command.side;
   order.order_type = command.order_type;
   order.time_in_force = command.time_in_force;
@@ -182,9 +180,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
     instrument = find_instrument(changed.instrument_id);
     if (command.price_ticks != 0) changed.price_ticks = command.price_ticks;
     if (command.quantity_lots != 0) changed.quantity_lots = command.quantity_lots;
-    changed.maker_fee_ppm = instrument->terms.maker_fee_ppm;
-    changed.hold_fee_ppm = larger_fee_ppm(instrument->terms);
-    changed.taker_fee_ppm = instrument->terms.taker_fee_ppm;
+    set_fees(changed, instrument->fees_of(accounts[account_index].fee_tier));
     reason = judge(changed, orders[order_slot], *instrument);
   } else if (account_index == no_slot) {
     reason = Reason::unknown_account;

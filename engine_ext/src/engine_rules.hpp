@@ -32,9 +32,19 @@ inline bool may_rest(wire::TimeInForce time_in_force) noexcept {
   return time_in_force == wire::TimeInForce::gtc || time_in_force == wire::TimeInForce::gtd;
 }
 
-inline std::uint32_t larger_fee_ppm(const wire::InstrumentChanged& terms) noexcept {
-  return std::max(terms.maker_fee_ppm, terms.taker_fee_ppm);
+/// What an order reserves for fees: the larger of the two.
+inline std::uint32_t hold_fee_ppm(const wire::FeeTerms& fees) noexcept {
+  return std::max(fees.taker_fee_ppm, static_cast<std::uint32_t>(std::max(fees.maker_fee_ppm, 0)));
 }
+
+inline void set_fees(Order& order, const wire::FeeTerms& fees) noexcept {
+  order.maker_fee_ppm = fees.maker_fee_ppm;
+  order.hold_fee_ppm = hold_fee_ppm(fees);
+  order.taker_fee_ppm = fees.taker_fee_ppm;
+}
+
+[[nodiscard]] bool are_fees_sound(const wire::FeeTerms& fees, std::span<const wire::FeeTerms> tiers,
+                                  std::int64_t largest_notional) noexcept;
 
 /// What `open_lots` of the order hold, in the asset that hold_asset_id() names.
 inline std::int64_t hold_units(const Order& order, std::int64_t open_lots,

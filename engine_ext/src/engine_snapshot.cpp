@@ -36,27 +36,30 @@ struct SnapshotHeader {
   std::uint64_t order_counter;
   std::uint64_t trade_counter;
   std::uint64_t client_ids_taken;
-  std::uint64_t asset_count;        // wire::AssetChanged, by asset_id
-  std::uint64_t instrument_count;   // wire::InstrumentChanged and PriceRecord, by instrument_id
-  std::uint64_t account_count;      // AccountRecord, by index, the house included
-  std::uint64_t balance_count;      // BalanceRecord, not zero, by account index and asset_id
-  std::uint64_t client_id_count;    // ClientIdRecord, oldest first
+  std::uint64_t asset_count;       // wire::AssetChanged, by asset_id
+  std::uint64_t instrument_count;  // wire::InstrumentChanged and InstrumentRecord, by instrument_id
+  std::uint64_t account_count;     // AccountRecord, by index, the house included
+  std::uint64_t balance_count;     // BalanceRecord, not zero, by account index and asset_id
+  std::uint64_t client_id_count;   // ClientIdRecord, oldest first
   std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
   std::uint64_t
       order_count;  // OrderRecord, by instrument, side, price and age; the waiting ones last
 };
 
-struct PriceRecord {
+struct InstrumentRecord {
   std::int64_t last_price_ticks;
   std::int64_t reached_low_ticks;
   std::int64_t reached_high_ticks;
+  std::uint32_t fee_tier_count;    // as many wire::FeeTerms follow
+  std::uint32_t price_band_count;  // as many wire::PriceBand follow
 };
 
 struct AccountRecord {
   std::uint64_t account_id;
   std::uint64_t changed_seq;
   std::uint64_t trade_group;
-  std::uint64_t state;
+  std::uint32_t state;
+  std::uint32_t fee_tier;
 };
 
 struct BalanceRecord {
@@ -81,7 +84,7 @@ struct OrderRecord {
   std::uint32_t account_index;
   std::uint32_t instrument_id;
   std::uint32_t session_id;
-  std::uint32_t maker_fee_ppm;
+  std::int32_t maker_fee_ppm;
   std::uint32_t hold_fee_ppm;
   std::uint32_t taker_fee_ppm;
   std::uint8_t side;
@@ -149,6 +152,8 @@ wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
   command.taker_fee_ppm = terms.taker_fee_ppm;
   command.price_decimals = terms.price_decimals;
   command.trading_state = terms.trading_state;
+  command.notional_units_min = terms.notional_units_min;
+  command.notional_units_max = terms.notional_units_max;
   return command;
 }
 
@@ -190,15 +195,18 @@ void EngineState::snapshot(ByteBuffer& out) const {
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     out.append(instrument->terms);
-    out.append(PriceRecord{instrument->last_price_ticks, instrument->reached_low_ticks,
-                           instrument->reached_high_ticks});
+    out.append(InstrumentRecord{instrument->last_price_ticks, instrument->reached_low_ticks,
+                                instrument->reached_high_ticks, instrument->fee_tiers.count,
+                                instrument->tick_table.count});
+    out.append_bytes(std::as_bytes(instrument->fee_tiers.set()));
+    out.append_bytes(std::as_bytes(instrument->tick_table.set()));
     ++header.instrument_count;
   }
   header.account_count = accounts.count();
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
     const Account& account = accounts[index];
     out.append(AccountRecord{account.account_id, account.changed_seq, account.trade_group,
-                             static_cast<std::uint64_t>(account.state)});
+                             static_cast<std::uint32_t>(account.state), account.fee_tier});
   }
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
     for (std::uint32_t asset_id = 1; asset_id <= config.max_assets; ++asset_id) {
@@ -334,18 +342,36 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         state->find_instrument(terms.instrument_id) != nullptr) {
       return refuse("the snapshot has an impossible instrument");
     }
-    PriceRecord prices;
-    if (!reader.read(prices)) return refuse(cut_short);
-    if (prices.last_price_ticks < 0 || prices.last_price_ticks > wire::price_ticks_max ||
-        prices.reached_low_ticks < 1 || prices.reached_high_ticks < 0 ||
-        prices.reached_high_ticks > wire::price_ticks_max) {
+    InstrumentRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    FeeTiers fee_tiers;
+    TickTable tick_table;
+    if (record.last_price_ticks < 0 || record.last_price_ticks > wire::price_ticks_max ||
+        record.reached_low_ticks < 1 || record.reached_high_ticks < 0 ||
+        record.reached_high_ticks > wire::price_ticks_max ||
+        record.fee_tier_count > std::size(fee_tiers.items) ||
+        record.price_band_count > std::size(tick_table.items)) {
+      return refuse("the snapshot has an impossible instrument");
+    }
+    for (; fee_tiers.count < record.fee_tier_count; ++fee_tiers.count) {
+      if (!reader.read(fee_tiers.items[fee_tiers.count])) return refuse(cut_short);
+    }
+    for (; tick_table.count < record.price_band_count; ++tick_table.count) {
+      if (!reader.read(tick_table.items[tick_table.count])) return refuse(cut_short);
+    }
+    if (!tick_table.is_sound() ||
+        !are_fees_sound(
+            {terms.maker_fee_ppm, terms.taker_fee_ppm}, fee_tiers.set(),
+            notional_units(terms.price_ticks_max, terms.quantity_lots_max, terms.tick_lot_units))) {
       return refuse("the snapshot has an impossible instrument");
     }
     state->instruments[terms.instrument_id] = std::make_unique<Instrument>(state->store, terms);
     Instrument& instrument = *state->instruments[terms.instrument_id];
-    instrument.last_price_ticks = prices.last_price_ticks;
-    instrument.reached_low_ticks = prices.reached_low_ticks;
-    instrument.reached_high_ticks = prices.reached_high_ticks;
+    instrument.last_price_ticks = record.last_price_ticks;
+    instrument.reached_low_ticks = record.reached_low_ticks;
+    instrument.reached_high_ticks = record.reached_high_ticks;
+    instrument.fee_tiers = fee_tiers;
+    instrument.tick_table = tick_table;
   }
   for (std::uint64_t index = 0; index < header.account_count; ++index) {
     AccountRecord record;
@@ -353,6 +379,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     const bool is_house = record.account_id == 0;
     if (is_house != (index == 0) || record.account_id > wire::account_id_max || record.state < 1 ||
         record.trade_group > static_cast<std::uint64_t>(wire::account_id_max) || record.state > 2 ||
+        record.fee_tier > wire::SetFeeSchedule::repeated_max ||
         (!is_house &&
          (state->accounts.is_full() || state->accounts.find(record.account_id) != no_slot))) {
       return refuse("the snapshot has an impossible account");
@@ -361,6 +388,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     if (!is_house) (void)state->accounts.open(record.account_id, account_state);
     state->accounts[static_cast<std::uint32_t>(index)].changed_seq = record.changed_seq;
     state->accounts[static_cast<std::uint32_t>(index)].trade_group = record.trade_group;
+    state->accounts[static_cast<std::uint32_t>(index)].fee_tier =
+        static_cast<std::uint8_t>(record.fee_tier);
   }
   for (std::uint64_t count = 0; count < header.balance_count; ++count) {
     BalanceRecord record;
@@ -438,7 +467,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
         record.self_trade_prevention >
             static_cast<std::uint8_t>(SelfTradePrevention::decrement_and_cancel) ||
-        record.maker_fee_ppm > record.hold_fee_ppm || record.hold_fee_ppm > wire::fee_ppm_max ||
+        record.maker_fee_ppm < -wire::fee_ppm_max || record.hold_fee_ppm > wire::fee_ppm_max ||
+        record.hold_fee_ppm != hold_fee_ppm({record.maker_fee_ppm, record.taker_fee_ppm}) ||
         (record.client_order_id == 0) != (record.client_id_number == 0) ||
         record.client_id_number > header.client_ids_taken) {
       return refuse("the snapshot has an impossible order");

@@ -44,7 +44,7 @@ struct Order {
   std::uint32_t session_id;  // of the session that sent it
   // The fee terms of the command that last placed or replaced the order: what it holds was computed
   // with them, so it trades by them.
-  std::uint32_t maker_fee_ppm;
+  std::int32_t maker_fee_ppm;  // negative: a rebate
   std::uint32_t hold_fee_ppm;  // the larger of both
   std::uint32_t taker_fee_ppm;
   wire::Side side;
@@ -58,6 +58,24 @@ struct Order {
   [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
 };
 
+/// What the fee tiers from 1 on pay; those behind the last pay as tier 0.
+struct FeeTiers {
+  wire::FeeTerms items[wire::SetFeeSchedule::repeated_max];
+  std::uint32_t count = 0;
+
+  [[nodiscard]] std::span<const wire::FeeTerms> set() const noexcept { return {items, count}; }
+};
+
+/// Which prices an order may name: from each band on, the multiples of its step.
+struct TickTable {
+  wire::PriceBand items[wire::SetTickTable::repeated_max];
+  std::uint32_t count = 0;
+
+  [[nodiscard]] std::span<const wire::PriceBand> set() const noexcept { return {items, count}; }
+  [[nodiscard]] bool is_sound() const noexcept;
+  [[nodiscard]] std::int64_t step_at(std::int64_t price_ticks) const noexcept;
+};
+
 struct Instrument {
   explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
       : terms(as_listed),
@@ -68,6 +86,8 @@ struct Instrument {
   static constexpr std::uint32_t instruments_end = 1U << 19;
 
   wire::InstrumentChanged terms;  // as the last SetInstrument left it
+  FeeTiers fee_tiers;
+  TickTable tick_table;
   Book book;
   std::uint64_t touched_seq = 0;  // last command that changed the book
 
@@ -77,6 +97,23 @@ struct Instrument {
   std::int64_t reached_low_ticks = std::numeric_limits<std::int64_t>::max();
   std::int64_t reached_high_ticks = 0;
 
+  [[nodiscard]] wire::FeeTerms fees_of(std::uint8_t tier) const noexcept {
+    if (tier != 0 && tier <= fee_tiers.count) return fee_tiers.items[tier - 1];
+    return {terms.maker_fee_ppm, terms.taker_fee_ppm};
+  }
+  /// Whether an order may name this price.
+  [[nodiscard]] bool is_price(std::int64_t price_ticks) const noexcept {
+    return price_ticks >= terms.price_ticks_min && price_ticks <= terms.price_ticks_max &&
+           (tick_table.count == 0 || price_ticks % tick_table.step_at(price_ticks) == 0);
+  }
+  /// Whether an order with a price may be worth this much.
+  [[nodiscard]] bool is_notional(std::int64_t price_ticks,
+                                 std::int64_t quantity_lots) const noexcept {
+    if (terms.notional_units_min == 0 && terms.notional_units_max == 0) return true;
+    const std::int64_t units = notional_units(price_ticks, quantity_lots, terms.tick_lot_units);
+    return units >= terms.notional_units_min &&
+           (terms.notional_units_max == 0 || units <= terms.notional_units_max);
+  }
   void reach(std::int64_t price_ticks) noexcept {
     last_price_ticks = price_ticks;
     reached_low_ticks = std::min(reached_low_ticks, price_ticks);
@@ -114,7 +151,8 @@ struct Asset {
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_time.cpp,
-/// engine_admin.cpp, engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
+/// engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_query.cpp, engine_snapshot.cpp and
+/// engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -181,7 +219,7 @@ class EngineState {
   [[nodiscard]] wire::Reason judge(const wire::NewOrder& command, const Instrument* instrument,
                                    std::uint32_t account_index, Placing& placing) const noexcept;
   [[nodiscard]] wire::Reason judge_fields(const wire::NewOrder& command,
-                                          const wire::InstrumentChanged& terms) const noexcept;
+                                          const Instrument& instrument) const noexcept;
   [[nodiscard]] wire::Reason judge_trading(const wire::NewOrder& command,
                                            const Instrument& instrument,
                                            const Taking& taking) const noexcept;
@@ -225,6 +263,8 @@ class EngineState {
   void set_asset(const wire::SetAsset& command) noexcept;
   void set_instrument(const wire::SetInstrument& command) noexcept;
   void set_account(const wire::SetAccount& command) noexcept;
+  void set_fee_schedule(const std::byte* command) noexcept;
+  void set_tick_table(const std::byte* command) noexcept;
   void credit(const wire::Credit& command) noexcept;
   void debit(const wire::Debit& command) noexcept;
   [[nodiscard]] wire::Reason judge(const wire::SetInstrument& command,

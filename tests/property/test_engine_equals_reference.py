@@ -45,6 +45,8 @@ class CommandSource:
             (self.transfer, 8),
             (self.set_instrument, 4),
             (self.set_account, 3),
+            (self.set_fee_schedule, 2),
+            (self.set_tick_table, 1),
             (self.set_asset, 1),
             (self.tick, 6),
         )
@@ -194,10 +196,14 @@ class CommandSource:
             instrument_id=instrument_id,
             base_asset_id=self.mostly((2,), (0, 1, 3)),
             quote_asset_id=self.mostly((1,), (0, 2, 3)),
-            maker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
+            maker_fee_ppm=self.mostly(
+                (*fees, -500, -33_333), (100_001, -100_001, 2**31 - 1, -(2**31))
+            ),
             taker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
             price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
             trading_state=self.mostly((1, 1, 1, 1, 1, 2), (self.wrong_byte(),)),
+            notional_units_min=self.mostly((0, 0, 0, 2_000), INT64_EDGES),
+            notional_units_max=self.mostly((0, 0, 0, 9_000), INT64_EDGES),
         )
 
     def set_account(self) -> wire.SetAccount:
@@ -205,6 +211,35 @@ class CommandSource:
             account_id=self.mostly((*ACCOUNTS, *ACCOUNTS, 9, 10), (self.account_id(),)),
             trade_group=self.mostly((0, 0, 5, 6), (1, 77, 2**63 - 1, 2**63)),
             state=self.mostly((1, 1, 1, 1, 2), (self.wrong_byte(),)),
+            fee_tier=self.mostly((0, 1, 2, 3, 7), (8, 255)),
+        )
+
+    def set_tick_table(self) -> wire.SetTickTable:
+        starts = sorted(self.random.sample(range(95, 106), self.random.choice((0, 0, 1, 2, 8))))
+        return wire.SetTickTable(
+            instrument_id=self.mostly((1, 2), (0, 3, 4, 2**32 - 1)),
+            bands=tuple(
+                wire.PriceBand(
+                    from_price_ticks=self.mostly((start,), (100, *INT64_EDGES)),
+                    step_ticks=self.mostly((1, 1, 2, 2, 3), INT64_EDGES),
+                )
+                for start in starts
+            ),
+        )
+
+    def set_fee_schedule(self) -> wire.SetFeeSchedule:
+        fees = (0, 500, 1_234, 33_333, 50_000, 100_000)
+        return wire.SetFeeSchedule(
+            instrument_id=self.mostly((1, 2), (0, 3, 4, 2**32 - 1)),
+            tiers=tuple(
+                wire.FeeTerms(
+                    maker_fee_ppm=self.mostly(
+                        (*fees, -1, -500, -500, -1_234, -33_333), (100_001, -(2**31))
+                    ),
+                    taker_fee_ppm=self.mostly(fees[1:], (0, 100_001, 2**32 - 1)),
+                )
+                for _ in range(self.random.choice((0, 1, 2, 3, 7)))
+            ),
         )
 
 

@@ -123,6 +123,10 @@ def test_a_file_that_is_not_there_or_not_text_is_a_sentence(
 
 def values_for(kind: Any, name: str) -> st.SearchStrategy[Any]:
     default = kind._field_defaults[name]
+    if isinstance(default, tuple):
+        _, item, count_max = wire.REPEATS[kind]
+        items = st.builds(item, **{field: values_for(item, field) for field in item._fields})
+        return st.lists(items, max_size=count_max).map(tuple)
     if isinstance(default, bytes):
         return st.binary(min_size=len(default), max_size=len(default))
     if isinstance(default, str):

@@ -144,10 +144,12 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
         Reason.FOK_NOT_FILLABLE,
         [limit(BUY, 10, 1), limit(SELL, 10, 2, time_in_force=TimeInForce.FOK)],
     ),
+    (Reason.INVALID_NOTIONAL, [LISTING._replace(notional_units_min=11), limit(BUY, 10, 1)]),
     (Reason.TOO_MANY_ORDERS, [limit(BUY, 10, 1), limit(BUY, 9, 1), limit(BUY, 8, 1)]),
     (Reason.TOO_MANY_ACCOUNTS, [wire.SetAccount(account_id=99, state=1)]),
     (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=0, state=1)]),
     (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=1, state=3)]),
+    (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=1, state=1, fee_tier=8)]),
     (Reason.INVALID_ACCOUNT, [wire.SetAccount(account_id=1, trade_group=2**63, state=1)]),
     (Reason.UNKNOWN_ASSET, [LISTING._replace(base_asset_id=3)]),
     (Reason.UNKNOWN_ASSET, [wire.Credit(account_id=1, transfer_id=900, asset_id=3)]),
@@ -160,6 +162,19 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (
         Reason.INVALID_INSTRUMENT,  # one order could be worth 2^80
         [LISTING._replace(price_ticks_max=2**40, quantity_lots_max=2**40)],
+    ),
+    (Reason.INVALID_INSTRUMENT, [LISTING._replace(maker_fee_ppm=-1)]),  # the house would pay
+    (Reason.UNKNOWN_INSTRUMENT, [wire.SetFeeSchedule(instrument_id=2)]),
+    (
+        Reason.INVALID_FEE_SCHEDULE,
+        [wire.SetFeeSchedule(instrument_id=INSTRUMENT, tiers=(wire.FeeTerms(0, 100_001),))],
+    ),
+    (Reason.INVALID_INSTRUMENT, [LISTING._replace(notional_units_min=-1)]),
+    (Reason.INVALID_INSTRUMENT, [LISTING._replace(notional_units_min=2, notional_units_max=1)]),
+    (Reason.UNKNOWN_INSTRUMENT, [wire.SetTickTable(instrument_id=2)]),
+    (
+        Reason.INVALID_TICK_TABLE,
+        [wire.SetTickTable(instrument_id=INSTRUMENT, bands=(wire.PriceBand(0, 1),))],
     ),
     (
         Reason.INVALID_AMOUNT,

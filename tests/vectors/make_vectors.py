@@ -16,6 +16,12 @@ PATH = Path(__file__).with_name("wire.json")
 def value_of(kind: Any, index: int, name: str) -> Any:
     """A value that no neighbour has, and that shows a wrong offset, size or sign."""
     default = kind._field_defaults[name]
+    if isinstance(default, tuple):
+        _, item, count_max = wire.REPEATS[kind]
+        return tuple(
+            item(*(value_of(item, 7 * number + i, n) for i, n in enumerate(item._fields)))
+            for number in range(min(count_max, 3))
+        )
     if isinstance(default, bytes):
         return bytes((index * 7 + offset) % 256 for offset in range(len(default)))
     if isinstance(default, str):
@@ -25,7 +31,7 @@ def value_of(kind: Any, index: int, name: str) -> Any:
         return max(member.value for member in enums[name])
     if name in ("time_ns", "delta_units"):
         return -(2**62) - index
-    for value in (0x8182838485868700, 0x7172737475767700, 0xC1C2C300, 0xA0):
+    for value in (0x8182838485868700, 0x7172737475767700, 0xC1C2C300, -0x3E3D3D00, 0xA0):
         candidate = value + index
         try:
             kind(**{name: candidate}).encode()
@@ -35,14 +41,17 @@ def value_of(kind: Any, index: int, name: str) -> Any:
     raise AssertionError(name)
 
 
+def shown(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [item._asdict() for item in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
 def make() -> list[dict[str, Any]]:
     vectors = []
     for kind, type_ in sorted(wire.type_of_record.items(), key=lambda item: item[1]):
         record = kind(**{n: value_of(kind, i, n) for i, n in enumerate(kind._fields)})
-        fields = {
-            name: value.hex() if isinstance(value, bytes) else value
-            for name, value in record._asdict().items()
-        }
+        fields = {name: shown(value) for name, value in record._asdict().items()}
         vectors.append({"type": type_.name.lower(), "fields": fields, "hex": record.encode().hex()})
     return vectors
 

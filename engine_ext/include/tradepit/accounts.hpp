@@ -47,7 +47,8 @@ struct Account {
   std::uint32_t youngest_order;
   std::uint32_t open_order_count;
   wire::AccountState state;
-  std::uint8_t unused[3];
+  std::uint8_t fee_tier;
+  std::uint8_t unused[2];
 };
 
 /// The accounts of a shard by index, in the order in which they were opened; index 0 is the house,
@@ -116,7 +117,7 @@ class Accounts {
 
   [[nodiscard]] static Account empty_account(std::uint64_t account_id,
                                              wire::AccountState state) noexcept {
-    return {account_id, 0, 0, no_slot, no_slot, 0, state, {}};
+    return {account_id, 0, 0, no_slot, no_slot, 0, state, 0, {}};
   }
 
   LazyArray<Account> accounts_;

@@ -20,8 +20,9 @@ inline constexpr std::int64_t millionths = 1'000'000;
   return static_cast<std::int64_t>(product);
 }
 
-/// The fee on a notional, rounded down. Splitting off the whole millions keeps it within 64 bits.
-[[nodiscard]] constexpr std::int64_t fee_units(std::int64_t notional, std::uint32_t ppm) noexcept {
+/// The fee on a notional, rounded down; a rebate (negative) is rounded towards zero. Splitting off
+/// the whole millions keeps it within 64 bits.
+[[nodiscard]] constexpr std::int64_t fee_units(std::int64_t notional, std::int64_t ppm) noexcept {
   return notional / millionths * ppm + notional % millionths * ppm / millionths;
 }
 

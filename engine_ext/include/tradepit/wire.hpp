@@ -34,6 +34,8 @@ enum class MessageType : std::uint8_t {
   set_account = 7,
   credit = 8,
   debit = 9,
+  set_fee_schedule = 10,
+  set_tick_table = 11,
   tick = 16,
   logon = 32,
   status_query = 33,
@@ -55,6 +57,8 @@ enum class MessageType : std::uint8_t {
   command_rejected = 74,
   self_trade_prevented = 75,
   order_triggered = 76,
+  fee_schedule_changed = 81,
+  tick_table_changed = 82,
   ticked = 88,
   execution_report = 96,
   reject = 97,
@@ -206,12 +210,12 @@ enum class Reason : std::uint16_t {
   invalid_order_type = 41,  ///< type must be limit, market, stop or stop_limit
   invalid_time_in_force = 42,  ///< time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc
   invalid_flags = 43,  ///< unknown flag, or post_only on an order that cannot rest
-  invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest; a market and a sell stop order have none
+  invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market and a sell stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
   invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
-  invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest; other orders have none
+  invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none
   invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0
   invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0
   invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy; else it is 0
@@ -221,16 +225,19 @@ enum class Reason : std::uint16_t {
   duplicate_client_order_id = 58,  ///< the account has used this client_order_id before
   duplicate_transfer = 59,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
+  invalid_notional = 61,  ///< price times quantity must lie between the instrument's smallest and largest notional
   post_only_would_trade = 70,  ///< a post-only order would have traded at once
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
   minimum_not_fillable = 73,  ///< less than minimum_quantity_lots would have traded at once
   too_many_orders = 72,  ///< the shard's order pool is full
   too_many_accounts = 80,  ///< the shard's account table is full
-  invalid_account = 81,  ///< account ids run from 1 to account_id_max, trade groups from 0; the state must be a known one
+  invalid_account = 81,  ///< account ids run from 1 to account_id_max, trade groups from 0, fee tiers from 0 to 7; the state must be a known one
   unknown_asset = 82,  ///< no such asset on this shard
   invalid_asset = 83,  ///< an asset needs an id from 1 within the shard's limit, a symbol, at most 18 decimals, and keeps its decimals for life
   invalid_instrument = 84,  ///< the instrument's terms are out of range or contradict each other (docs/protocol.md, SetInstrument)
   invalid_amount = 85,  ///< the amount must be positive and keep the asset's supply within units_max; transfer_id must lie between 1 and 2^63 - 1
+  invalid_fee_schedule = 86,  ///< a fee lies between 0 and fee_ppm_max, a rebate is at most the smallest taker fee of all tiers, and the largest order, fee included, stays below units_max
+  invalid_tick_table = 87,  ///< bands begin at rising prices from 1, with steps from 1
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
@@ -247,6 +254,24 @@ template <typename T, std::size_t size>
 inline constexpr bool is_wire_layout =
     sizeof(T) == size && alignof(T) <= 8 && std::is_trivially_copyable_v<T> &&
     std::is_standard_layout_v<T> && std::has_unique_object_representations_v<T>;
+
+/// What one fee tier pays.
+struct FeeTerms {
+  std::int32_t maker_fee_ppm{};  ///< as in SetInstrument
+  std::uint32_t taker_fee_ppm{};  ///< as in SetInstrument
+};
+static_assert(is_wire_layout<FeeTerms, 8>);
+static_assert(offsetof(FeeTerms, maker_fee_ppm) == 0);
+static_assert(offsetof(FeeTerms, taker_fee_ppm) == 4);
+
+/// Prices from here on, up to the next band.
+struct PriceBand {
+  std::int64_t from_price_ticks{};  ///< from 1, rising from band to band
+  std::int64_t step_ticks{};  ///< an order's price must be a multiple of it
+};
+static_assert(is_wire_layout<PriceBand, 16>);
+static_assert(offsetof(PriceBand, from_price_ticks) == 0);
+static_assert(offsetof(PriceBand, step_ticks) == 8);
 
 /// Places an order.
 struct NewOrder {
@@ -368,7 +393,7 @@ static_assert(offsetof(SetAsset, reserved) == 37);
 /// Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
 struct SetInstrument {
   static constexpr MessageType type = MessageType::set_instrument;
-  Header header{version, static_cast<std::uint8_t>(type), 104, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 120, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   char symbol[16]{};  ///< such as BTC-USD
   std::int64_t tick_size{};  ///< one tick, in units of 10^-price_decimals of the quote asset
@@ -380,13 +405,15 @@ struct SetInstrument {
   std::uint32_t instrument_id{};  ///< from 1
   std::uint32_t base_asset_id{};  ///< what is traded
   std::uint32_t quote_asset_id{};  ///< what it is priced in
-  std::uint32_t maker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down
+  std::int32_t maker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down; negative: a rebate, paid out of the taker's fee, rounded down too
   std::uint32_t taker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down
   std::uint8_t price_decimals{};
   TradingState trading_state{};
   std::uint8_t reserved[2]{};
+  std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
+  std::int64_t notional_units_max{};  ///< the largest; 0 = none
 };
-static_assert(is_wire_layout<SetInstrument, 104>);
+static_assert(is_wire_layout<SetInstrument, 120>);
 static_assert(offsetof(SetInstrument, time_ns) == 8);
 static_assert(offsetof(SetInstrument, symbol) == 16);
 static_assert(offsetof(SetInstrument, tick_size) == 32);
@@ -403,8 +430,10 @@ static_assert(offsetof(SetInstrument, taker_fee_ppm) == 96);
 static_assert(offsetof(SetInstrument, price_decimals) == 100);
 static_assert(offsetof(SetInstrument, trading_state) == 101);
 static_assert(offsetof(SetInstrument, reserved) == 102);
+static_assert(offsetof(SetInstrument, notional_units_min) == 104);
+static_assert(offsetof(SetInstrument, notional_units_max) == 112);
 
-/// Opens an account, or changes its state and its trade group.
+/// Opens an account, or changes its state, its trade group and its fee tier.
 struct SetAccount {
   static constexpr MessageType type = MessageType::set_account;
   Header header{version, static_cast<std::uint8_t>(type), 40, 0};
@@ -412,14 +441,16 @@ struct SetAccount {
   std::uint64_t account_id{};  ///< from 1
   std::uint64_t trade_group{};  ///< accounts of one owner, for self-trade prevention; 0 = the account alone
   AccountState state{};
-  std::uint8_t reserved[7]{};
+  std::uint8_t fee_tier{};  ///< 0 to 7: which fees of an instrument it pays (SetFeeSchedule)
+  std::uint8_t reserved[6]{};
 };
 static_assert(is_wire_layout<SetAccount, 40>);
 static_assert(offsetof(SetAccount, time_ns) == 8);
 static_assert(offsetof(SetAccount, account_id) == 16);
 static_assert(offsetof(SetAccount, trade_group) == 24);
 static_assert(offsetof(SetAccount, state) == 32);
-static_assert(offsetof(SetAccount, reserved) == 33);
+static_assert(offsetof(SetAccount, fee_tier) == 33);
+static_assert(offsetof(SetAccount, reserved) == 34);
 
 /// Adds to an account's available balance. Applied once per transfer_id.
 struct Credit {
@@ -458,6 +489,36 @@ static_assert(offsetof(Debit, transfer_id) == 24);
 static_assert(offsetof(Debit, amount_units) == 32);
 static_assert(offsetof(Debit, asset_id) == 40);
 static_assert(offsetof(Debit, reserved) == 44);
+
+/// Sets what the fee tiers from 1 on pay in an instrument, in place of all that was set before; tier 0, and every tier without an item, pays what SetInstrument says. No tier's rebate may be larger than any tier's taker fee, so that the house never pays for a trade.
+struct SetFeeSchedule {
+  static constexpr MessageType type = MessageType::set_fee_schedule;
+  Header header{version, static_cast<std::uint8_t>(type), 24, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+  using Repeated = FeeTerms;  ///< of the tiers 1, 2 and so on
+  static constexpr std::size_t repeated_max = 7;
+};
+static_assert(is_wire_layout<SetFeeSchedule, 24>);
+static_assert(offsetof(SetFeeSchedule, time_ns) == 8);
+static_assert(offsetof(SetFeeSchedule, instrument_id) == 16);
+static_assert(offsetof(SetFeeSchedule, reserved) == 20);
+
+/// Sets which prices orders may name in an instrument, in place of all that was set before. Prices below the first band may be any, and with no bands every price may. Open orders stay as they are.
+struct SetTickTable {
+  static constexpr MessageType type = MessageType::set_tick_table;
+  Header header{version, static_cast<std::uint8_t>(type), 24, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+  using Repeated = PriceBand;  ///< from the lowest price up
+  static constexpr std::size_t repeated_max = 8;
+};
+static_assert(is_wire_layout<SetTickTable, 24>);
+static_assert(offsetof(SetTickTable, time_ns) == 8);
+static_assert(offsetof(SetTickTable, instrument_id) == 16);
+static_assert(offsetof(SetTickTable, reserved) == 20);
 
 /// Time has passed: what was due by time_ns happens, at most cancels_per_command_max orders of it. The only command that ends anything by time, so each expiry has one cause.
 struct Tick {
@@ -634,7 +695,7 @@ struct Trade {
   std::uint64_t taker_account_id{};
   std::uint64_t maker_client_order_id{};
   std::uint64_t taker_client_order_id{};
-  std::int64_t maker_fee_units{};  ///< in the quote asset
+  std::int64_t maker_fee_units{};  ///< in the quote asset; negative: a rebate, at most the taker's fee
   std::int64_t taker_fee_units{};  ///< in the quote asset
   std::int64_t maker_remaining_lots{};  ///< open after this trade; 0 = filled
   std::int64_t taker_remaining_lots{};  ///< open after this trade; 0 = filled
@@ -790,7 +851,7 @@ static_assert(offsetof(AssetChanged, reserved) == 45);
 /// An instrument as it stands.
 struct InstrumentChanged {
   static constexpr MessageType type = MessageType::instrument_changed;
-  Header header{version, static_cast<std::uint8_t>(type), 120, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 136, 0};
   std::uint64_t seq{};  ///< of the command; in an answer to a query, of the last SetInstrument
   std::int64_t time_ns{};  ///< of that command
   char symbol[16]{};
@@ -804,13 +865,15 @@ struct InstrumentChanged {
   std::uint32_t instrument_id{};
   std::uint32_t base_asset_id{};
   std::uint32_t quote_asset_id{};
-  std::uint32_t maker_fee_ppm{};
+  std::int32_t maker_fee_ppm{};  ///< negative: a rebate
   std::uint32_t taker_fee_ppm{};
   std::uint8_t price_decimals{};
   TradingState trading_state{};
   std::uint8_t reserved[2]{};
+  std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
+  std::int64_t notional_units_max{};  ///< the largest; 0 = none
 };
-static_assert(is_wire_layout<InstrumentChanged, 120>);
+static_assert(is_wire_layout<InstrumentChanged, 136>);
 static_assert(offsetof(InstrumentChanged, seq) == 8);
 static_assert(offsetof(InstrumentChanged, time_ns) == 16);
 static_assert(offsetof(InstrumentChanged, symbol) == 24);
@@ -829,6 +892,8 @@ static_assert(offsetof(InstrumentChanged, taker_fee_ppm) == 112);
 static_assert(offsetof(InstrumentChanged, price_decimals) == 116);
 static_assert(offsetof(InstrumentChanged, trading_state) == 117);
 static_assert(offsetof(InstrumentChanged, reserved) == 118);
+static_assert(offsetof(InstrumentChanged, notional_units_min) == 120);
+static_assert(offsetof(InstrumentChanged, notional_units_max) == 128);
 
 /// An account as it stands.
 struct AccountChanged {
@@ -839,7 +904,8 @@ struct AccountChanged {
   std::uint64_t account_id{};
   std::uint64_t trade_group{};  ///< 0 = the account alone
   AccountState state{};
-  std::uint8_t reserved[7]{};
+  std::uint8_t fee_tier{};  ///< 0 to 7
+  std::uint8_t reserved[6]{};
 };
 static_assert(is_wire_layout<AccountChanged, 48>);
 static_assert(offsetof(AccountChanged, seq) == 8);
@@ -847,7 +913,8 @@ static_assert(offsetof(AccountChanged, time_ns) == 16);
 static_assert(offsetof(AccountChanged, account_id) == 24);
 static_assert(offsetof(AccountChanged, trade_group) == 32);
 static_assert(offsetof(AccountChanged, state) == 40);
-static_assert(offsetof(AccountChanged, reserved) == 41);
+static_assert(offsetof(AccountChanged, fee_tier) == 41);
+static_assert(offsetof(AccountChanged, reserved) == 42);
 
 /// A MassCancel or an administrative command was refused; nothing changed.
 struct CommandRejected {
@@ -939,6 +1006,40 @@ static_assert(offsetof(OrderTriggered, instrument_id) == 64);
 static_assert(offsetof(OrderTriggered, side) == 68);
 static_assert(offsetof(OrderTriggered, order_type) == 69);
 static_assert(offsetof(OrderTriggered, reserved) == 70);
+
+/// What the fee tiers of an instrument pay from now on; open orders keep the fees that they were placed with.
+struct FeeScheduleChanged {
+  static constexpr MessageType type = MessageType::fee_schedule_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+  using Repeated = FeeTerms;  ///< of the tiers 1, 2 and so on
+  static constexpr std::size_t repeated_max = 7;
+};
+static_assert(is_wire_layout<FeeScheduleChanged, 32>);
+static_assert(offsetof(FeeScheduleChanged, seq) == 8);
+static_assert(offsetof(FeeScheduleChanged, time_ns) == 16);
+static_assert(offsetof(FeeScheduleChanged, instrument_id) == 24);
+static_assert(offsetof(FeeScheduleChanged, reserved) == 28);
+
+/// Which prices orders may name in an instrument from now on.
+struct TickTableChanged {
+  static constexpr MessageType type = MessageType::tick_table_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+  using Repeated = PriceBand;  ///< from the lowest price up
+  static constexpr std::size_t repeated_max = 8;
+};
+static_assert(is_wire_layout<TickTableChanged, 32>);
+static_assert(offsetof(TickTableChanged, seq) == 8);
+static_assert(offsetof(TickTableChanged, time_ns) == 16);
+static_assert(offsetof(TickTableChanged, instrument_id) == 24);
+static_assert(offsetof(TickTableChanged, reserved) == 28);
 
 /// Ends a Tick, after what was due.
 struct Ticked {
@@ -1246,7 +1347,7 @@ static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
 /// The longest command or request.
-inline constexpr std::size_t request_bytes_max = 120;
+inline constexpr std::size_t request_bytes_max = 152;
 
 /// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
@@ -1260,6 +1361,8 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::set_account: return sizeof(SetAccount);
     case MessageType::credit: return sizeof(Credit);
     case MessageType::debit: return sizeof(Debit);
+    case MessageType::set_fee_schedule: return sizeof(SetFeeSchedule);
+    case MessageType::set_tick_table: return sizeof(SetTickTable);
     case MessageType::tick: return sizeof(Tick);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
@@ -1281,6 +1384,8 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::command_rejected: return sizeof(CommandRejected);
     case MessageType::self_trade_prevented: return sizeof(SelfTradePrevented);
     case MessageType::order_triggered: return sizeof(OrderTriggered);
+    case MessageType::fee_schedule_changed: return sizeof(FeeScheduleChanged);
+    case MessageType::tick_table_changed: return sizeof(TickTableChanged);
     case MessageType::ticked: return sizeof(Ticked);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
@@ -1301,6 +1406,22 @@ inline constexpr std::size_t request_bytes_max = 120;
   std::size_t item = 1;
   std::size_t item_count_max = 0;
   switch (type) {
+    case MessageType::set_fee_schedule:
+      item = sizeof(FeeTerms);
+      item_count_max = 7;
+      break;
+    case MessageType::set_tick_table:
+      item = sizeof(PriceBand);
+      item_count_max = 8;
+      break;
+    case MessageType::fee_schedule_changed:
+      item = sizeof(FeeTerms);
+      item_count_max = 7;
+      break;
+    case MessageType::tick_table_changed:
+      item = sizeof(PriceBand);
+      item_count_max = 8;
+      break;
     default:
       break;
   }
@@ -1320,6 +1441,8 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::set_account:
     case MessageType::credit:
     case MessageType::debit:
+    case MessageType::set_fee_schedule:
+    case MessageType::set_tick_table:
     case MessageType::tick:
       return true;
     default:
@@ -1359,6 +1482,8 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::command_rejected:
     case MessageType::self_trade_prevented:
     case MessageType::order_triggered:
+    case MessageType::fee_schedule_changed:
+    case MessageType::tick_table_changed:
     case MessageType::ticked:
       return true;
     default:
@@ -1374,6 +1499,8 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::set_account:
     case MessageType::credit:
     case MessageType::debit:
+    case MessageType::set_fee_schedule:
+    case MessageType::set_tick_table:
       return true;
     default:
       return false;
@@ -1396,9 +1523,11 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_instrument: return (bytes[102] | bytes[103]) == std::byte{0};
-    case MessageType::set_account: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::set_account: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
+    case MessageType::set_fee_schedule: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
+    case MessageType::set_tick_table: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
@@ -1407,10 +1536,12 @@ inline constexpr std::size_t request_bytes_max = 120;
     case MessageType::balance_changed: return (bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::asset_changed: return (bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::instrument_changed: return (bytes[118] | bytes[119]) == std::byte{0};
-    case MessageType::account_changed: return (bytes[41] | bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
+    case MessageType::account_changed: return (bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
+    case MessageType::fee_schedule_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::tick_table_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
