@@ -61,6 +61,7 @@ class ReferenceAdministration(ReferenceState):
             <= command.quantity_lots_min
             <= command.quantity_lots_max
             <= wire.QUANTITY_LOTS_MAX
+            or command.market_protection_ppm > wire.MARKET_PROTECTION_PPM_MAX
             or command.price_decimals > wire.DECIMALS_MAX
             or command.notional_units_min < 0
             or command.notional_units_max < 0

@@ -13,7 +13,7 @@ from tradepit.protocol.wire import (
 )
 
 from tests.reference_matching import ReferenceMatching
-from tests.reference_state import HOUSE, INFINITE_TICKS, NEVER_NS, RESTING, Order, fee
+from tests.reference_state import HOUSE, NEVER_NS, RESTING, Order, fee
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 TIMES = {
@@ -105,9 +105,7 @@ class ReferenceJudge(ReferenceMatching):
     def judge_trading(self, command: wire.NewOrder, *, may_rest: bool) -> Reason:
         """The checks that look at funds and at what the order would meet."""
         terms = self.instruments[command.instrument_id]
-        limit_ticks = command.price_ticks
-        if not limit_ticks:
-            limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
+        limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
         meetings = self.meetings(
             command.instrument_id, command.side, limit_ticks, command.quantity_lots
         )

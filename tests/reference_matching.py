@@ -51,9 +51,7 @@ class ReferenceMatching(ReferenceAdministration):
             return meetings
         left = []
         open_lots = command.quantity_lots
-        limit_ticks = command.price_ticks
-        if not limit_ticks:
-            limit_ticks = INFINITE_TICKS if command.side == Side.BUY else 0
+        limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
         everyone = self.meetings(command.instrument_id, command.side, limit_ticks, INFINITE_TICKS)
         for maker, _ in everyone:
             if not open_lots:
@@ -70,11 +68,10 @@ class ReferenceMatching(ReferenceAdministration):
 
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
+        limit_ticks = self.limit_ticks(taker.instrument_id, taker.side, taker.price_ticks)
         met_count = 0
         while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
-            meetings = self.meetings(
-                taker.instrument_id, taker.side, taker.limit_ticks, taker.open_lots
-            )
+            meetings = self.meetings(taker.instrument_id, taker.side, limit_ticks, taker.open_lots)
             if not meetings:
                 break
             met_count += 1
@@ -89,8 +86,14 @@ class ReferenceMatching(ReferenceAdministration):
                 return
         if not taker.open_lots:
             return
-        if self.meetings(taker.instrument_id, taker.side, taker.limit_ticks, 1):
+        if self.meetings(taker.instrument_id, taker.side, limit_ticks, 1):
             self.end(taker, CancelReason.FILL_LIMIT)
+        elif (
+            0 < limit_ticks < INFINITE_TICKS
+            and not taker.price_ticks
+            and self.queue(taker.instrument_id, Side.SELL if taker.side == Side.BUY else Side.BUY)
+        ):
+            self.end(taker, CancelReason.PROTECTION_BAND)
         elif taker.time_in_force in RESTING:
             self.resting.append(taker)
             self.take_hold(taker)

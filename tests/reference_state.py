@@ -102,12 +102,6 @@ class Order:
     def open_lots(self) -> int:
         return self.quantity_lots - self.filled_lots
 
-    @property
-    def limit_ticks(self) -> int:
-        if self.price_ticks:
-            return self.price_ticks
-        return INFINITE_TICKS if self.side == Side.BUY else 0
-
 
 @dataclass
 class Funds:
@@ -197,6 +191,19 @@ class ReferenceState:
         """The side's orders, best price first, oldest first at one price."""
         orders = [o for o in self.resting if (o.instrument_id, o.side) == (instrument_id, side)]
         return sorted(orders, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
+
+    def limit_ticks(self, instrument_id: int, side: int, price_ticks: int) -> int:
+        """The worst price that a taker accepts which begins to trade now."""
+        if price_ticks:
+            return price_ticks
+        makers = self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY)
+        ppm = self.instruments[instrument_id].market_protection_ppm
+        if not makers or not ppm:
+            return INFINITE_TICKS if side == Side.BUY else 0
+        best = makers[0].price_ticks
+        if side == Side.BUY:
+            return best * (1_000_000 + ppm) // 1_000_000
+        return -(-best * (1_000_000 - ppm) // 1_000_000)
 
     def book(
         self, instrument_id: int

@@ -105,11 +105,10 @@ def write_hpp(
     longest = max(
         m.size + (m.repeats.count_max * sizes[m.repeats.group] if m.repeats else 0)
         for m in messages
-        if m.family in ("command", "request")
     )
     out += [
-        "/// The longest command or request.",
-        f"inline constexpr std::size_t request_bytes_max = {longest};",
+        "/// The longest record.",
+        f"inline constexpr std::size_t record_bytes_max = {longest};",
         "",
         "/// Size of a record of `type` without what it repeats, or 0 if there is no such type.",
         "[[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {",

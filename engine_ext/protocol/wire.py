@@ -24,6 +24,7 @@ UNITS_MAX = 4611686018427387904
 PRICE_TICKS_MAX = 1099511627776
 QUANTITY_LOTS_MAX = 1099511627776
 FEE_PPM_MAX = 100000
+MARKET_PROTECTION_PPM_MAX = 1000000
 DECIMALS_MAX = 18
 
 
@@ -154,6 +155,7 @@ class CancelReason(IntEnum):
     SELF_TRADE = 5
     ACCOUNT_SUSPENDED = 6
     REPLACED = 7
+    PROTECTION_BAND = 8
     EXPIRED = 19
 
 
@@ -487,8 +489,8 @@ class SetAsset(NamedTuple):
         )
 
 
-_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIBB2xqq")
-_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIBB2xqq")
+_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBB6xqq")
+_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBB6xqq")
 
 
 class SetInstrument(NamedTuple):
@@ -511,6 +513,7 @@ class SetInstrument(NamedTuple):
     quote_asset_id: int = 0
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
+    market_protection_ppm: int = 0
     price_decimals: int = 0
     trading_state: int = 0
     notional_units_min: int = 0
@@ -519,7 +522,7 @@ class SetInstrument(NamedTuple):
     def encode(self) -> bytes:
         return pack_record(
             _SET_INSTRUMENT,
-            (VERSION, 6, 120, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
+            (VERSION, 6, 128, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
         )
 
 
@@ -952,8 +955,8 @@ class AssetChanged(NamedTuple):
         )
 
 
-_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIBB2xqq")
-_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIBB2xqq")
+_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBB6xqq")
+_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBB6xqq")
 
 
 class InstrumentChanged(NamedTuple):
@@ -975,6 +978,7 @@ class InstrumentChanged(NamedTuple):
     quote_asset_id: int = 0
     maker_fee_ppm: int = 0
     taker_fee_ppm: int = 0
+    market_protection_ppm: int = 0
     price_decimals: int = 0
     trading_state: int = 0
     notional_units_min: int = 0
@@ -983,7 +987,7 @@ class InstrumentChanged(NamedTuple):
     def encode(self) -> bytes:
         return pack_record(
             _INSTRUMENT_CHANGED,
-            (VERSION, 72, 136, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
+            (VERSION, 72, 144, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
         )
 
 
@@ -1636,7 +1640,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
     5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
-    6: (_SET_INSTRUMENT_BODY, 120, SetInstrument._make, (2,)),
+    6: (_SET_INSTRUMENT_BODY, 128, SetInstrument._make, (2,)),
     7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
     8: (_CREDIT_BODY, 48, Credit._make, ()),
     9: (_DEBIT_BODY, 48, Debit._make, ()),
@@ -1658,7 +1662,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     69: (_MASS_CANCELED_BODY, 40, MassCanceled._make, ()),
     70: (_BALANCE_CHANGED_BODY, 72, BalanceChanged._make, ()),
     71: (_ASSET_CHANGED_BODY, 48, AssetChanged._make, (3,)),
-    72: (_INSTRUMENT_CHANGED_BODY, 136, InstrumentChanged._make, (3,)),
+    72: (_INSTRUMENT_CHANGED_BODY, 144, InstrumentChanged._make, (3,)),
     73: (_ACCOUNT_CHANGED_BODY, 48, AccountChanged._make, ()),
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),

@@ -55,6 +55,7 @@ Reason EngineState::judge(const wire::SetInstrument& command,
       command.tick_size >= 1 && command.lot_size_units >= 1 &&
       is_range(command.price_ticks_min, command.price_ticks_max, wire::price_ticks_max) &&
       is_range(command.quantity_lots_min, command.quantity_lots_max, wire::quantity_lots_max) &&
+      command.market_protection_ppm <= wire::market_protection_ppm_max &&
       command.price_decimals <= wire::decimals_max && command.notional_units_min >= 0 &&
       command.notional_units_max >= 0 &&
       (command.notional_units_max == 0 ||
@@ -116,6 +117,7 @@ void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
   terms.quote_asset_id = command.quote_asset_id;
   terms.maker_fee_ppm = command.maker_fee_ppm;
   terms.taker_fee_ppm = command.taker_fee_ppm;
+  terms.market_protection_ppm = command.market_protection_ppm;
   terms.price_decimals = command.price_decimals;
   terms.trading_state = command.trading_state;
   terms.notional_units_min = command.notional_units_min;

@@ -29,16 +29,6 @@ bool is_within(std::int64_t value, std::int64_t low, std::int64_t high) noexcept
   return value >= low && value <= high;
 }
 
-/// The best price of a side without one of its orders, or 0.
-std::int64_t best_ticks_without(const Book& book, Side side, std::uint32_t gone_slot) noexcept {
-  std::uint32_t level_slot = book.best(side);
-  if (level_slot != no_slot && book.level(level_slot).head == gone_slot &&
-      book.level(level_slot).order_count == 1) {
-    level_slot = book.level(level_slot).worse;
-  }
-  return level_slot == no_slot ? 0 : book.level(level_slot).price_ticks;
-}
-
 bool crosses(Side taker_side, std::int64_t limit_ticks, std::int64_t price_ticks) noexcept {
   return taker_side == Side::buy ? price_ticks <= limit_ticks : price_ticks >= limit_ticks;
 }
@@ -67,13 +57,17 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
       client_order_ids.find({command.client_order_id, account_index}, other_slot)) {
     return Reason::duplicate_client_order_id;
   }
-  const Taking taking{.account_index = account_index,
-                      .self_trade_prevention = command.self_trade_prevention,
-                      .side = command.side,
-                      .limit_ticks = limit_ticks_of(command.side, command.price_ticks),
-                      .open_lots = command.quantity_lots,
-                      .gone_slot = placing.replaced_slot};
-  if (const Reason reason = judge_trading(command, *instrument, taking); reason != Reason::none) {
+  placing.best_ticks =
+      best_ticks_of(instrument->book, opposite(command.side), placing.replaced_slot);
+  const Taking taking{
+      .account_index = account_index,
+      .self_trade_prevention = command.self_trade_prevention,
+      .side = command.side,
+      .limit_ticks = limit_ticks_of(command.side, command.price_ticks, placing.best_ticks, terms),
+      .open_lots = command.quantity_lots,
+      .gone_slot = placing.replaced_slot};
+  if (const Reason reason = judge_trading(command, *instrument, taking, placing);
+      reason != Reason::none) {
     return reason;
   }
   const bool needs_slot = may_rest(command.time_in_force) || is_stop(command.order_type);
@@ -136,18 +130,15 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
 
 /// The checks that look at funds and at what the order would meet.
 Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrument& instrument,
-                                  const Taking& taking) const noexcept {
+                                  const Taking& taking, const Placing& placing) const noexcept {
   if (!can_pay(command, instrument, taking)) return Reason::insufficient_funds;
   if (command.price_ticks != 0 &&
       !instrument.is_notional(command.price_ticks, command.quantity_lots)) {
     return Reason::invalid_notional;
   }
-  if ((command.flags & wire::order_flag::post_only) != 0) {
-    const std::int64_t best_ticks =
-        best_ticks_without(instrument.book, opposite(taking.side), taking.gone_slot);
-    if (best_ticks != 0 && crosses(taking.side, taking.limit_ticks, best_ticks)) {
-      return Reason::post_only_would_trade;
-    }
+  if ((command.flags & wire::order_flag::post_only) != 0 && placing.best_ticks != 0 &&
+      crosses(taking.side, taking.limit_ticks, placing.best_ticks)) {
+    return Reason::post_only_would_trade;
   }
   const bool is_fok = command.time_in_force == TimeInForce::fok;
   if (!is_fok && command.minimum_quantity_lots == 0) return Reason::none;

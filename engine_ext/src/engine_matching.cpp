@@ -25,10 +25,12 @@ Book::Meeting EngineState::meeting(SelfTradePrevention mode, std::uint32_t taker
 }
 
 /// Matches an order that is not in the book. Why what is open of it must be canceled: the limit of
-/// fills while it could have traded on, or self-trade prevention; no reason if it may rest.
+/// fills while it could have traded on, self-trade prevention or the protection band; no reason if
+/// it may rest.
 CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
-  const std::int64_t limit_ticks = limit_ticks_of(taker.side, taker.price_ticks);
   Book& book = instrument.book;
+  const std::int64_t limit_ticks = limit_ticks_of(
+      taker.side, taker.price_ticks, best_ticks_of(book, opposite(taker.side)), instrument.terms);
   const auto match = [&](std::uint32_t count_max) {
     const Book::Matched matched = book.match(
         taker.side, limit_ticks, taker.open_lots(), count_max,
@@ -52,8 +54,11 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
       }
     }
   }
-  return taker.open_lots() > 0 && book.crosses(taker.side, limit_ticks) ? CancelReason::fill_limit
-                                                                        : CancelReason{};
+  if (taker.open_lots() == 0) return CancelReason{};
+  if (book.crosses(taker.side, limit_ticks)) return CancelReason::fill_limit;
+  const bool has_band = taker.price_ticks == 0 && instrument.terms.market_protection_ppm != 0;
+  return has_band && book.crosses(taker.side, any_ticks(taker.side)) ? CancelReason::protection_band
+                                                                     : CancelReason{};
 }
 
 /// Keeps a taker from trading with a maker of its trade group, as its mode says. False if that ends

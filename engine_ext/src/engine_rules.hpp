@@ -21,10 +21,31 @@ inline bool has_price(wire::OrderType order_type, wire::Side side) noexcept {
                                              : order_type != wire::OrderType::market;
 }
 
-/// The worst price that a taker accepts; an order without a price accepts any.
-inline std::int64_t limit_ticks_of(wire::Side side, std::int64_t price_ticks) noexcept {
-  if (price_ticks != 0) return price_ticks;
+/// A price that every other is better than.
+inline std::int64_t any_ticks(wire::Side side) noexcept {
   return side == wire::Side::buy ? std::numeric_limits<std::int64_t>::max() : 0;
+}
+
+/// The worst price that a taker accepts. One without a price accepts any, or what the instrument's
+/// protection band allows from the other side's best price (0 = there is none).
+inline std::int64_t limit_ticks_of(wire::Side side, std::int64_t price_ticks,
+                                   std::int64_t best_ticks,
+                                   const wire::InstrumentChanged& terms) noexcept {
+  if (price_ticks != 0) return price_ticks;
+  if (terms.market_protection_ppm == 0 || best_ticks == 0) return any_ticks(side);
+  const std::int64_t band_ticks = best_ticks * terms.market_protection_ppm / 1'000'000;
+  return side == wire::Side::buy ? best_ticks + band_ticks : best_ticks - band_ticks;
+}
+
+/// The best price of a side, or 0. An order in `gone_slot` does not count.
+inline std::int64_t best_ticks_of(const Book& book, wire::Side side,
+                                  std::uint32_t gone_slot = no_slot) noexcept {
+  std::uint32_t level_slot = book.best(side);
+  if (level_slot != no_slot && book.level(level_slot).head == gone_slot &&
+      book.level(level_slot).order_count == 1) {
+    level_slot = book.level(level_slot).worse;
+  }
+  return level_slot == no_slot ? 0 : book.level(level_slot).price_ticks;
 }
 
 /// Whether what does not trade at once may stay in the book.

@@ -150,6 +150,7 @@ wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
   command.quote_asset_id = terms.quote_asset_id;
   command.maker_fee_ppm = terms.maker_fee_ppm;
   command.taker_fee_ppm = terms.taker_fee_ppm;
+  command.market_protection_ppm = terms.market_protection_ppm;
   command.price_decimals = terms.price_decimals;
   command.trading_state = terms.trading_state;
   command.notional_units_min = terms.notional_units_min;

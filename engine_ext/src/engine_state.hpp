@@ -139,6 +139,7 @@ struct Taking {
 /// What the checks of a new order find out for placing it.
 struct Placing {
   std::uint32_t replaced_slot = no_slot;
+  std::int64_t best_ticks = 0;  // of the other side, 0 if it is empty
 };
 
 /// What a deadline is about, in the order in which those of one time are met.
@@ -221,8 +222,8 @@ class EngineState {
   [[nodiscard]] wire::Reason judge_fields(const wire::NewOrder& command,
                                           const Instrument& instrument) const noexcept;
   [[nodiscard]] wire::Reason judge_trading(const wire::NewOrder& command,
-                                           const Instrument& instrument,
-                                           const Taking& taking) const noexcept;
+                                           const Instrument& instrument, const Taking& taking,
+                                           const Placing& placing) const noexcept;
   [[nodiscard]] wire::Reason judge(const Order& changed, const Order& order,
                                    const Instrument& instrument) const noexcept;
   [[nodiscard]] bool can_pay(const wire::NewOrder& command, const Instrument& instrument,

@@ -44,9 +44,9 @@ static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
 static_assert(offsetof(wire::OrderQuery, account_id) == query_account_offset);
 static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offset);
 
-/// Large enough for any command or request, aligned for its fields.
+/// Large enough for any record, aligned for its fields.
 struct alignas(8) RecordBuffer {
-  std::byte bytes[wire::request_bytes_max];
+  std::byte bytes[wire::record_bytes_max];
 };
 
 /// One frame of a message, given back to libzmq at the end of its scope.

@@ -200,6 +200,7 @@ class CommandSource:
                 (*fees, -500, -33_333), (100_001, -100_001, 2**31 - 1, -(2**31))
             ),
             taker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
+            market_protection_ppm=self.mostly((0, 0, 10_000, 20_500), (1_000_000, 1_000_001)),
             price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
             trading_state=self.mostly((1, 1, 1, 1, 1, 2), (self.wrong_byte(),)),
             notional_units_min=self.mostly((0, 0, 0, 2_000), INT64_EDGES),
@@ -260,6 +261,7 @@ OPENING: list[Any] = [
             quote_asset_id=1,
             maker_fee_ppm=500,
             taker_fee_ppm=33_333,
+            market_protection_ppm=(instrument_id - 1) * 10_000,
             price_decimals=instrument_id - 1,
             trading_state=1,
         )

@@ -159,6 +159,7 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.INVALID_INSTRUMENT, [LISTING._replace(tick_size=2)]),
     (Reason.INVALID_INSTRUMENT, [LISTING._replace(quote_asset_id=BASE)]),
     (Reason.INVALID_INSTRUMENT, [LISTING._replace(instrument_id=0)]),
+    (Reason.INVALID_INSTRUMENT, [LISTING._replace(market_protection_ppm=1_000_001)]),
     (
         Reason.INVALID_INSTRUMENT,  # one order could be worth 2^80
         [LISTING._replace(price_ticks_max=2**40, quantity_lots_max=2**40)],

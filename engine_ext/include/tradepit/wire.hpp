@@ -22,6 +22,7 @@ inline constexpr std::int64_t units_max = 4611686018427387904;  ///< Largest sup
 inline constexpr std::int64_t price_ticks_max = 1099511627776;  ///< Largest price that an instrument may allow (2^40).
 inline constexpr std::int64_t quantity_lots_max = 1099511627776;  ///< Largest quantity that an instrument may allow (2^40).
 inline constexpr std::int64_t fee_ppm_max = 100000;  ///< Largest fee, in millionths of the notional (10 %).
+inline constexpr std::int64_t market_protection_ppm_max = 1000000;  ///< Widest band that an instrument may give its market orders (100 %).
 inline constexpr std::int64_t decimals_max = 18;  ///< Decimals of an asset or a price.
 
 enum class MessageType : std::uint8_t {
@@ -153,6 +154,7 @@ enum class CancelReason : std::uint8_t {
   self_trade = 5,  ///< It would have traded with an order of its own trade group.
   account_suspended = 6,  ///< A stop order was triggered while its account was suspended.
   replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
+  protection_band = 8,  ///< An order without a price would have traded beyond the instrument's protection band.
   expired = 19,  ///< Its time was over: expire_time_ns of a gtd order.
 };
 
@@ -393,7 +395,7 @@ static_assert(offsetof(SetAsset, reserved) == 37);
 /// Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
 struct SetInstrument {
   static constexpr MessageType type = MessageType::set_instrument;
-  Header header{version, static_cast<std::uint8_t>(type), 120, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   char symbol[16]{};  ///< such as BTC-USD
   std::int64_t tick_size{};  ///< one tick, in units of 10^-price_decimals of the quote asset
@@ -407,13 +409,14 @@ struct SetInstrument {
   std::uint32_t quote_asset_id{};  ///< what it is priced in
   std::int32_t maker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down; negative: a rebate, paid out of the taker's fee, rounded down too
   std::uint32_t taker_fee_ppm{};  ///< millionths of the notional, charged in the quote asset, rounded down
+  std::uint32_t market_protection_ppm{};  ///< orders without a price trade no farther than this from the best price they find, in millionths of it; 0 = any price
   std::uint8_t price_decimals{};
   TradingState trading_state{};
-  std::uint8_t reserved[2]{};
+  std::uint8_t reserved[6]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
 };
-static_assert(is_wire_layout<SetInstrument, 120>);
+static_assert(is_wire_layout<SetInstrument, 128>);
 static_assert(offsetof(SetInstrument, time_ns) == 8);
 static_assert(offsetof(SetInstrument, symbol) == 16);
 static_assert(offsetof(SetInstrument, tick_size) == 32);
@@ -427,11 +430,12 @@ static_assert(offsetof(SetInstrument, base_asset_id) == 84);
 static_assert(offsetof(SetInstrument, quote_asset_id) == 88);
 static_assert(offsetof(SetInstrument, maker_fee_ppm) == 92);
 static_assert(offsetof(SetInstrument, taker_fee_ppm) == 96);
-static_assert(offsetof(SetInstrument, price_decimals) == 100);
-static_assert(offsetof(SetInstrument, trading_state) == 101);
-static_assert(offsetof(SetInstrument, reserved) == 102);
-static_assert(offsetof(SetInstrument, notional_units_min) == 104);
-static_assert(offsetof(SetInstrument, notional_units_max) == 112);
+static_assert(offsetof(SetInstrument, market_protection_ppm) == 100);
+static_assert(offsetof(SetInstrument, price_decimals) == 104);
+static_assert(offsetof(SetInstrument, trading_state) == 105);
+static_assert(offsetof(SetInstrument, reserved) == 106);
+static_assert(offsetof(SetInstrument, notional_units_min) == 112);
+static_assert(offsetof(SetInstrument, notional_units_max) == 120);
 
 /// Opens an account, or changes its state, its trade group and its fee tier.
 struct SetAccount {
@@ -851,7 +855,7 @@ static_assert(offsetof(AssetChanged, reserved) == 45);
 /// An instrument as it stands.
 struct InstrumentChanged {
   static constexpr MessageType type = MessageType::instrument_changed;
-  Header header{version, static_cast<std::uint8_t>(type), 136, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 144, 0};
   std::uint64_t seq{};  ///< of the command; in an answer to a query, of the last SetInstrument
   std::int64_t time_ns{};  ///< of that command
   char symbol[16]{};
@@ -867,13 +871,14 @@ struct InstrumentChanged {
   std::uint32_t quote_asset_id{};
   std::int32_t maker_fee_ppm{};  ///< negative: a rebate
   std::uint32_t taker_fee_ppm{};
+  std::uint32_t market_protection_ppm{};
   std::uint8_t price_decimals{};
   TradingState trading_state{};
-  std::uint8_t reserved[2]{};
+  std::uint8_t reserved[6]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
 };
-static_assert(is_wire_layout<InstrumentChanged, 136>);
+static_assert(is_wire_layout<InstrumentChanged, 144>);
 static_assert(offsetof(InstrumentChanged, seq) == 8);
 static_assert(offsetof(InstrumentChanged, time_ns) == 16);
 static_assert(offsetof(InstrumentChanged, symbol) == 24);
@@ -889,11 +894,12 @@ static_assert(offsetof(InstrumentChanged, base_asset_id) == 100);
 static_assert(offsetof(InstrumentChanged, quote_asset_id) == 104);
 static_assert(offsetof(InstrumentChanged, maker_fee_ppm) == 108);
 static_assert(offsetof(InstrumentChanged, taker_fee_ppm) == 112);
-static_assert(offsetof(InstrumentChanged, price_decimals) == 116);
-static_assert(offsetof(InstrumentChanged, trading_state) == 117);
-static_assert(offsetof(InstrumentChanged, reserved) == 118);
-static_assert(offsetof(InstrumentChanged, notional_units_min) == 120);
-static_assert(offsetof(InstrumentChanged, notional_units_max) == 128);
+static_assert(offsetof(InstrumentChanged, market_protection_ppm) == 116);
+static_assert(offsetof(InstrumentChanged, price_decimals) == 120);
+static_assert(offsetof(InstrumentChanged, trading_state) == 121);
+static_assert(offsetof(InstrumentChanged, reserved) == 122);
+static_assert(offsetof(InstrumentChanged, notional_units_min) == 128);
+static_assert(offsetof(InstrumentChanged, notional_units_max) == 136);
 
 /// An account as it stands.
 struct AccountChanged {
@@ -1346,8 +1352,8 @@ static_assert(offsetof(CommitBatchHeader, first_seq) == 16);
 static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
-/// The longest command or request.
-inline constexpr std::size_t request_bytes_max = 152;
+/// The longest record.
+inline constexpr std::size_t record_bytes_max = 168;
 
 /// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
@@ -1522,7 +1528,7 @@ inline constexpr std::size_t request_bytes_max = 152;
   switch (type) {
     case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
-    case MessageType::set_instrument: return (bytes[102] | bytes[103]) == std::byte{0};
+    case MessageType::set_instrument: return (bytes[106] | bytes[107] | bytes[108] | bytes[109] | bytes[110] | bytes[111]) == std::byte{0};
     case MessageType::set_account: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
@@ -1535,7 +1541,7 @@ inline constexpr std::size_t request_bytes_max = 152;
     case MessageType::order_replaced: return (bytes[78] | bytes[79]) == std::byte{0};
     case MessageType::balance_changed: return (bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::asset_changed: return (bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
-    case MessageType::instrument_changed: return (bytes[118] | bytes[119]) == std::byte{0};
+    case MessageType::instrument_changed: return (bytes[122] | bytes[123] | bytes[124] | bytes[125] | bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::account_changed: return (bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
