@@ -1,0 +1,258 @@
+"""The classic bugs of matching engines, each as a small change of our C++ sources.
+
+`old` stands in the sources exactly once, in whichever file; where a change of the engine moves or
+rewords it, the mutant moves along. `known_from` names where the bug was shipped.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    known_from: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant(
+        "a partial fill sends the maker to the back of its level",
+        "OrderBook-rs#88",
+        "      if (maker_open_lots == 0) unlink(maker_slot);\n",
+        "      unlink(maker_slot);\n"
+        "      if (maker_open_lots > 0) {\n"
+        "        rest(maker_slot, opposite(taker_side), price_ticks, maker_open_lots);\n"
+        "      }\n",
+    ),
+    Mutant(
+        "the youngest order of a level trades first",
+        "abyssbook#41, py-rs-quant#1, StockSharp#681",
+        "      const std::uint32_t maker_slot = level.head;\n",
+        "      const std::uint32_t maker_slot = level.tail;\n",
+    ),
+    Mutant(
+        "the best bid is the lowest",
+        "rust-exchange#4, luo4neck/MatchingEngine#3",
+        "  return set % 2 == 0 ? rank_max - price : price;\n",
+        "  return set % 2 == 7 ? rank_max - price : price;\n",
+    ),
+    Mutant(
+        "trades are at the taker's price",
+        "cpp_orderbook#2",
+        "  event.price_ticks = price_ticks;\n  event.quantity_lots = traded_lots;\n",
+        "  event.price_ticks = taker.price_ticks != 0 ? taker.price_ticks : price_ticks;\n"
+        "  event.quantity_lots = traded_lots;\n",
+    ),
+    Mutant(
+        "an order does not trade at its own limit",
+        "flash1-dev/matching-engine-benchmark docs/CONFORMANCE.md",
+        "    return taker_side == wire::Side::buy ? price_ticks <= limit_ticks",
+        "    return taker_side == wire::Side::buy ? price_ticks < limit_ticks",
+    ),
+    Mutant(
+        "a level stays when its last order leaves",
+        "flash1-dev/matching-engine-benchmark docs/CONFORMANCE.md, phantom best",
+        "  if (level.head == no_slot) drop_level(order.level);\n",
+        "  if (level.head == no_slot && level.better == no_slot) drop_level(order.level);\n",
+    ),
+    Mutant(
+        "a level keeps the quantity that traded",
+        "SwitchDexIssues#24",
+        "      level.open_lots -= traded_lots;\n",
+        "      level.open_lots -= traded_lots - traded_lots / 8;\n",
+    ),
+    Mutant(
+        "what an IOC order does not trade rests",
+        "liquibook#43",
+        "    } else if (order.is_waiting != 0 || order.time_in_force == TimeInForce::gtc) {\n",
+        "    } else if (order.is_waiting != 0 || order.time_in_force != TimeInForce::fok) {\n",
+    ),
+    Mutant(
+        "an amended order rests crossed",
+        "hft-clob-core#59, orderbook-rs#9",
+        "  instrument->book.unlink(order_slot);\n  enter(order_slot, *instrument);\n",
+        "  instrument->book.unlink(order_slot);\n  rest(order_slot, *instrument);\n",
+    ),
+    Mutant(
+        "a larger quantity keeps the place in the queue",
+        "OrderBook-rs#208",
+        "(changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots)",
+        "(changed.price_ticks == order.price_ticks)",
+    ),
+    Mutant(
+        "a smaller quantity loses the place in the queue",
+        "liquibook replace = erase and add",
+        "(changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots)",
+        "(changed.price_ticks != changed.price_ticks)",
+    ),
+    Mutant(
+        "an order may be amended below what it has traded",
+        "robaho/go-trader#23, opexdev/core#688",
+        "  if (changed.open_lots() <= 0) return Reason::quantity_below_filled;\n",
+        "  if (changed.open_lots() < 0) return Reason::quantity_below_filled;\n",
+    ),
+    Mutant(
+        "a cascade triggers one stop order and leaves the rest for later",
+        "melin#2",
+        "order_slot != no_slot && count < triggers_max && met_count_ < fills_max; ++count) {",
+        "order_slot != no_slot && count < 1 && met_count_ < fills_max; ++count) {",
+    ),
+    Mutant(
+        "a stop order waits at the price that the last trade had",
+        "nautilus#3740",
+        "(order.side == Side::buy ? last_ticks >= command.trigger_price_ticks",
+        "(order.side == Side::buy ? last_ticks > command.trigger_price_ticks",
+    ),
+    Mutant(
+        "a triggered stop order keeps its hold",
+        "nautilus#3741",
+        "    release_hold(order, instrument);\n    instrument.stops.unlink(order_slot);\n",
+        "    instrument.stops.unlink(order_slot);\n",
+    ),
+    Mutant(
+        "the maker's fee goes by the taker's rate",
+        "OrderBook-rs#114",
+        "fee_units(notional, maker.maker_fee_ppm);\n",
+        "fee_units(notional, maker.taker_fee_ppm);\n",
+    ),
+    Mutant(
+        "the fee of the house is forgotten",
+        "midaz#2499",
+        ".receive(maker_fee + taker_fee);\n",
+        ".receive(maker_fee);\n",
+    ),
+    Mutant(
+        "a canceled order keeps its hold",
+        "FLOX venue, read in its sources",
+        "  release_hold(order, instrument);\n  if (order.is_waiting != 0) {\n",
+        "  if (order.is_waiting != 0) {\n",
+    ),
+    Mutant(
+        "a hold is made for the maker's fee alone",
+        "bnb-chain/node#508",
+        "  return std::max(terms.maker_fee_ppm, terms.taker_fee_ppm);\n",
+        "  return std::min(terms.maker_fee_ppm, terms.taker_fee_ppm);\n",
+    ),
+    Mutant(
+        "a market order is let in without its fee",
+        "exchange-core#145",
+        "        cost_units += notional + fee_units(notional, terms.taker_fee_ppm);\n",
+        "        cost_units += notional;\n",
+    ),
+    Mutant(
+        "a fill-or-kill order trades in part",
+        "exchange-core#104",
+        "  if (command.time_in_force == TimeInForce::fok) {\n    const auto meet",
+        "  if (command.time_in_force == TimeInForce::fok && command.quantity_lots < 3) {\n"
+        "    const auto meet",
+    ),
+    Mutant(
+        "fill or kill counts lots that self-trade prevention takes away",
+        "OrderBook-rs#96, #209",
+        "      return met == Book::Meeting::shrinks ? Book::Meeting::ends : met;",
+        "      return met == Book::Meeting::passes ? Book::Meeting::trades : met;",
+    ),
+    Mutant(
+        "a client order id is free again once its order is closed",
+        "exchange-core duplicate ids; FLOX idempotence",
+        "      client_order_ids.find({command.client_order_id, account_index}, other_slot)) {\n",
+        "      client_order_ids.find({command.client_order_id, account_index}, other_slot) &&\n"
+        "      other_slot != no_slot) {\n",
+    ),
+    Mutant(
+        "self-trade prevention is skipped by a triggered order",
+        "flox#448",
+        "  if (taker.self_trade_prevention == SelfTradePrevention::none) {\n",
+        "  if (taker.self_trade_prevention == SelfTradePrevention::none || is_cascade_) {\n",
+    ),
+    Mutant(
+        "self-trade prevention is skipped by a replaced order",
+        "flox#448",
+        "  if (taker.self_trade_prevention == SelfTradePrevention::none) {\n",
+        "  if (taker.self_trade_prevention == SelfTradePrevention::none ||\n"
+        "      command_type_ == static_cast<std::uint8_t>(wire::MessageType::replace_order)) {\n",
+    ),
+    Mutant(
+        "the rest of a taker that self-trade prevention ended rests",
+        "OrderBook-rs#97, #138",
+        "        return CancelReason::self_trade;\n",
+        "        return CancelReason{};\n",
+    ),
+    Mutant(
+        "decrement takes nothing from the taker",
+        "orderbook#11",
+        "  if (!ends_taker && decrements) taker.quantity_lots -= prevented_lots;\n",
+        "",
+    ),
+    Mutant(
+        "a trade group is not looked at",
+        "OrderBook-rs CHANGELOG #103",
+        "    return group != 0 && group == accounts_[right].trade_group;\n",
+        "    return group == 1 && group == accounts_[right].trade_group;\n",
+    ),
+    Mutant(
+        "a post-only order trades",
+        "parity#144",
+        "  if (is_post_only && instrument->book.crosses(command.side, limit_ticks)) {\n",
+        "  if (is_post_only && limit_ticks < 0) {\n",
+    ),
+    Mutant(
+        "any account may cancel another's order",
+        "FLOX venue, reproduced",
+        "    if (entry == nullptr || orders[entry->order_slot].account_index != account_index) {\n",
+        "    if (entry == nullptr) {\n",
+    ),
+    Mutant(
+        "a full pool accepts orders",
+        "FLOX venue, reproduced",
+        "    return Reason::too_many_orders;\n",
+        "    return Reason::none;\n",
+    ),
+    Mutant(
+        "a suspended account may replace",
+        "flox#448",
+        "  if (accounts[order.account_index].state != wire::AccountState::active) {\n"
+        "    return Reason::account_suspended;\n",
+        "  if (accounts[order.account_index].state == wire::AccountState{}) {\n"
+        "    return Reason::account_suspended;\n",
+    ),
+    Mutant(
+        "a refused order uses up an order id",
+        "orderbook (Go) docs/PINNED-DEFECTS.md",
+        "    event.instrument_id = command.instrument_id;\n    event.reason = reason;\n",
+        "    event.instrument_id = command.instrument_id;\n    event.reason = reason;\n"
+        "    ++order_counter;\n",
+    ),
+    Mutant(
+        "a transfer is applied twice",
+        "peatio#1324, #2377",
+        "  transfer_ids.take(transfer_id);\n  accounts",
+        "  accounts",
+    ),
+    Mutant(
+        "a snapshot forgets the last price",
+        "bnb-chain/node#175",
+        "    instrument.last_price_ticks = prices.last_price_ticks;\n",
+        "",
+    ),
+    Mutant(
+        "a snapshot forgets the trade group",
+        "OrderBook-rs#101",
+        "    state->accounts[static_cast<std::uint32_t>(index)].trade_group = record.trade_group;\n",
+        "",
+    ),
+    Mutant(
+        "a snapshot forgets what an order has traded",
+        "OrderBook-rs#102",
+        "    order.filled_lots = record.filled_lots;\n",
+        "    order.quantity_lots = record.quantity_lots - record.filled_lots;\n",
+    ),
+    Mutant(
+        "a notional is computed in 32 bits",
+        "liquibook replace, exchange-core CoreArithmeticUtils",
+        "  const int128 product = static_cast<int128>(price_ticks) * quantity_lots * tick_lot_units;\n",
+        "  const int128 product =\n"
+        "      static_cast<std::uint32_t>(price_ticks * quantity_lots * tick_lot_units);\n",
+    ),
+]
