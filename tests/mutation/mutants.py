@@ -65,8 +65,8 @@ MUTANTS = [
     Mutant(
         "what an IOC order does not trade rests",
         "liquibook#43",
-        "    } else if (order.is_waiting != 0 || order.time_in_force == TimeInForce::gtc) {\n",
-        "    } else if (order.is_waiting != 0 || order.time_in_force != TimeInForce::fok) {\n",
+        "order.is_waiting != 0 || may_rest(order.time_in_force)",
+        "order.is_waiting != 0 || order.time_in_force != TimeInForce::fok",
     ),
     Mutant(
         "an amended order rests crossed",
@@ -84,7 +84,7 @@ MUTANTS = [
         "a smaller quantity loses the place in the queue",
         "liquibook replace = erase and add",
         "(changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots)",
-        "(changed.price_ticks != changed.price_ticks)",
+        "(changed.quantity_lots < 0)",
     ),
     Mutant(
         "an order may be amended below what it has traded",
@@ -113,8 +113,8 @@ MUTANTS = [
     Mutant(
         "the maker's fee goes by the taker's rate",
         "OrderBook-rs#114",
-        "fee_units(notional, maker.maker_fee_ppm);\n",
-        "fee_units(notional, maker.taker_fee_ppm);\n",
+        "fee_units(notional, maker.maker_fee_ppm)",
+        "fee_units(notional, maker.taker_fee_ppm)",
     ),
     Mutant(
         "the fee of the house is forgotten",
@@ -131,27 +131,26 @@ MUTANTS = [
     Mutant(
         "a hold is made for the maker's fee alone",
         "bnb-chain/node#508",
-        "  return std::max(terms.maker_fee_ppm, terms.taker_fee_ppm);\n",
-        "  return std::min(terms.maker_fee_ppm, terms.taker_fee_ppm);\n",
+        "  return std::max(fees.taker_fee_ppm, static_cast",
+        "  return std::min(fees.taker_fee_ppm, static_cast",
     ),
     Mutant(
         "a market order is let in without its fee",
         "exchange-core#145",
-        "        cost_units += notional + fee_units(notional, terms.taker_fee_ppm);\n",
-        "        cost_units += notional;\n",
+        "    cost_units += notional + fee_units(",
+        "    cost_units += notional + 0 * fee_units(",
     ),
     Mutant(
         "a fill-or-kill order trades in part",
         "exchange-core#104",
-        "  if (command.time_in_force == TimeInForce::fok) {\n    const auto meet",
-        "  if (command.time_in_force == TimeInForce::fok && command.quantity_lots < 3) {\n"
-        "    const auto meet",
+        "if (is_fok && fillable_lots < command.quantity_lots)",
+        "if (is_fok && fillable_lots < 1)",
     ),
     Mutant(
         "fill or kill counts lots that self-trade prevention takes away",
         "OrderBook-rs#96, #209",
-        "      return met == Book::Meeting::shrinks ? Book::Meeting::ends : met;",
-        "      return met == Book::Meeting::passes ? Book::Meeting::trades : met;",
+        "  if (mode == SelfTradePrevention::decrement_and_cancel) return Book::Meeting::shrinks;",
+        "  if (mode == SelfTradePrevention::decrement_and_cancel) return Book::Meeting::trades;",
     ),
     Mutant(
         "a client order id is free again once its order is closed",
@@ -159,6 +158,24 @@ MUTANTS = [
         "      client_order_ids.find({command.client_order_id, account_index}, other_slot)) {\n",
         "      client_order_ids.find({command.client_order_id, account_index}, other_slot) &&\n"
         "      other_slot != no_slot) {\n",
+    ),
+    Mutant(
+        "an order that replaces another pays from what that one gives back, and a sell too",
+        "BTCMarkets/API#173",
+        "orders[taking.gone_slot].side != taking.side) return units;",
+        "orders[taking.gone_slot].quantity_lots < 0) return units;",
+    ),
+    Mutant(
+        "the order that is replaced is still traded with",
+        "hummingbot#4478",
+        "    if (maker_slot == taking.gone_slot) return Book::Meeting::none;\n",
+        "",
+    ),
+    Mutant(
+        "an order that ends on a date outlives it in its index",
+        "OrderBookMatchingEngine#25",
+        "      expect_expiry(order_slot);\n",
+        "",
     ),
     Mutant(
         "self-trade prevention is skipped by a triggered order",
@@ -194,8 +211,8 @@ MUTANTS = [
     Mutant(
         "a post-only order trades",
         "parity#144",
-        "  if (is_post_only && instrument->book.crosses(command.side, limit_ticks)) {\n",
-        "  if (is_post_only && limit_ticks < 0) {\n",
+        "    if (best_ticks != 0 && crosses(taking.side, taking.limit_ticks, best_ticks)) {",
+        "    if (best_ticks != 0 && crosses(taking.side, taking.limit_ticks + 1, best_ticks)) {",
     ),
     Mutant(
         "any account may cancel another's order",
@@ -233,7 +250,7 @@ MUTANTS = [
     Mutant(
         "a snapshot forgets the last price",
         "bnb-chain/node#175",
-        "    instrument.last_price_ticks = prices.last_price_ticks;\n",
+        "    instrument.last_price_ticks = record.last_price_ticks;\n",
         "",
     ),
     Mutant(

@@ -70,7 +70,7 @@ class Tape:
             if isinstance(event, wire.Trade):
                 maker, taker = (
                     self.names[event.maker_order_id],
-                    self.names.get(event.taker_order_id),
+                    self.names[event.taker_order_id],
                 )
                 lots = event.quantity_lots
                 self.trades.append((maker, taker, event.price_ticks, lots))
