@@ -121,8 +121,7 @@ class ReferenceEngine(ReferenceJudge):
             session_id=command.session_id,
             is_waiting=command.order_type in STOPS,
         )
-        if order.client_order_id:
-            self.recent_client_ids.append((order.account_id, order.client_order_id))
+        self.recent_names.append((order.account_id, order.client_order_id))
         self.emit(
             wire.OrderAccepted,
             order_id=order.order_id,

@@ -187,6 +187,6 @@ class ReferenceJudge(ReferenceMatching):
 
     def is_used(self, account_id: int, client_order_id: int) -> bool:
         name = (account_id, client_order_id)
-        return name in self.recent_client_ids[-self.limits.client_order_ids :] or name in [
+        return name in self.recent_names[-self.limits.client_order_ids :] or name in [
             (order.account_id, order.client_order_id) for order in self.open_orders
         ]

@@ -143,7 +143,7 @@ class ReferenceState:
     reached: dict[int, list[int]] = field(default_factory=dict)  # prices of this command's trades
     met_count: int = 0  # makers that takers of this command met
     is_cascade: bool = False  # what happens now was triggered, and answers nobody
-    recent_client_ids: list[tuple[int, int]] = field(default_factory=list)
+    recent_names: list[tuple[int, int]] = field(default_factory=list)
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     reports: list[ExecutionReport] = field(default_factory=list)

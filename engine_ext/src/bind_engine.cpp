@@ -99,7 +99,9 @@ std::unique_ptr<Engine> make_engine(std::uint32_t shard_id, std::uint32_t max_or
                                     std::uint32_t max_assets) {
   for (const std::uint32_t limit :
        {max_orders, client_order_ids, transfer_ids, max_accounts, max_instruments, max_assets}) {
-    if (limit < 1) throw py::value_error("every limit must be at least 1");
+    if (limit < 1 || limit > engine_limit_max) {
+      throw py::value_error("every limit must lie between 1 and 2^30");
+    }
   }
   if (shard_id >= (1U << 15)) throw py::value_error("shard_id must be below 32768");
   if (max_instruments >= (1U << 19)) throw py::value_error("max_instruments must be below 2^19");

@@ -24,12 +24,11 @@ EngineState::EngineState(const EngineConfig& limits)
       orders(limits.max_orders),
       order_terms(limits.max_orders + 1),
       accounts(limits.max_accounts, limits.max_assets),
-      client_order_ids(limits.max_client_order_ids, limits.max_orders),
+      order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
       deadlines(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
-      instruments(std::size_t{limits.max_instruments} + 1),
-      order_by_id_(limits.max_orders) {
+      instruments(std::size_t{limits.max_instruments} + 1) {
   assert(limits.shard_id < (1U << 15));
   assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
   assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);

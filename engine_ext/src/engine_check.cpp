@@ -8,7 +8,8 @@ namespace tradepit::detail {
 const char* EngineState::check() const {
   std::uint64_t order_count = 0;
   std::uint64_t level_count = 0;
-  std::uint64_t open_client_ids = 0;
+  std::uint64_t old_count = 0;  // of orders that only old_by_number_ leads to
+  std::uint64_t name_count = 0;
   std::uint64_t terms_count = 0;
   std::uint64_t deadline_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
@@ -43,16 +44,15 @@ const char* EngineState::check() const {
             return "an order expires at another time than it should";
           }
           if (is_gtd) ++deadline_count;
-          const OrderIdEntry* const entry = order_by_id_.find(order.order_id);
-          if (entry == nullptr || entry->order_slot != slot) return "an order id leads nowhere";
+          if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
           if (order.client_order_id != 0) {
             std::uint32_t found_slot;
-            (void)client_order_ids.find({order.client_order_id, order.account_index}, found_slot);
+            (void)find_name(name_of(order), found_slot);
             if (found_slot != slot) return "a client order id leads nowhere";
-            if (client_order_ids.taken_count() - order.client_id_number >=
-                client_order_ids.remembered_count()) {
-              ++open_client_ids;  // not among the remembered ones
-            }
+          }
+          if (!order_ids.is_recent(number_of(order.order_id))) {
+            ++old_count;
+            if (order.client_order_id != 0) ++name_count;
           }
           const std::uint32_t asset_id =
               side == wire::Side::sell ? terms.base_asset_id : terms.quote_asset_id;
@@ -65,15 +65,17 @@ const char* EngineState::check() const {
     }
   }
   if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
-  if (order_count != order_by_id_.size()) return "an order id outlives its order";
+  if (order_ids.last_number() != order_counter) return "orders are miscounted";
+  if (old_count != order_ids.old_count()) return "an order id outlives its order";
+  for (std::uint64_t age = 0; age < order_ids.recent_count(); ++age) {
+    if (order_ids.recent_name_of(order_counter - age).client_order_id != 0) ++name_count;
+  }
   if (deadline_count != deadlines.size()) return "a deadline outlives what it is about";
   if (!deadlines.is_sound()) return "the deadlines are out of order";
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.level_by_price.size()) return "a price outlives its level";
-  if (client_order_ids.entry_count() != client_order_ids.remembered_count() + open_client_ids) {
-    return "client order ids are miscounted";
-  }
+  if (name_count != order_ids.name_count()) return "client order ids are miscounted";
 
   std::vector<int128> supply_units(assets.size());
   std::uint64_t linked_count = 0;

@@ -19,9 +19,7 @@ void EngineState::release_hold(const Order& order, const Instrument& instrument)
 /// Asks for what closing an order will touch: these misses then overlap instead of adding up.
 void EngineState::prefetch_neighbours(std::uint32_t order_slot) const noexcept {
   const Order& order = orders[order_slot];
-  if (order.client_order_id != 0) {
-    client_order_ids.prefetch({order.client_order_id, order.account_index});
-  }
+  order_ids.prefetch(number_of(order.order_id));
   if (order.older_order != no_slot) orders.prefetch(order.older_order);
   if (order.younger_order != no_slot) orders.prefetch(order.younger_order);
   const RestingOrder& resting = store.orders[order_slot];
@@ -33,10 +31,7 @@ void EngineState::prefetch_neighbours(std::uint32_t order_slot) const noexcept {
 /// Forgets an order that is open no longer; its slot stays taken.
 void EngineState::close(std::uint32_t order_slot) noexcept {
   const Order& order = orders[order_slot];
-  order_by_id_.erase(order.order_id);
-  if (order.client_order_id != 0) {
-    client_order_ids.close({order.client_order_id, order.account_index}, order.client_id_number);
-  }
+  order_ids.close(number_of(order.order_id), name_of(order), order_slot);
   Account& account = accounts[order.account_index];
   if (order.older_order == no_slot) {
     account.oldest_order = order.younger_order;

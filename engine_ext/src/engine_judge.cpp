@@ -54,7 +54,7 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
 
   std::uint32_t other_slot;
   if (command.client_order_id != 0 &&
-      client_order_ids.find({command.client_order_id, account_index}, other_slot)) {
+      find_name({command.client_order_id, account_index}, other_slot)) {
     return Reason::duplicate_client_order_id;
   }
   placing.best_ticks =

@@ -106,7 +106,6 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     } else if (order.is_waiting != 0 || may_rest(order.time_in_force)) {
       order_slot = store.orders.take();
       orders[order_slot] = order;
-      order_by_id_.insert({order.order_id, order_slot, 0});
       link_to_account(order_slot);
       expect_expiry(order_slot);
       if (order.is_waiting != 0) {
@@ -119,11 +118,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
     }
   }
   if (order_slot == no_slot) release_terms(order);
-  if (command.client_order_id != 0) {
-    const std::uint64_t number =
-        client_order_ids.take({command.client_order_id, account_index}, order_slot);
-    if (order_slot != no_slot) orders[order_slot].client_id_number = number;
-  }
+  order_ids.add(name_of(order), order_slot);
   if (instrument->reached_high_ticks != 0) trigger_reached(*instrument);
 }
 
@@ -289,24 +284,20 @@ std::uint32_t EngineState::find_order(std::uint32_t account_index, std::uint64_t
                                       std::uint64_t client_order_id) const noexcept {
   if (account_index == no_slot) return no_slot;
   if (order_id != 0) {
-    const OrderIdEntry* const entry = order_by_id_.find(order_id);
-    if (entry != nullptr) store.orders.prefetch(entry->order_slot);
-    if (entry == nullptr || orders[entry->order_slot].account_index != account_index) {
-      return no_slot;
-    }
-    return entry->order_slot;
+    const std::uint32_t order_slot = find_order_id(order_id);
+    return order_slot == no_slot || orders[order_slot].account_index != account_index ? no_slot
+                                                                                      : order_slot;
   }
   if (client_order_id == 0) return no_slot;
   std::uint32_t order_slot;
-  (void)client_order_ids.find({client_order_id, account_index}, order_slot);
+  (void)find_name({client_order_id, account_index}, order_slot);
   return order_slot;
 }
 
 /// Asks for what accepting an order will touch, while its checks run.
 void EngineState::prefetch_ids(std::uint64_t client_order_id,
                                std::uint32_t account_index) const noexcept {
-  if (client_order_id != 0) client_order_ids.prefetch({client_order_id, account_index});
-  order_by_id_.prefetch((std::uint64_t{config.shard_id} << 48) | (order_counter + 1));
+  if (client_order_id != 0) order_ids.prefetch({client_order_id, account_index});
 }
 
 }  // namespace tradepit::detail

@@ -15,7 +15,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 4;
+constexpr std::uint32_t snapshot_version = 6;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -35,12 +35,11 @@ struct SnapshotHeader {
   std::int64_t time_ns;
   std::uint64_t order_counter;
   std::uint64_t trade_counter;
-  std::uint64_t client_ids_taken;
   std::uint64_t asset_count;       // wire::AssetChanged, by asset_id
   std::uint64_t instrument_count;  // wire::InstrumentChanged and InstrumentRecord, by instrument_id
   std::uint64_t account_count;     // AccountRecord, by index, the house included
   std::uint64_t balance_count;     // BalanceRecord, not zero, by account index and asset_id
-  std::uint64_t client_id_count;   // ClientIdRecord, oldest first
+  std::uint64_t client_id_count;   // ClientIdRecord, of the last orders accepted
   std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
   std::uint64_t
       order_count;  // OrderRecord, by instrument, side, price and age; the waiting ones last
@@ -77,7 +76,6 @@ struct ClientIdRecord {
 struct OrderRecord {
   std::uint64_t order_id;
   std::uint64_t client_order_id;
-  std::uint64_t client_id_number;
   std::int64_t price_ticks;
   std::int64_t quantity_lots;
   std::int64_t filled_lots;
@@ -185,7 +183,6 @@ void EngineState::snapshot(ByteBuffer& out) const {
   header.time_ns = time_ns;
   header.order_counter = order_counter;
   header.trade_counter = trade_counter;
-  header.client_ids_taken = client_order_ids.taken_count();
   out.append(header);  // again at the end, with the counts
 
   for (const Asset& asset : assets) {
@@ -218,11 +215,10 @@ void EngineState::snapshot(ByteBuffer& out) const {
       ++header.balance_count;
     }
   }
-  header.client_id_count = client_order_ids.remembered_count();
+  header.client_id_count = order_ids.recent_count();
   for (std::uint64_t age = header.client_id_count; age > 0; --age) {
-    const ClientOrderIds::Id id =
-        client_order_ids.remembered(client_order_ids.taken_count() - age + 1);
-    out.append(ClientIdRecord{id.client_order_id, id.account_index});
+    const OrderIds::Name name = order_ids.recent_name_of(order_counter - age + 1);
+    out.append(ClientIdRecord{name.client_order_id, name.account_index});
   }
   header.transfer_id_count = transfer_ids.remembered_count();
   for (std::uint64_t age = 0; age < header.transfer_id_count; ++age) {
@@ -239,7 +235,6 @@ void EngineState::snapshot(ByteBuffer& out) const {
             const Order& order = orders[slot];
             out.append(OrderRecord{order.order_id,
                                    order.client_order_id,
-                                   order.client_id_number,
                                    order.price_ticks,
                                    order.quantity_lots,
                                    order.filled_lots,
@@ -299,13 +294,14 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
                                   header.max_transfer_ids, header.max_accounts,
                                   header.max_instruments,  header.max_assets};
   for (const std::uint32_t limit : limits) {
-    if (limit < 1 || limit >= no_slot) return refuse("the snapshot's limits are out of range");
+    if (limit < 1 || limit > engine_limit_max)
+      return refuse("the snapshot's limits are out of range");
   }
   if (header.shard_id >= (1U << 15) || header.max_instruments >= Instrument::instruments_end) {
     return refuse("the snapshot's limits are out of range");
   }
   if (header.seq >= counts_end || header.order_counter >= counts_end ||
-      header.trade_counter >= counts_end || header.client_ids_taken >= counts_end) {
+      header.trade_counter >= counts_end) {
     return refuse("the snapshot's counts are out of range");
   }
 
@@ -408,19 +404,21 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
                                                                       record.held_units};
   }
   if (header.client_id_count !=
-      std::min<std::uint64_t>(header.client_ids_taken, header.max_client_order_ids)) {
+      std::min<std::uint64_t>(header.order_counter, header.max_client_order_ids)) {
     return refuse("the snapshot miscounts its client order ids");
   }
-  state->client_order_ids.begin_at(header.client_ids_taken);
+  std::uint32_t other_slot;
+  state->order_ids.begin_at(header.order_counter);
   for (std::uint64_t age = header.client_id_count; age > 0; --age) {
     ClientIdRecord record;
     if (!reader.read(record)) return refuse(cut_short);
-    if (record.client_order_id == 0 || record.account_index >= state->accounts.count() ||
-        !state->client_order_ids.put_remembered(
-            {record.client_order_id, static_cast<std::uint32_t>(record.account_index)},
-            header.client_ids_taken - age + 1)) {
+    const OrderIds::Name name{record.client_order_id,
+                              static_cast<std::uint32_t>(record.account_index)};
+    if (record.account_index >= state->accounts.count() ||
+        (record.client_order_id != 0 && state->find_name(name, other_slot))) {
       return refuse("the snapshot has an impossible client order id");
     }
+    state->order_ids.put(header.order_counter - age + 1, name, no_slot);
   }
   if (header.transfer_id_count > header.max_transfer_ids) {
     return refuse("the snapshot has too many transfer ids");
@@ -456,10 +454,10 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         record.account_index == Accounts::house || state->store.orders.is_full() ||
         record.order_id >> 48 != header.shard_id || (record.order_id << 16) == 0 ||
         (record.order_id & ((std::uint64_t{1} << 48) - 1)) > header.order_counter ||
-        state->order_by_id_.find(record.order_id) != nullptr ||
-        record.price_ticks < price_ticks_min || (price_ticks_min == 0 && record.price_ticks != 0) ||
-        !is_kind_possible || record.is_waiting > 1 || record.has_terms > 1 ||
-        (record.has_terms == 0) != is_plain(own) || (own.trigger_price_ticks == 0) != is_limit ||
+        state->find_order_id(record.order_id) != no_slot || record.price_ticks < price_ticks_min ||
+        (price_ticks_min == 0 && record.price_ticks != 0) || !is_kind_possible ||
+        record.is_waiting > 1 || record.has_terms > 1 || (record.has_terms == 0) != is_plain(own) ||
+        (own.trigger_price_ticks == 0) != is_limit ||
         (is_gtd ? own.expire_time_ns < 1 || own.expire_time_ns == never_ns
                 : own.expire_time_ns != 0) ||
         own.trigger_price_ticks < 0 || own.trigger_price_ticks > wire::price_ticks_max ||
@@ -469,9 +467,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         record.self_trade_prevention >
             static_cast<std::uint8_t>(SelfTradePrevention::decrement_and_cancel) ||
         record.maker_fee_ppm < -wire::fee_ppm_max || record.hold_fee_ppm > wire::fee_ppm_max ||
-        record.hold_fee_ppm != hold_fee_ppm({record.maker_fee_ppm, record.taker_fee_ppm}) ||
-        (record.client_order_id == 0) != (record.client_id_number == 0) ||
-        record.client_id_number > header.client_ids_taken) {
+        record.hold_fee_ppm != hold_fee_ppm({record.maker_fee_ppm, record.taker_fee_ppm})) {
       return refuse("the snapshot has an impossible order");
     }
     // Bounds what check() multiplies below.
@@ -485,7 +481,6 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     order = Order{};
     order.order_id = record.order_id;
     order.client_order_id = record.client_order_id;
-    order.client_id_number = record.client_id_number;
     order.price_ticks = record.price_ticks;
     order.quantity_lots = record.quantity_lots;
     order.filled_lots = record.filled_lots;
@@ -506,12 +501,14 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     order.is_waiting = record.is_waiting;
     order.flags = record.flags;
     order.self_trade_prevention = static_cast<SelfTradePrevention>(record.self_trade_prevention);
-    state->order_by_id_.insert({order.order_id, slot, 0});
-    if (order.client_order_id != 0 &&
-        !state->client_order_ids.put_open({order.client_order_id, order.account_index}, slot,
-                                          order.client_id_number)) {
+    const std::uint64_t number = number_of(order.order_id);
+    const OrderIds::Name name = name_of(order);
+    if (state->order_ids.is_recent(number)
+            ? state->order_ids.recent_name_of(number) != name
+            : name.client_order_id != 0 && state->find_name(name, other_slot)) {
       return refuse("the snapshot has an impossible client order id");
     }
+    state->order_ids.put_open(number, name, slot);
     if (order.is_waiting != 0) {
       instrument->stops.rest(slot, opposite(order.side), own.trigger_price_ticks,
                              order.open_lots());

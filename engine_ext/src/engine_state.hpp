@@ -32,7 +32,6 @@ struct OrderTerms {
 struct Order {
   std::uint64_t order_id;
   std::uint64_t client_order_id;
-  std::uint64_t client_id_number;  // from ClientOrderIds::take; 0 without client_order_id
   std::int64_t price_ticks;
   std::int64_t quantity_lots;  // in all
   std::int64_t filled_lots;
@@ -190,7 +189,7 @@ class EngineState {
   LazyArray<Order> orders;       // by slot of store.orders
   Pool<OrderTerms> order_terms;  // one more than orders: the taker's
   Accounts accounts;
-  ClientOrderIds client_order_ids;
+  OrderIds order_ids;
   TransferIds transfer_ids;
   Deadlines deadlines;                                   // owners: the slots of orders
   std::vector<Asset> assets;                             // by asset_id; [0] is unused
@@ -201,15 +200,6 @@ class EngineState {
   std::vector<std::uint32_t> touched_instruments;
 
  private:
-  struct OrderIdEntry {
-    using Key = std::uint64_t;
-    std::uint64_t order_id = 0;
-    std::uint32_t order_slot = 0;
-    std::uint32_t unused = 0;
-    [[nodiscard]] Key key() const noexcept { return order_id; }
-    [[nodiscard]] static std::uint64_t home(Key key) noexcept { return home_in_runs(key, 0); }
-  };
-
   // Orders.
   void new_order(const wire::NewOrder& command) noexcept;
   void cancel_order(const wire::CancelOrder& command) noexcept;
@@ -234,6 +224,24 @@ class EngineState {
   void walk(const Taking& taking, const Instrument& instrument, Visit visit) const noexcept;
   [[nodiscard]] std::uint32_t find_order(std::uint32_t account_index, std::uint64_t order_id,
                                          std::uint64_t client_order_id) const noexcept;
+  /// The number of an order at its acceptance, without the shard.
+  [[nodiscard]] static std::uint64_t number_of(std::uint64_t order_id) noexcept {
+    return order_id & ((std::uint64_t{1} << 48) - 1);
+  }
+  [[nodiscard]] static OrderIds::Name name_of(const Order& order) noexcept {
+    return {order.client_order_id, order.account_index};
+  }
+  /// The slot of the open order with this id, or no_slot.
+  [[nodiscard]] std::uint32_t find_order_id(std::uint64_t order_id) const noexcept {
+    const std::uint32_t order_slot = order_ids.find(
+        number_of(order_id), [&](std::uint32_t slot) { return number_of(orders[slot].order_id); });
+    return order_slot == no_slot || orders[order_slot].order_id != order_id ? no_slot : order_slot;
+  }
+  /// Whether a client order id, not 0, is taken, and the slot of its open order, or no_slot.
+  [[nodiscard]] bool find_name(OrderIds::Name name, std::uint32_t& order_slot) const noexcept {
+    return order_ids.find(name, order_slot,
+                          [&](std::uint32_t slot) { return name_of(orders[slot]); });
+  }
   [[nodiscard]] Book::Meeting meeting(wire::SelfTradePrevention mode, std::uint32_t taker_index,
                                       std::uint32_t maker_slot) const noexcept;
   [[nodiscard]] wire::CancelReason trade(Order& taker, Instrument& instrument) noexcept;
@@ -294,7 +302,6 @@ class EngineState {
   /// Appends a report that answers the command (unless stop orders are being triggered).
   void answer(wire::ExecutionReport report) noexcept;
 
-  FlatTable<OrderIdEntry> order_by_id_;
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
   std::uint32_t request_id_ = 0;

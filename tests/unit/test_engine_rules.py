@@ -382,10 +382,16 @@ def test_a_client_order_id_is_refused_while_open_and_while_remembered() -> None:
     assert venue.send(limit(BUY, 10, 1, client_order_id=4))[0].reason
     venue.place(limit(BUY, 10, 1, client_order_id=2))  # forgotten
     venue.place(limit(BUY, 10, 1, client_order_id=4, account_id=2))  # another account's
-    assert isinstance(
-        venue.send(wire.CancelOrder(account_id=1, client_order_id=1))[0], wire.OrderCanceled
-    )
+    cancel = wire.CancelOrder(account_id=1, client_order_id=1)
+    assert isinstance(venue.send(cancel)[0], wire.OrderCanceled)
     venue.place(old)
+    # Orders without an id count too.
+    fifth = limit(BUY, 10, 1, client_order_id=5, time_in_force=TimeInForce.IOC)
+    venue.place(fifth)
+    venue.place(limit(BUY, 10, 1))
+    assert venue.send(fifth)[0].reason == Reason.DUPLICATE_CLIENT_ORDER_ID
+    venue.place(limit(BUY, 10, 1))
+    venue.place(fifth)
     venue.engine.check()
 
 

@@ -15,7 +15,7 @@ namespace tradepit {
 struct EngineConfig {
   std::uint32_t shard_id = 0;
   std::uint32_t max_orders = 1U << 20;            ///< open at one time
-  std::uint32_t max_client_order_ids = 1U << 20;  ///< remembered after the order is gone
+  std::uint32_t max_client_order_ids = 1U << 18;  ///< of the last orders accepted; not used again
   std::uint32_t max_transfer_ids = 1U << 20;      ///< remembered; an older id would apply again
   std::uint32_t max_accounts = 1U << 16;          ///< the house not counted
   std::uint32_t max_instruments = 1U << 10;       ///< the largest instrument_id
@@ -23,6 +23,9 @@ struct EngineConfig {
 
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
+
+/// No limit may be larger.
+inline constexpr std::uint32_t engine_limit_max = 1U << 30;
 
 /// Best prices of an instrument; a side without orders has price and quantity 0.
 struct Top {
@@ -44,7 +47,7 @@ class EngineState;
 /// buffers that it is given grow until they are large enough).
 class Engine {
  public:
-  /// Each limit of `config` must be at least 1, and shard_id below 2^15.
+  /// Each limit of `config` must lie between 1 and engine_limit_max, and shard_id below 2^15.
   explicit Engine(const EngineConfig& config);
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

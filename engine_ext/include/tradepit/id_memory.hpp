@@ -1,111 +1,162 @@
 #pragma once
+#include <bit>
 #include <cstdint>
 
 #include "tradepit/flat_table.hpp"
+#include "tradepit/hash_index.hpp"
 #include "tradepit/lazy_array.hpp"
 #include "tradepit/pool.hpp"
 
 namespace tradepit {
 
-/// The client order ids that may not be used again: those of open orders, and the last N that the
-/// shard accepted. It also leads from a client order id to its open order.
-class ClientOrderIds {
+/// The ids of orders: of the last N that were accepted, and of older ones that are open. It leads
+/// from an order's number and from its client order id to where the order stands, and knows the
+/// client order ids that may not be used again, which are those of all these orders.
+///
+/// Orders are numbered from 1 as they are accepted. Recent ones stand in a ring by number, close
+/// together: a table in which they lie scattered costs an address translation for each.
+class OrderIds {
  public:
-  struct Id {
-    std::uint64_t client_order_id = 0;  // never 0 in use
-    std::uint32_t account_index = 0;
-    std::uint32_t unused = 0;
-    friend bool operator==(const Id&, const Id&) = default;
-  };
-
-  ClientOrderIds(std::uint32_t max_remembered, std::uint32_t max_orders) noexcept
-      : recent_(max_remembered), entries_(std::size_t{max_remembered} + max_orders) {}
-
-  /// Whether the id is taken; `order_slot` is its open order's, or no_slot.
-  [[nodiscard]] bool find(Id id, std::uint32_t& order_slot) const noexcept {
-    const Entry* const entry = entries_.find(id);
-    order_slot = entry == nullptr ? no_slot : entry->order_slot;
-    return entry != nullptr;
-  }
-
-  /// Asks for the memory of an id ahead of its use.
-  void prefetch(Id id) const noexcept { entries_.prefetch(id); }
-
-  /// Takes an id that is free, for the order in `order_slot`, or no_slot if that is closed already.
-  /// Returns the number of the id, which close() wants back. Forgets the oldest closed one.
-  std::uint64_t take(Id id, std::uint32_t order_slot) noexcept {
-    Id& place = recent_[taken_count_ % recent_.count()];
-    if (taken_count_ >= recent_.count()) {
-      const Entry* const oldest = entries_.find(place);
-      if (oldest->order_slot == no_slot) entries_.erase(place);
-    }
-    place = id;
-    ++taken_count_;
-    entries_.insert({id.client_order_id, id.account_index, order_slot});
-    return taken_count_;
-  }
-
-  /// The order of this id, taken as `number`, is open no longer.
-  void close(Id id, std::uint64_t number) noexcept {
-    if (taken_count_ - number < recent_.count()) {
-      entries_.find(id)->order_slot = no_slot;
-    } else {
-      entries_.erase(id);
-    }
-  }
-
-  /// Ids taken since the shard began.
-  [[nodiscard]] std::uint64_t taken_count() const noexcept { return taken_count_; }
-  [[nodiscard]] std::uint64_t remembered_count() const noexcept {
-    return taken_count_ < recent_.count() ? taken_count_ : recent_.count();
-  }
-  /// The id that was taken as `number`, one of the last remembered_count().
-  [[nodiscard]] Id remembered(std::uint64_t number) const noexcept {
-    return recent_[(number - 1) % recent_.count()];
-  }
-
-  /// For restore: begins with nothing remembered, as if `taken_count` ids had been taken.
-  void begin_at(std::uint64_t taken_count) noexcept { taken_count_ = taken_count; }
-  /// For restore: puts back an id that was taken as `number`. False if it is there twice.
-  [[nodiscard]] bool put_remembered(Id id, std::uint64_t number) noexcept {
-    recent_[(number - 1) % recent_.count()] = id;
-    if (entries_.find(id) != nullptr) return false;
-    entries_.insert({id.client_order_id, id.account_index, no_slot});
-    return true;
-  }
-  /// For restore, after the remembered ones: puts back the id of an open order. False if another
-  /// order has it.
-  [[nodiscard]] bool put_open(Id id, std::uint32_t order_slot, std::uint64_t number) noexcept {
-    const bool is_remembered = taken_count_ - number < remembered_count();
-    Entry* const entry = entries_.find(id);
-    if (is_remembered) {
-      if (entry == nullptr || entry->order_slot != no_slot || remembered(number) != id)
-        return false;
-      entry->order_slot = order_slot;
-      return true;
-    }
-    if (entry != nullptr) return false;
-    entries_.insert({id.client_order_id, id.account_index, order_slot});
-    return true;
-  }
-
-  [[nodiscard]] std::size_t entry_count() const noexcept { return entries_.size(); }
-
- private:
-  struct Entry {
-    using Key = Id;
+  /// A client order id (0 = none) and whose it is.
+  struct Name {
     std::uint64_t client_order_id = 0;
     std::uint32_t account_index = 0;
-    std::uint32_t order_slot = 0;
-    [[nodiscard]] Key key() const noexcept { return {client_order_id, account_index, 0}; }
-    [[nodiscard]] static std::uint64_t home(Key key) noexcept {
-      return home_in_runs(key.client_order_id, key.account_index + std::uint64_t{1});
-    }
+    friend bool operator==(const Name&, const Name&) = default;
   };
 
-  LazyArray<Id> recent_;
-  FlatTable<Entry> entries_;
-  std::uint64_t taken_count_ = 0;
+  /// Both at most 2^30.
+  OrderIds(std::uint32_t max_recent, std::uint32_t max_orders) noexcept
+      : recent_(std::bit_ceil(max_recent)),
+        old_by_number_(max_orders),
+        by_name_(std::size_t{max_recent} + max_orders),
+        max_recent_(max_recent) {}
+
+  /// The slot of the open order with this number, or no_slot. `number_of(slot)` is the number of an
+  /// open order.
+  template <typename NumberOf>
+  [[nodiscard]] std::uint32_t find(std::uint64_t number, NumberOf number_of) const noexcept {
+    if (is_recent(number)) return recent_[place_of(number)].next_slot - 1;
+    return old_by_number_.find(hash_of(number),
+                               [&](std::uint32_t slot) { return number_of(slot) == number; });
+  }
+
+  /// Whether the name, whose id is not 0, is taken; `order_slot` is its open order's, or no_slot.
+  /// `name_of(slot)` is the name of an open order.
+  template <typename NameOf>
+  [[nodiscard]] bool find(Name name, std::uint32_t& order_slot, NameOf name_of) const noexcept {
+    const std::uint32_t value = by_name_.find(hash_of(name), [&](std::uint32_t found) {
+      return name == ((found & is_old) != 0 ? name_of(found >> 1) : recent_name(found >> 1));
+    });
+    order_slot = value == no_slot        ? no_slot
+                 : (value & is_old) != 0 ? value >> 1
+                                         : recent_[value >> 1].next_slot - 1;
+    return value != no_slot;
+  }
+
+  /// Ask for the memory of an order ahead of its use.
+  void prefetch(std::uint64_t number) const noexcept {
+    if (is_recent(number)) {
+      recent_.prefetch(place_of(number));
+    } else {
+      old_by_number_.prefetch(hash_of(number));
+    }
+  }
+  void prefetch(Name name) const noexcept { by_name_.prefetch(hash_of(name)); }
+
+  /// Numbers an accepted order, whose name is free; `order_slot` is no_slot if it is closed
+  /// already.
+  void add(Name name, std::uint32_t order_slot) noexcept {
+    const std::uint64_t number = ++last_number_;
+    if (number > max_recent_) let_age(number - max_recent_);
+    put(number, name, order_slot);
+  }
+
+  /// The order with this number and name is open no longer.
+  void close(std::uint64_t number, Name name, std::uint32_t order_slot) noexcept {
+    if (is_recent(number)) {
+      recent_[place_of(number)].next_slot = 0;
+      return;
+    }
+    old_by_number_.erase(hash_of(number), order_slot);
+    if (name.client_order_id != 0) by_name_.erase(hash_of(name), order_slot << 1 | is_old);
+  }
+
+  [[nodiscard]] std::uint64_t last_number() const noexcept { return last_number_; }
+  [[nodiscard]] bool is_recent(std::uint64_t number) const noexcept {
+    return number != 0 && number <= last_number_ && last_number_ - number < max_recent_;
+  }
+  [[nodiscard]] std::uint64_t recent_count() const noexcept {
+    return last_number_ < max_recent_ ? last_number_ : max_recent_;
+  }
+  [[nodiscard]] Name recent_name_of(std::uint64_t number) const noexcept {
+    return recent_name(place_of(number));
+  }
+  [[nodiscard]] std::size_t name_count() const noexcept { return by_name_.size(); }
+  [[nodiscard]] std::size_t old_count() const noexcept { return old_by_number_.size(); }
+
+  /// For restore: begins as if `last_number` orders had been accepted. Each recent one is put next,
+  /// closed, and then what is open.
+  void begin_at(std::uint64_t last_number) noexcept { last_number_ = last_number; }
+  void put(std::uint64_t number, Name name, std::uint32_t order_slot) noexcept {
+    const std::uint32_t place = place_of(number);
+    recent_[place] = {name.client_order_id, name.account_index, order_slot + 1};
+    if (name.client_order_id != 0) by_name_.insert(hash_of(name), place << 1);
+  }
+  /// An open order whose number no open one has, and whose name is that of the recent order with
+  /// this number, or else free.
+  void put_open(std::uint64_t number, Name name, std::uint32_t order_slot) noexcept {
+    if (is_recent(number)) {
+      recent_[place_of(number)].next_slot = order_slot + 1;
+    } else {
+      old_by_number_.insert(hash_of(number), order_slot);
+      if (name.client_order_id != 0) by_name_.insert(hash_of(name), order_slot << 1 | is_old);
+    }
+  }
+
+ private:
+  struct Recent {
+    std::uint64_t client_order_id;
+    std::uint32_t account_index;
+    std::uint32_t next_slot;  // the slot and 1; 0 = not open
+  };
+  static constexpr std::uint32_t is_old = 1;  // a value of by_name_ is a slot; else a place
+  static constexpr std::uint64_t look_ahead = 8;
+
+  [[nodiscard]] static std::uint32_t hash_of(std::uint64_t number) noexcept {
+    return HashIndex::hash_of(number, 0);
+  }
+  [[nodiscard]] static std::uint32_t hash_of(Name name) noexcept {
+    return HashIndex::hash_of(name.client_order_id, name.account_index + std::uint64_t{1});
+  }
+  [[nodiscard]] std::uint32_t place_of(std::uint64_t number) const noexcept {
+    return static_cast<std::uint32_t>(number & (recent_.count() - 1));
+  }
+  [[nodiscard]] Name recent_name(std::uint32_t place) const noexcept {
+    return {recent_[place].client_order_id, recent_[place].account_index};
+  }
+
+  /// The order with this number is recent no longer; it is forgotten unless it is open.
+  void let_age(std::uint64_t number) noexcept {
+    const std::uint32_t place = place_of(number);
+    const Recent& order = recent_[place];
+    const Name name = recent_name(place);
+    if (order.next_slot != 0) {
+      const std::uint32_t slot = order.next_slot - 1;
+      old_by_number_.insert(hash_of(number), slot);
+      if (name.client_order_id != 0) {
+        by_name_.replace(hash_of(name), place << 1, slot << 1 | is_old);
+      }
+    } else if (name.client_order_id != 0) {
+      by_name_.erase(hash_of(name), place << 1);
+    }
+    by_name_.prefetch(hash_of(recent_name(place_of(number + look_ahead))));
+  }
+
+  LazyArray<Recent> recent_;  // by number
+  HashIndex old_by_number_;   // to slots of open orders that are not recent
+  HashIndex by_name_;         // to places in recent_, or slots of open orders that are not
+  std::uint64_t max_recent_;
+  std::uint64_t last_number_ = 0;
 };
 
 /// The last N transfer ids that were applied.
