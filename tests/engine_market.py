@@ -92,6 +92,20 @@ def gtd(
     )._replace(expire_time_ns=expire_time_ns)
 
 
+def budget(
+    quote_budget_units: int, *, account_id: int = 1, time_in_force: TimeInForce = TimeInForce.IOC
+) -> wire.NewOrder:
+    """A market buy for this much money."""
+    order = market(Side.BUY, 0, account_id=account_id, time_in_force=time_in_force)
+    return order._replace(quote_budget_units=quote_budget_units)
+
+
+def market_to_limit(side: Side, quantity_lots: int, *, account_id: int = 1) -> wire.NewOrder:
+    return limit(side, 0, quantity_lots, account_id=account_id)._replace(
+        order_type=OrderType.MARKET_TO_LIMIT
+    )
+
+
 def stop(
     side: Side,
     trigger_price_ticks: int,

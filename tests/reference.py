@@ -13,6 +13,7 @@ from tradepit.protocol.wire import (
     CancelReason,
     ExecutionKind,
     MessageType,
+    OrderFlag,
     Reason,
     ReplaceFlag,
     ReportFlag,
@@ -95,6 +96,7 @@ class ReferenceEngine(ReferenceJudge):
         gone = self.replaced_by(command)
         if gone is not None:
             self.cancel(gone, CancelReason.REPLACED)
+        command = self.as_placed(command)
         self.order_counter += 1
         fees = self.fees_of(command.account_id, command.instrument_id)
         order = Order(
@@ -176,6 +178,8 @@ class ReferenceEngine(ReferenceJudge):
         fees = self.fees_of(order.account_id, order.instrument_id)
         price_ticks = command.price_ticks or order.price_ticks
         quantity_lots = command.quantity_lots or order.quantity_lots
+        if order.flags & OrderFlag.POST_ONLY_SLIDE:
+            price_ticks = self.slid(order, price_ticks)
         reason = self.judge_replace(order, price_ticks, quantity_lots)
         if reason:
             self.reject_about(command, reason, order)

@@ -21,6 +21,7 @@ TIMES = {
     OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK),
     OrderType.STOP: (TimeInForce.IOC,),
     OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC),
+    OrderType.MARKET_TO_LIMIT: (TimeInForce.GTC, TimeInForce.GTD),
 }
 
 
@@ -54,13 +55,24 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INVALID_TIME_IN_FORCE
         is_resting = command.time_in_force in RESTING
         is_stop = command.order_type in STOPS
-        if command.flags not in (0, OrderFlag.POST_ONLY):
+        if command.flags not in (0, OrderFlag.POST_ONLY, OrderFlag.POST_ONLY_SLIDE):
             return Reason.INVALID_FLAGS
-        if command.flags and (not is_resting or is_stop):
+        if command.flags and (not is_resting or command.order_type != OrderType.LIMIT):
             return Reason.INVALID_FLAGS
-        if not self.is_price_allowed(command, command.price_ticks):
+        if command.order_type == OrderType.MARKET_TO_LIMIT:
+            if command.price_ticks:
+                return Reason.INVALID_PRICE
+        elif not self.is_price_allowed(command, command.price_ticks):
             return Reason.INVALID_PRICE
-        if not terms.quantity_lots_min <= command.quantity_lots <= terms.quantity_lots_max:
+        has_budget = (
+            (command.order_type, command.side) == (OrderType.MARKET, Side.BUY)
+            and command.quantity_lots == 0
+            and command.quote_budget_units > 0
+        )
+        if (
+            not has_budget
+            and not terms.quantity_lots_min <= command.quantity_lots <= terms.quantity_lots_max
+        ):
             return Reason.INVALID_QUANTITY
         if command.client_order_id >= 2**63:
             return Reason.INVALID_CLIENT_ORDER_ID
@@ -78,7 +90,7 @@ class ReferenceJudge(ReferenceMatching):
         has_minimum = command.time_in_force == TimeInForce.IOC and not is_stop
         if not 0 <= command.minimum_quantity_lots <= (command.quantity_lots if has_minimum else 0):
             return Reason.INVALID_MINIMUM_QUANTITY
-        if command.quote_budget_units:
+        if command.quote_budget_units and not has_budget:
             return Reason.INVALID_QUOTE_BUDGET
         if command.time_in_force == TimeInForce.GTD:
             if not max(command.time_ns, 0) < command.expire_time_ns < NEVER_NS:
@@ -105,6 +117,13 @@ class ReferenceJudge(ReferenceMatching):
     def judge_trading(self, command: wire.NewOrder, *, may_rest: bool) -> Reason:
         """The checks that look at funds and at what the order would meet."""
         terms = self.instruments[command.instrument_id]
+        if command.quote_budget_units:
+            funds = self.funds_of(command.account_id, terms.quote_asset_id)
+            if command.quote_budget_units > funds.available:
+                return Reason.INSUFFICIENT_FUNDS
+        command = self.as_placed(command)
+        if command.quote_budget_units and command.quantity_lots < terms.quantity_lots_min:
+            return Reason.BUDGET_TOO_SMALL
         limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
         meetings = self.meetings(
             command.instrument_id, command.side, limit_ticks, command.quantity_lots
@@ -128,7 +147,7 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INSUFFICIENT_FUNDS
         if not self.is_notional(command.instrument_id, command.price_ticks, command.quantity_lots):
             return Reason.INVALID_NOTIONAL
-        if command.flags & OrderFlag.POST_ONLY and meetings:
+        if command.flags and meetings:
             return Reason.POST_ONLY_WOULD_TRADE
         fillable = sum(lots for _, lots in fills)
         if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
@@ -137,7 +156,53 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.TOO_MANY_ORDERS
         if fillable < command.minimum_quantity_lots:
             return Reason.MINIMUM_NOT_FILLABLE
+        if command.order_type == OrderType.MARKET_TO_LIMIT and not command.price_ticks:
+            return Reason.NO_LIQUIDITY
         return Reason.NONE
+
+    def as_placed(self, command: wire.NewOrder) -> wire.NewOrder:
+        """The command with the price and the quantity that it leaves to the book."""
+        makers = self.queue(command.instrument_id, 3 - command.side)
+        best = makers[0].price_ticks if makers else 0
+        if command.order_type == OrderType.MARKET_TO_LIMIT and best:
+            is_price = self.is_price(command.instrument_id, best)
+            return command._replace(price_ticks=best if is_price else 0)
+        if command.flags & OrderFlag.POST_ONLY_SLIDE:
+            return command._replace(price_ticks=self.slid(command, command.price_ticks))
+        if not command.quote_budget_units:
+            return command
+        terms = self.instruments[command.instrument_id]
+        ppm = self.fees_of(command.account_id, command.instrument_id).taker_fee_ppm
+        limit_ticks = self.limit_ticks(command.instrument_id, command.side, 0)
+        most_lots = most_quantity = 0
+        for quantity_lots in range(1, terms.quantity_lots_max + 1):
+            one = command._replace(quantity_lots=quantity_lots)
+            fills = self.would_trade(
+                one, self.meetings(one.instrument_id, one.side, limit_ticks, quantity_lots)
+            )
+            notionals = [maker.price_ticks * lots * terms.tick_lot_units for maker, lots in fills]
+            cost = sum(notional + fee(notional, ppm) for notional in notionals)
+            traded_lots = sum(lots for _, lots in fills)
+            if cost <= command.quote_budget_units and traded_lots > most_lots:
+                most_lots, most_quantity = traded_lots, quantity_lots
+        return command._replace(quantity_lots=most_quantity)
+
+    def slid(self, order: wire.NewOrder | Order, price_ticks: int) -> int:
+        """The nearest price that does not cross, if there is one."""
+        side = Side(order.side)
+        is_price = self.is_price(order.instrument_id, price_ticks)
+        if not is_price or not self.meetings(order.instrument_id, side, price_ticks, 1):
+            return price_ticks
+        step = -1 if side == Side.BUY else 1
+        terms = self.instruments[order.instrument_id]
+        slid_ticks = price_ticks
+        while terms.price_ticks_min <= slid_ticks <= terms.price_ticks_max:
+            if self.is_price(order.instrument_id, slid_ticks) and not self.meetings(
+                order.instrument_id, side, slid_ticks, 1
+            ):
+                return slid_ticks
+            slid_ticks += step
+        return price_ticks
 
     def replaced_by(self, command: wire.NewOrder) -> Order | None:
         for order in self.open_orders:
@@ -179,9 +244,7 @@ class ReferenceJudge(ReferenceMatching):
             return Reason.INSUFFICIENT_FUNDS
         if not self.is_notional(order.instrument_id, price_ticks, quantity_lots):
             return Reason.INVALID_NOTIONAL
-        if order.flags & OrderFlag.POST_ONLY and self.meetings(
-            order.instrument_id, order.side, price_ticks, 1
-        ):
+        if order.flags and self.meetings(order.instrument_id, order.side, price_ticks, 1):
             return Reason.POST_ONLY_WOULD_TRADE
         return Reason.NONE
 

@@ -226,6 +226,8 @@ class Reason(IntEnum):
     POST_ONLY_WOULD_TRADE = 70
     FOK_NOT_FILLABLE = 71
     MINIMUM_NOT_FILLABLE = 73
+    BUDGET_TOO_SMALL = 74
+    NO_LIQUIDITY = 75
     TOO_MANY_ORDERS = 72
     TOO_MANY_ACCOUNTS = 80
     INVALID_ACCOUNT = 81
@@ -254,10 +256,10 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.ACCOUNT_SUSPENDED: "the account is suspended: it may cancel, not place or replace",
     Reason.UNKNOWN_ORDER: "no open order of this account has that id; replaces_order_id names one of the same instrument",
     Reason.INVALID_SIDE: "side must be buy or sell",
-    Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop or stop_limit",
-    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc",
-    Reason.INVALID_FLAGS: "unknown flag, or post_only on an order that cannot rest",
-    Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market and a sell stop order have none",
+    Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop, stop_limit or market_to_limit",
+    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc, a market-to-limit order's gtc or gtd",
+    Reason.INVALID_FLAGS: "unknown flag, or post_only or post_only_slide on an order that is not a limit order that rests, or both of them",
+    Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
@@ -265,7 +267,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none",
     Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0",
     Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0",
-    Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy; else it is 0",
+    Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0; else it is 0",
     Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
     Reason.INVALID_OFFSET: "a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none",
     Reason.INVALID_SESSION: "session_id is stamped by the matcher: send 0",
@@ -276,6 +278,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.POST_ONLY_WOULD_TRADE: "a post-only order would have traded at once",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
     Reason.MINIMUM_NOT_FILLABLE: "less than minimum_quantity_lots would have traded at once",
+    Reason.BUDGET_TOO_SMALL: "quote_budget_units buys less than the instrument's smallest quantity",
+    Reason.NO_LIQUIDITY: "the other side has no best price for a market-to-limit order to take",
     Reason.TOO_MANY_ORDERS: "the shard's order pool is full",
     Reason.TOO_MANY_ACCOUNTS: "the shard's account table is full",
     Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max, trade groups from 0, fee tiers from 0 to 7; the state must be a known one",
@@ -326,6 +330,8 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.POST_ONLY_WOULD_TRADE: 409,
     Reason.FOK_NOT_FILLABLE: 409,
     Reason.MINIMUM_NOT_FILLABLE: 409,
+    Reason.BUDGET_TOO_SMALL: 409,
+    Reason.NO_LIQUIDITY: 409,
     Reason.TOO_MANY_ORDERS: 503,
     Reason.TOO_MANY_ACCOUNTS: 503,
     Reason.INVALID_ACCOUNT: 400,

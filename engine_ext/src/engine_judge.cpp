@@ -15,11 +15,11 @@ bool is_possible(OrderType order_type, TimeInForce time_in_force) noexcept {
   switch (time_in_force) {
     case TimeInForce::gtc:
     case TimeInForce::gtd:
-      return order_type == OrderType::limit || order_type == OrderType::stop_limit;
+      return order_type != OrderType::market && order_type != OrderType::stop;
     case TimeInForce::ioc:
-      return true;
+      return order_type != OrderType::market_to_limit;
     case TimeInForce::fok:
-      return !is_stop(order_type);
+      return order_type == OrderType::limit || order_type == OrderType::market;
     default:
       return false;
   }
@@ -33,7 +33,30 @@ bool crosses(Side taker_side, std::int64_t limit_ticks, std::int64_t price_ticks
   return taker_side == Side::buy ? price_ticks <= limit_ticks : price_ticks >= limit_ticks;
 }
 
+/// The price with which an order would be placed, or 0 if it has none.
+std::int64_t price_for(const wire::NewOrder& command, const Instrument& instrument,
+                       std::int64_t best_ticks) noexcept {
+  if (command.order_type == OrderType::market_to_limit) {
+    return instrument.is_price(best_ticks) ? best_ticks : 0;
+  }
+  if ((command.flags & wire::order_flag::post_only_slide) == 0) return command.price_ticks;
+  return slid_ticks(instrument, command.side, command.price_ticks, best_ticks);
+}
+
 }  // namespace
+
+/// Where a sliding post-only order rests that names `price_ticks`: the nearest price that does not
+/// cross the other side's best, or, if there is none, the price itself.
+std::int64_t slid_ticks(const Instrument& instrument, Side side, std::int64_t price_ticks,
+                        std::int64_t best_ticks) noexcept {
+  if (best_ticks == 0 || !crosses(side, price_ticks, best_ticks) ||
+      !instrument.is_price(price_ticks)) {
+    return price_ticks;
+  }
+  const std::int64_t nearest_ticks =
+      instrument.nearest_price(side, side == Side::buy ? best_ticks - 1 : best_ticks + 1);
+  return nearest_ticks == 0 ? price_ticks : nearest_ticks;
+}
 
 Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instrument,
                           std::uint32_t account_index, Placing& placing) const noexcept {
@@ -57,15 +80,25 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
       find_name({command.client_order_id, account_index}, other_slot)) {
     return Reason::duplicate_client_order_id;
   }
+  placing.quantity_lots = command.quantity_lots;
   placing.best_ticks =
       best_ticks_of(instrument->book, opposite(command.side), placing.replaced_slot);
-  const Taking taking{
+  placing.price_ticks = price_for(command, *instrument, placing.best_ticks);
+  Taking taking{
       .account_index = account_index,
       .self_trade_prevention = command.self_trade_prevention,
       .side = command.side,
-      .limit_ticks = limit_ticks_of(command.side, command.price_ticks, placing.best_ticks, terms),
+      .limit_ticks = limit_ticks_of(command.side, placing.price_ticks, placing.best_ticks, terms),
       .open_lots = command.quantity_lots,
       .gone_slot = placing.replaced_slot};
+  if (command.quote_budget_units != 0) {
+    if (command.quote_budget_units > available_units(taking, *instrument)) {
+      return Reason::insufficient_funds;
+    }
+    placing.quantity_lots = lots_for(command.quote_budget_units, *instrument, taking);
+    if (placing.quantity_lots < terms.quantity_lots_min) return Reason::budget_too_small;
+    taking.open_lots = placing.quantity_lots;
+  }
   if (const Reason reason = judge_trading(command, *instrument, taking, placing);
       reason != Reason::none) {
     return reason;
@@ -73,6 +106,9 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   const bool needs_slot = may_rest(command.time_in_force) || is_stop(command.order_type);
   if (needs_slot && placing.replaced_slot == no_slot && store.orders.is_full()) {
     return Reason::too_many_orders;
+  }
+  if (command.order_type == OrderType::market_to_limit && placing.price_ticks == 0) {
+    return Reason::no_liquidity;
   }
   return Reason::none;
 }
@@ -83,22 +119,27 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
   const wire::InstrumentChanged& terms = instrument.terms;
   const bool rests = may_rest(command.time_in_force);
   if (command.side != Side::buy && command.side != Side::sell) return Reason::invalid_side;
-  if (command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) {
+  const bool is_to_limit = command.order_type == OrderType::market_to_limit;
+  if ((command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) &&
+      !is_to_limit) {
     return Reason::invalid_order_type;
   }
   if (!is_possible(command.order_type, command.time_in_force)) {
     return Reason::invalid_time_in_force;
   }
-  const bool is_post_only = (command.flags & wire::order_flag::post_only) != 0;
-  if ((command.flags & ~wire::order_flag::post_only) != 0 ||
-      (is_post_only && !(rests && command.order_type == OrderType::limit))) {
+  if ((command.flags & ~post_only_flags) != 0 || command.flags == post_only_flags ||
+      (command.flags != 0 && !(rests && command.order_type == OrderType::limit))) {
     return Reason::invalid_flags;
   }
-  if (has_price(command.order_type, command.side) ? !instrument.is_price(command.price_ticks)
-                                                  : command.price_ticks != 0) {
+  if (has_price(command.order_type, command.side) && !is_to_limit
+          ? !instrument.is_price(command.price_ticks)
+          : command.price_ticks != 0) {
     return Reason::invalid_price;
   }
-  if (!is_within(command.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {
+  const bool has_budget = command.order_type == OrderType::market && command.side == Side::buy &&
+                          command.quantity_lots == 0 && command.quote_budget_units > 0;
+  if (!has_budget &&
+      !is_within(command.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {
     return Reason::invalid_quantity;
   }
   if ((command.client_order_id >> 63) != 0) return Reason::invalid_client_order_id;
@@ -115,7 +156,7 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
   if (!is_within(command.minimum_quantity_lots, 0, may_have_minimum ? command.quantity_lots : 0)) {
     return Reason::invalid_minimum_quantity;
   }
-  if (command.quote_budget_units != 0) return Reason::invalid_quote_budget;
+  if (command.quote_budget_units != 0 && !has_budget) return Reason::invalid_quote_budget;
   if (command.time_in_force == TimeInForce::gtd
           ? !is_within(command.expire_time_ns, std::max<std::int64_t>(time_ns, 0) + 1, never_ns - 1)
           : command.expire_time_ns != 0) {
@@ -131,26 +172,29 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
 /// The checks that look at funds and at what the order would meet.
 Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrument& instrument,
                                   const Taking& taking, const Placing& placing) const noexcept {
-  if (!can_pay(command, instrument, taking)) return Reason::insufficient_funds;
-  if (command.price_ticks != 0 &&
-      !instrument.is_notional(command.price_ticks, command.quantity_lots)) {
+  if (!can_pay(placing, instrument, taking)) return Reason::insufficient_funds;
+  if (placing.price_ticks != 0 &&
+      !instrument.is_notional(placing.price_ticks, placing.quantity_lots)) {
     return Reason::invalid_notional;
   }
-  if ((command.flags & wire::order_flag::post_only) != 0 && placing.best_ticks != 0 &&
+  if ((command.flags & post_only_flags) != 0 && placing.best_ticks != 0 &&
       crosses(taking.side, taking.limit_ticks, placing.best_ticks)) {
     return Reason::post_only_would_trade;
   }
   const bool is_fok = command.time_in_force == TimeInForce::fok;
   if (!is_fok && command.minimum_quantity_lots == 0) return Reason::none;
   std::int64_t fillable_lots = 0;
-  walk(taking, instrument,
-       [&](std::int64_t, std::int64_t traded_lots) { fillable_lots += traded_lots; });
-  if (is_fok && fillable_lots < command.quantity_lots) return Reason::fok_not_fillable;
+  walk(taking, instrument, [&](std::int64_t, std::int64_t traded_lots, std::int64_t) {
+    fillable_lots += traded_lots;
+    return true;
+  });
+  if (is_fok && fillable_lots < placing.quantity_lots) return Reason::fok_not_fillable;
   if (fillable_lots < command.minimum_quantity_lots) return Reason::minimum_not_fillable;
   return Reason::none;
 }
 
-/// What matching would do: `visit(price_ticks, traded_lots)` for each trade, and nothing changes.
+/// What matching would do: `visit(price_ticks, traded_lots, open_lots)` for each trade, with what
+/// was open before it; it goes on as long as that says so. Nothing changes.
 template <typename Visit>
 void EngineState::walk(const Taking& taking, const Instrument& instrument,
                        Visit visit) const noexcept {
@@ -173,25 +217,53 @@ std::int64_t EngineState::available_units(const Taking& taking,
   return units + hold_units(gone, gone.open_lots(), instrument.terms);
 }
 
-bool EngineState::can_pay(const wire::NewOrder& command, const Instrument& instrument,
+bool EngineState::can_pay(const Placing& placing, const Instrument& instrument,
                           const Taking& taking) const noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
   const wire::FeeTerms fees = instrument.fees_of(accounts[taking.account_index].fee_tier);
   const std::int64_t funds_units = available_units(taking, instrument);
-  if (command.side == Side::sell) {
-    return command.quantity_lots * terms.lot_size_units <= funds_units;
+  if (taking.side == Side::sell) {
+    return placing.quantity_lots * terms.lot_size_units <= funds_units;
   }
-  if (command.price_ticks != 0) {
-    return buy_hold_units(command.price_ticks, command.quantity_lots, terms.tick_lot_units,
+  if (placing.price_ticks != 0) {
+    return buy_hold_units(placing.price_ticks, placing.quantity_lots, terms.tick_lot_units,
                           hold_fee_ppm(fees)) <= funds_units;
   }
   // A market buy pays for what it would trade now, fill by fill, since fees round down on each.
   int128 cost_units = 0;
-  walk(taking, instrument, [&](std::int64_t price_ticks, std::int64_t traded_lots) {
+  walk(taking, instrument, [&](std::int64_t price_ticks, std::int64_t traded_lots, std::int64_t) {
     const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
     cost_units += notional + fee_units(notional, fees.taker_fee_ppm);
+    return true;
   });
   return cost_units <= funds_units;
+}
+
+/// The smallest quantity with which a market buy trades as much as it can pay out of
+/// `budget_units`.
+std::int64_t EngineState::lots_for(std::int64_t budget_units, const Instrument& instrument,
+                                   Taking taking) const noexcept {
+  const wire::InstrumentChanged& terms = instrument.terms;
+  const std::uint32_t fee_ppm =
+      instrument.fees_of(accounts[taking.account_index].fee_tier).taker_fee_ppm;
+  taking.open_lots = terms.quantity_lots_max;
+  std::int64_t lots = 0;
+  walk(taking, instrument,
+       [&](std::int64_t price_ticks, std::int64_t traded_lots, std::int64_t open_lots) {
+         // notional + floor(notional * fee / 10^6) <= budget, solved for the lots of this fill.
+         const int128 lot_units = static_cast<int128>(price_ticks) * terms.tick_lot_units;
+         const int128 payable_lots = ((static_cast<int128>(budget_units) + 1) * millionths - 1) /
+                                     (lot_units * (millionths + fee_ppm));
+         const bool is_spent = payable_lots < traded_lots;
+         if (is_spent) traded_lots = static_cast<std::int64_t>(payable_lots);
+         if (traded_lots == 0) return false;
+         lots = terms.quantity_lots_max - open_lots + traded_lots;
+         const std::int64_t notional =
+             notional_units(price_ticks, traded_lots, terms.tick_lot_units);
+         budget_units -= notional + fee_units(notional, fee_ppm);
+         return !is_spent;
+       });
+  return lots;
 }
 
 /// Whether `order` may become `changed`.
@@ -218,7 +290,7 @@ Reason EngineState::judge(const Order& changed, const Order& order,
       !instrument.is_notional(changed.price_ticks, changed.quantity_lots)) {
     return Reason::invalid_notional;
   }
-  if ((order.flags & wire::order_flag::post_only) != 0 &&
+  if ((order.flags & post_only_flags) != 0 &&
       instrument.book.crosses(order.side, changed.price_ticks)) {
     return Reason::post_only_would_trade;
   }

@@ -52,8 +52,8 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   Order order{};
   order.order_id = (std::uint64_t{config.shard_id} << 48) | ++order_counter;
   order.client_order_id = command.client_order_id;
-  order.price_ticks = command.price_ticks;
-  order.quantity_lots = command.quantity_lots;
+  order.price_ticks = placing.price_ticks;
+  order.quantity_lots = placing.quantity_lots;
   order.account_index = account_index;
   order.instrument_id = command.instrument_id;
   set_fees(order, instrument->fees_of(accounts[account_index].fee_tier));
@@ -72,8 +72,8 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accepted.order_id = order.order_id;
   accepted.account_id = command.account_id;
   accepted.client_order_id = command.client_order_id;
-  accepted.price_ticks = command.price_ticks;
-  accepted.quantity_lots = command.quantity_lots;
+  accepted.price_ticks = order.price_ticks;
+  accepted.quantity_lots = order.quantity_lots;
   accepted.trigger_price_ticks = command.trigger_price_ticks;
   accepted.display_quantity_lots = command.display_quantity_lots;
   accepted.expire_time_ns = command.expire_time_ns;
@@ -175,6 +175,10 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
     instrument = find_instrument(changed.instrument_id);
     if (command.price_ticks != 0) changed.price_ticks = command.price_ticks;
     if (command.quantity_lots != 0) changed.quantity_lots = command.quantity_lots;
+    if ((changed.flags & wire::order_flag::post_only_slide) != 0) {
+      changed.price_ticks = slid_ticks(*instrument, changed.side, changed.price_ticks,
+                                       best_ticks_of(instrument->book, opposite(changed.side)));
+    }
     set_fees(changed, instrument->fees_of(accounts[account_index].fee_tier));
     reason = judge(changed, orders[order_slot], *instrument);
   } else if (account_index == no_slot) {

@@ -21,6 +21,12 @@ inline bool has_price(wire::OrderType order_type, wire::Side side) noexcept {
                                              : order_type != wire::OrderType::market;
 }
 
+inline constexpr std::uint8_t post_only_flags =
+    wire::order_flag::post_only | wire::order_flag::post_only_slide;
+
+[[nodiscard]] std::int64_t slid_ticks(const Instrument& instrument, wire::Side side,
+                                      std::int64_t price_ticks, std::int64_t best_ticks) noexcept;
+
 /// A price that every other is better than.
 inline std::int64_t any_ticks(wire::Side side) noexcept {
   return side == wire::Side::buy ? std::numeric_limits<std::int64_t>::max() : 0;

@@ -442,7 +442,9 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     const bool rests = may_rest(static_cast<TimeInForce>(record.time_in_force));
     const bool is_gtd = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtd);
     const bool is_ioc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::ioc);
-    const bool is_limit = record.order_type == static_cast<std::uint8_t>(OrderType::limit);
+    const bool is_limit =
+        record.order_type == static_cast<std::uint8_t>(OrderType::limit) ||
+        record.order_type == static_cast<std::uint8_t>(OrderType::market_to_limit);
     const bool is_stop = record.order_type == static_cast<std::uint8_t>(OrderType::stop);
     const bool is_stop_limit =
         record.order_type == static_cast<std::uint8_t>(OrderType::stop_limit);

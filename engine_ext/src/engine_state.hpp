@@ -105,6 +105,10 @@ struct Instrument {
     return price_ticks >= terms.price_ticks_min && price_ticks <= terms.price_ticks_max &&
            (tick_table.count == 0 || price_ticks % tick_table.step_at(price_ticks) == 0);
   }
+  /// The price nearest to `price_ticks` that an order may name and that is no better for the other
+  /// side: for a buy at most that, for a sell at least that. 0 if there is none.
+  [[nodiscard]] std::int64_t nearest_price(wire::Side side,
+                                           std::int64_t price_ticks) const noexcept;
   /// Whether an order with a price may be worth this much.
   [[nodiscard]] bool is_notional(std::int64_t price_ticks,
                                  std::int64_t quantity_lots) const noexcept {
@@ -138,7 +142,9 @@ struct Taking {
 /// What the checks of a new order find out for placing it.
 struct Placing {
   std::uint32_t replaced_slot = no_slot;
-  std::int64_t best_ticks = 0;  // of the other side, 0 if it is empty
+  std::int64_t best_ticks = 0;     // of the other side, 0 if it is empty
+  std::int64_t price_ticks = 0;    // the command's, or the one that it leaves to the book
+  std::int64_t quantity_lots = 0;  // the command's, or what its budget buys
 };
 
 /// What a deadline is about, in the order in which those of one time are met.
@@ -216,8 +222,10 @@ class EngineState {
                                            const Placing& placing) const noexcept;
   [[nodiscard]] wire::Reason judge(const Order& changed, const Order& order,
                                    const Instrument& instrument) const noexcept;
-  [[nodiscard]] bool can_pay(const wire::NewOrder& command, const Instrument& instrument,
+  [[nodiscard]] bool can_pay(const Placing& placing, const Instrument& instrument,
                              const Taking& taking) const noexcept;
+  [[nodiscard]] std::int64_t lots_for(std::int64_t budget_units, const Instrument& instrument,
+                                      Taking taking) const noexcept;
   [[nodiscard]] std::int64_t available_units(const Taking& taking,
                                              const Instrument& instrument) const noexcept;
   template <typename Visit>

@@ -29,6 +29,35 @@ std::int64_t TickTable::step_at(std::int64_t price_ticks) const noexcept {
   return step_ticks;
 }
 
+std::int64_t Instrument::nearest_price(wire::Side side, std::int64_t price_ticks) const noexcept {
+  const auto bands = tick_table.set();
+  if (side == wire::Side::buy) {
+    price_ticks = std::min(price_ticks, terms.price_ticks_max);
+    for (std::size_t index = bands.size(); index > 0; --index) {
+      const wire::PriceBand& band = bands[index - 1];
+      if (price_ticks < band.from_price_ticks) continue;
+      const std::int64_t multiple = price_ticks - price_ticks % band.step_ticks;
+      if (multiple >= band.from_price_ticks) {
+        price_ticks = multiple;
+        break;
+      }
+      price_ticks = band.from_price_ticks - 1;
+    }
+    return price_ticks >= terms.price_ticks_min ? price_ticks : 0;
+  }
+  price_ticks = std::max(price_ticks, terms.price_ticks_min);
+  for (std::size_t index = 0; index < bands.size(); ++index) {
+    if (price_ticks < bands[index].from_price_ticks) break;
+    const std::int64_t step = bands[index].step_ticks;
+    const bool is_last = index + 1 == bands.size();
+    if (!is_last && price_ticks >= bands[index + 1].from_price_ticks) continue;
+    price_ticks = (price_ticks + step - 1) / step * step;
+    if (is_last || price_ticks < bands[index + 1].from_price_ticks) break;
+    price_ticks = bands[index + 1].from_price_ticks;  // its band decides
+  }
+  return price_ticks <= terms.price_ticks_max ? price_ticks : 0;
+}
+
 /// `command` points to the record, its bands included.
 void EngineState::set_tick_table(const std::byte* command) noexcept {
   wire::SetTickTable record;

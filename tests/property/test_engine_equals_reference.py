@@ -58,8 +58,8 @@ class CommandSource:
         return make()._replace(request_id=self.random.getrandbits(32), time_ns=time_ns)
 
     def mostly(self, usual: Any, rare: Sequence[int]) -> int:
-        """One of `usual`; one time in forty one of `rare`."""
-        return int(self.random.choice(usual if self.random.random() < 39 / 40 else rare))
+        """One of `usual`; one time in a hundred one of `rare`."""
+        return int(self.random.choice(usual if self.random.random() < 0.99 else rare))
 
     def account_id(self) -> int:
         return self.mostly(ACCOUNTS, (0, 5, 2**63 - 1, 2**63, 2**64 - 1))
@@ -77,23 +77,28 @@ class CommandSource:
         return self.random.choice((0, 3, 4, 255))
 
     def new_order(self) -> wire.NewOrder:
-        order_type = self.mostly((1, 1, 1, 1, 1, 2, 3, 4, 4), (0, 5, 255))
+        order_type = self.mostly((1, 1, 1, 1, 1, 2, 2, 3, 4, 4, 7), (0, 5, 255))
         side = self.mostly((1, 2), (self.wrong_byte(),))
         has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
-        times = {1: (1, 1, 1, 5, 2, 3), 3: (2,), 4: (1, 5, 2)}.get(order_type, (2, 3))
+        times = {1: (1, 1, 1, 5, 2, 3), 3: (2,), 4: (1, 5, 2), 7: (1, 5)}.get(order_type, (2, 3))
         time_in_force = self.mostly(times, (1, 0, 3, 4))
+        has_budget = (order_type, side) == (2, 1) and self.random.random() < 0.5
         has_minimum = order_type in (1, 2) and time_in_force == 2
         command = wire.NewOrder(
             account_id=self.account_id(),
             client_order_id=self.client_order_id(),
             price_ticks=self.price() if has_price else self.mostly((0,), (1, -1)),
-            quantity_lots=self.quantity(),
-            trigger_price_ticks=self.price() if order_type > 2 else self.mostly((0,), (1, -1)),
+            quantity_lots=self.mostly((0,), (1, -1)) if has_budget else self.quantity(),
+            trigger_price_ticks=self.price()
+            if order_type in (3, 4)
+            else self.mostly((0,), (1, -1)),
             display_quantity_lots=self.mostly((0,), (1, 2, *INT64_EDGES)),
             minimum_quantity_lots=self.mostly(
                 (0, 0, 1, 2, 5) if has_minimum else (0,), (1, 2, *INT64_EDGES)
             ),
-            quote_budget_units=self.mostly((0,), (1, 5_000, *INT64_EDGES)),
+            quote_budget_units=self.mostly(
+                range(1, 60_000, 97) if has_budget else (0,), (1, 5_000, *INT64_EDGES)
+            ),
             expire_time_ns=self.mostly(
                 range(self.time_ns + 1, self.time_ns + 20) if time_in_force == 5 else (0,),
                 (1, 2, *INT64_EDGES),
@@ -108,7 +113,7 @@ class CommandSource:
             order_type=order_type,
             time_in_force=time_in_force,
             flags=self.mostly(
-                (0, 0, 0, 1) if order_type == 1 and time_in_force in (1, 5) else (0,),
+                (0, 0, 0, 1, 2) if order_type == 1 and time_in_force in (1, 5) else (0,),
                 (1, 2, 3, 255),
             ),
             self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
@@ -202,7 +207,7 @@ class CommandSource:
             taker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
             market_protection_ppm=self.mostly((0, 0, 10_000, 20_500), (1_000_000, 1_000_001)),
             price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
-            trading_state=self.mostly((1, 1, 1, 1, 1, 2), (self.wrong_byte(),)),
+            trading_state=self.mostly((1,) * 12 + (2,), (self.wrong_byte(),)),
             notional_units_min=self.mostly((0, 0, 0, 2_000), INT64_EDGES),
             notional_units_max=self.mostly((0, 0, 0, 9_000), INT64_EDGES),
         )
@@ -211,7 +216,7 @@ class CommandSource:
         return wire.SetAccount(
             account_id=self.mostly((*ACCOUNTS, *ACCOUNTS, 9, 10), (self.account_id(),)),
             trade_group=self.mostly((0, 0, 5, 6), (1, 77, 2**63 - 1, 2**63)),
-            state=self.mostly((1, 1, 1, 1, 2), (self.wrong_byte(),)),
+            state=self.mostly((1,) * 9 + (2,), (self.wrong_byte(),)),
             fee_tier=self.mostly((0, 1, 2, 3, 7), (8, 255)),
         )
 

@@ -151,10 +151,11 @@ class Book {
   /// What a taker does with a maker that it meets.
   enum class Meeting : std::uint8_t { trades, passes, shrinks, ends, none };
 
-  /// What match() would do: calls `visit(price_ticks, traded_lots)` for each fill and changes
-  /// nothing. `meet(maker_slot)` says whether the taker trades with this maker, passes it by, loses
-  /// as many lots as the maker has without a trade, goes no further, or does not meet it at all.
-  /// Returns what would stay open, which does not count lost lots.
+  /// What match() would do: calls `visit(price_ticks, traded_lots, open_lots)` for each fill, with
+  /// what is open before it, as long as that returns true, and changes nothing. `meet(maker_slot)`
+  /// says whether the taker trades with this maker, passes it by, loses as many lots as the maker
+  /// has without a trade, goes no further, or does not meet it at all. Returns what would stay
+  /// open, which does not count lost lots.
   template <typename Meet, typename Visit>
   [[nodiscard]] std::int64_t walk(wire::Side taker_side, std::int64_t limit_ticks,
                                   std::int64_t open_lots, std::uint32_t fills_max, Meet meet,
@@ -170,7 +171,9 @@ class Book {
         slot = maker.next;
         if (meeting == Meeting::none) continue;
         if (meeting == Meeting::ends) return open_lots;
-        if (meeting == Meeting::trades) visit(level.price_ticks, traded_lots);
+        if (meeting == Meeting::trades && !visit(level.price_ticks, traded_lots, open_lots)) {
+          return open_lots - traded_lots;
+        }
         if (meeting != Meeting::passes) open_lots -= traded_lots;
         --fills_max;
       }

@@ -209,10 +209,10 @@ enum class Reason : std::uint16_t {
   account_suspended = 31,  ///< the account is suspended: it may cancel, not place or replace
   unknown_order = 32,  ///< no open order of this account has that id; replaces_order_id names one of the same instrument
   invalid_side = 40,  ///< side must be buy or sell
-  invalid_order_type = 41,  ///< type must be limit, market, stop or stop_limit
-  invalid_time_in_force = 42,  ///< time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc
-  invalid_flags = 43,  ///< unknown flag, or post_only on an order that cannot rest
-  invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market and a sell stop order have none
+  invalid_order_type = 41,  ///< type must be limit, market, stop, stop_limit or market_to_limit
+  invalid_time_in_force = 42,  ///< time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc, a market-to-limit order's gtc or gtd
+  invalid_flags = 43,  ///< unknown flag, or post_only or post_only_slide on an order that is not a limit order that rests, or both of them
+  invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
@@ -220,7 +220,7 @@ enum class Reason : std::uint16_t {
   invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none
   invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0
   invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0
-  invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy; else it is 0
+  invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0; else it is 0
   invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
   invalid_offset = 56,  ///< a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none
   invalid_session = 57,  ///< session_id is stamped by the matcher: send 0
@@ -231,6 +231,8 @@ enum class Reason : std::uint16_t {
   post_only_would_trade = 70,  ///< a post-only order would have traded at once
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
   minimum_not_fillable = 73,  ///< less than minimum_quantity_lots would have traded at once
+  budget_too_small = 74,  ///< quote_budget_units buys less than the instrument's smallest quantity
+  no_liquidity = 75,  ///< the other side has no best price for a market-to-limit order to take
   too_many_orders = 72,  ///< the shard's order pool is full
   too_many_accounts = 80,  ///< the shard's account table is full
   invalid_account = 81,  ///< account ids run from 1 to account_id_max, trade groups from 0, fee tiers from 0 to 7; the state must be a known one
