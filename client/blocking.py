@@ -197,13 +197,36 @@ class Client:
         return changed
 
     def set_account(
-        self, account_id: int, state: int = wire.AccountState.ACTIVE, *, trade_group: int = 0
+        self,
+        account_id: int,
+        state: int = wire.AccountState.ACTIVE,
+        *,
+        trade_group: int = 0,
+        fee_tier: int = 0,
     ) -> wire.AccountChanged:
-        """Open an account, or change its state and trade group: orders of one group are one
+        """Open an account, or change its state, trade group and fee tier: orders of one group are one
         trader's for self-trade prevention, and 0 is the account alone.
         """
-        request = wire.SetAccount(account_id=account_id, trade_group=trade_group, state=state)
+        request = wire.SetAccount(
+            account_id=account_id, trade_group=trade_group, state=state, fee_tier=fee_tier
+        )
         changed: wire.AccountChanged = results.single_record(self._ask(request))
+        return changed
+
+    def set_fee_schedule(
+        self, instrument_id: int, tiers: Sequence[wire.FeeTerms]
+    ) -> wire.FeeScheduleChanged:
+        """Set what the fee tiers 1, 2 and so on pay, in place of all that was set before."""
+        request = wire.SetFeeSchedule(instrument_id=instrument_id, tiers=tuple(tiers))
+        changed: wire.FeeScheduleChanged = results.single_record(self._ask(request))
+        return changed
+
+    def set_tick_table(
+        self, instrument_id: int, bands: Sequence[wire.PriceBand]
+    ) -> wire.TickTableChanged:
+        """Set which prices orders may name, in place of all that was set before."""
+        request = wire.SetTickTable(instrument_id=instrument_id, bands=tuple(bands))
+        changed: wire.TickTableChanged = results.single_record(self._ask(request))
         return changed
 
     def credit(

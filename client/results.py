@@ -107,6 +107,8 @@ class Listing:
     assets: tuple[wire.AssetChanged, ...]
     instruments: tuple[wire.InstrumentChanged, ...]
     seq: int
+    fee_schedules: tuple[wire.FeeScheduleChanged, ...] = ()
+    tick_tables: tuple[wire.TickTableChanged, ...] = ()
 
     def instrument(self, symbol: str) -> wire.InstrumentChanged | None:
         return next((each for each in self.instruments if each.symbol == symbol), None)
@@ -266,6 +268,8 @@ def listing_of_answer(answer: Answer) -> Listing:
         assets=tuple(each for each in records if type(each) is wire.AssetChanged),
         instruments=tuple(each for each in records if type(each) is wire.InstrumentChanged),
         seq=answer.records[-1].seq,
+        fee_schedules=tuple(each for each in records if type(each) is wire.FeeScheduleChanged),
+        tick_tables=tuple(each for each in records if type(each) is wire.TickTableChanged),
     )
 
 

@@ -34,6 +34,8 @@ class Instrument(NamedTuple):
     quote: Asset
     units: InstrumentUnits
     terms: wire.InstrumentChanged
+    fee_tiers: tuple[wire.FeeTerms, ...] = ()
+    price_bands: tuple[wire.PriceBand, ...] = ()
 
 
 class Catalogue:
@@ -110,14 +112,35 @@ class Catalogue:
                     self.assets[record.asset_id] = Asset(
                         record.asset_id, record.symbol, record.decimals
                     )
+            tiers = {
+                record.instrument_id: record.tiers
+                for record in answer
+                if isinstance(record, wire.FeeScheduleChanged)
+            }
+            bands = {
+                record.instrument_id: record.bands
+                for record in answer
+                if isinstance(record, wire.TickTableChanged)
+            }
             for record in answer:
                 if isinstance(record, wire.InstrumentChanged):
-                    self._list(record, link.shard_id)
+                    self._list(
+                        record,
+                        link.shard_id,
+                        tiers.get(record.instrument_id, ()),
+                        bands.get(record.instrument_id, ()),
+                    )
             self._loaded_epochs[link.shard_id] = epoch
         self._loaded_s = asyncio.get_running_loop().time()
         self.loaded.set()
 
-    def _list(self, record: wire.InstrumentChanged, shard_id: int) -> None:
+    def _list(
+        self,
+        record: wire.InstrumentChanged,
+        shard_id: int,
+        fee_tiers: tuple[wire.FeeTerms, ...],
+        price_bands: tuple[wire.PriceBand, ...],
+    ) -> None:
         base, quote = self.assets[record.base_asset_id], self.assets[record.quote_asset_id]
         units = InstrumentUnits.of(
             record, base_decimals=base.decimals, quote_decimals=quote.decimals
@@ -126,7 +149,15 @@ class Catalogue:
         if old is not None and old.symbol != record.symbol:
             self.by_symbol.pop(old.symbol, None)
         instrument = Instrument(
-            record.instrument_id, record.symbol, shard_id, base, quote, units, record
+            record.instrument_id,
+            record.symbol,
+            shard_id,
+            base,
+            quote,
+            units,
+            record,
+            fee_tiers,
+            price_bands,
         )
         self.by_id[record.instrument_id] = instrument
         self.by_symbol[record.symbol] = instrument

@@ -18,9 +18,25 @@ BOOK_LEVELS_MAX = wire.BOOK_LEVELS_MAX
 _FEE_DECIMALS = 6  # millionths
 
 
+class FeeTierView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account of this tier pays; negative: it is paid."""
+
+    tier: int
+    maker_fee: str
+    taker_fee: str
+
+
+class PriceBandView(msgspec.Struct, frozen=True, kw_only=True):
+    """From this price on, up to the next band, prices are multiples of `step`."""
+
+    price_from: str
+    step: str
+
+
 class InstrumentView(msgspec.Struct, frozen=True, kw_only=True):
     """An instrument's terms. Prices are in the quote asset, quantities in the base asset; fees are
-    fractions of the notional.
+    fractions of the notional, negative where the trader is paid. `market_protection` is the fraction of
+    the best price that orders without a price may trade away from it. Null: no such bound.
     """
 
     symbol: str
@@ -36,6 +52,11 @@ class InstrumentView(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee: str
     taker_fee: str
     trading_state: str
+    market_protection: str | None
+    notional_min: str | None
+    notional_max: str | None
+    fee_tiers: list[FeeTierView]
+    price_bands: list[PriceBandView]
 
 
 class Instruments(msgspec.Struct, frozen=True):
@@ -66,6 +87,30 @@ def _view(instrument: Instrument) -> InstrumentView:
         maker_fee=format_units(terms.maker_fee_ppm, _FEE_DECIMALS),
         taker_fee=format_units(terms.taker_fee_ppm, _FEE_DECIMALS),
         trading_state=wire.TradingState(terms.trading_state).name.lower(),
+        market_protection=format_units(terms.market_protection_ppm, _FEE_DECIMALS)
+        if terms.market_protection_ppm
+        else None,
+        notional_min=units.money_text(terms.notional_units_min)
+        if terms.notional_units_min
+        else None,
+        notional_max=units.money_text(terms.notional_units_max)
+        if terms.notional_units_max
+        else None,
+        fee_tiers=[
+            FeeTierView(
+                tier=number,
+                maker_fee=format_units(fees.maker_fee_ppm, _FEE_DECIMALS),
+                taker_fee=format_units(fees.taker_fee_ppm, _FEE_DECIMALS),
+            )
+            for number, fees in enumerate(instrument.fee_tiers, 1)
+        ],
+        price_bands=[
+            PriceBandView(
+                price_from=units.price_text(band.from_price_ticks),
+                step=units.price_text(band.step_ticks),
+            )
+            for band in instrument.price_bands
+        ],
     )
 
 

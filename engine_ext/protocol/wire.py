@@ -695,7 +695,9 @@ _INSTRUMENTS_QUERY_BODY = Struct("<4xI")
 
 
 class InstrumentsQuery(NamedTuple):
-    """Answered with AssetChanged and InstrumentChanged records as they stand, then QueryEnd."""
+    """Answered with AssetChanged and InstrumentChanged records as they stand, each instrument
+    followed by the FeeScheduleChanged and TickTableChanged that it has, then QueryEnd.
+    """
 
     request_id: int = 0
 

@@ -18,6 +18,20 @@ Record read_as(const std::byte* bytes) noexcept {
   return record;
 }
 
+/// A table of the instrument as it stands, if it has one; how many records that is.
+template <typename Record, typename Item>
+std::uint32_t append_table(const wire::Header& request, const Instrument& instrument,
+                           std::span<const Item> items, ByteBuffer& out) noexcept {
+  if (items.empty()) return 0;
+  Record record;
+  record.header.request_id = request.request_id;
+  record.header.length = static_cast<std::uint16_t>(sizeof record + items.size_bytes());
+  record.instrument_id = instrument.terms.instrument_id;
+  out.append(record);
+  out.append_bytes(std::as_bytes(items));
+  return 1;
+}
+
 void refuse(const wire::Header& request, Reason reason, ByteBuffer& out) noexcept {
   wire::Reject reject;
   reject.header.request_id = request.request_id;
@@ -72,6 +86,10 @@ void EngineState::query_instruments(const wire::InstrumentsQuery& request,
     record.header.request_id = request.header.request_id;
     out.append(record);
     ++count;
+    count += append_table<wire::FeeScheduleChanged>(request.header, *instrument,
+                                                    instrument->fee_tiers.set(), out);
+    count += append_table<wire::TickTableChanged>(request.header, *instrument,
+                                                  instrument->tick_table.set(), out);
   }
   end(request.header, seq, 0, count, out);
 }

@@ -258,3 +258,25 @@ def test_the_readme_example_runs(matcher: Matcher, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "unknown_order" in done.stdout
+
+
+def test_an_operator_sets_fees_and_prices_and_both_are_listed(matcher: Matcher) -> None:
+    tiers = (wire.FeeTerms(maker_fee_ppm=0, taker_fee_ppm=0),)
+    bands = (wire.PriceBand(from_price_ticks=1, step_ticks=5),)
+    with matcher.operator() as operator:
+        operator.set_fee_schedule(INSTRUMENT, tiers)
+        operator.set_tick_table(INSTRUMENT, bands)
+        listing = operator.instruments()
+        assert [each.tiers for each in listing.fee_schedules] == [tiers]
+        assert [each.bands for each in listing.tick_tables] == [bands]
+        assert operator.set_account(TAKER, fee_tier=1).fee_tier == 1
+        with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
+            with pytest.raises(Refused, match="invalid_price"):
+                maker.submit(
+                    instrument_id=INSTRUMENT, side=Side.SELL, quantity_lots=1, price_ticks=PRICE + 1
+                )
+            offer(maker)
+            bought = taker.submit(
+                instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=1, price_ticks=PRICE
+            )
+            assert [fill.fee_units for fill in bought.fills] == [0]

@@ -84,6 +84,17 @@ def test_assets_and_instruments_come_as_they_stand(venue: Market) -> None:
     assert (instrument.symbol, instrument.seq, instrument.tick_lot_units) == ("BTC-USD", 3, 1)
     assert (end.count, end.request_id) == (3, 3)
 
+    tiers = (wire.FeeTerms(0, 300), wire.FeeTerms(0, 200))
+    bands = (wire.PriceBand(from_price_ticks=100, step_ticks=5),)
+    venue.send(
+        wire.SetFeeSchedule(instrument_id=1, tiers=tiers),
+        wire.SetTickTable(instrument_id=1, bands=bands),
+    )
+    *_, instrument, schedule, table, end = venue.ask(wire.InstrumentsQuery(request_id=4))
+    assert (instrument.symbol, end.count) == ("BTC-USD", 5)
+    assert schedule == wire.FeeScheduleChanged(request_id=4, instrument_id=1, tiers=tiers)
+    assert table == wire.TickTableChanged(request_id=4, instrument_id=1, bands=bands)
+
 
 @pytest.mark.parametrize(
     ("query", "reason"),

@@ -557,7 +557,7 @@ struct StatusQuery {
 };
 static_assert(is_wire_layout<StatusQuery, 8>);
 
-/// Answered with AssetChanged and InstrumentChanged records as they stand, then QueryEnd.
+/// Answered with AssetChanged and InstrumentChanged records as they stand, each instrument followed by the FeeScheduleChanged and TickTableChanged that it has, then QueryEnd.
 struct InstrumentsQuery {
   static constexpr MessageType type = MessageType::instruments_query;
   Header header{version, static_cast<std::uint8_t>(type), 8, 0};
@@ -1019,8 +1019,8 @@ static_assert(offsetof(OrderTriggered, reserved) == 70);
 struct FeeScheduleChanged {
   static constexpr MessageType type = MessageType::fee_schedule_changed;
   Header header{version, static_cast<std::uint8_t>(type), 32, 0};
-  std::uint64_t seq{};  ///< of the command
-  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t seq{};  ///< of the command; in an answer to a query 0
+  std::int64_t time_ns{};  ///< of the command; in an answer to a query 0
   std::uint32_t instrument_id{};
   std::uint8_t reserved[4]{};
   using Repeated = FeeTerms;  ///< of the tiers 1, 2 and so on
@@ -1036,8 +1036,8 @@ static_assert(offsetof(FeeScheduleChanged, reserved) == 28);
 struct TickTableChanged {
   static constexpr MessageType type = MessageType::tick_table_changed;
   Header header{version, static_cast<std::uint8_t>(type), 32, 0};
-  std::uint64_t seq{};  ///< of the command
-  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t seq{};  ///< of the command; in an answer to a query 0
+  std::int64_t time_ns{};  ///< of the command; in an answer to a query 0
   std::uint32_t instrument_id{};
   std::uint8_t reserved[4]{};
   using Repeated = PriceBand;  ///< from the lowest price up
