@@ -161,6 +161,11 @@ def write_hpp(
     out.append("  switch (type) {")
     out += [f"    case MessageType::{snake(m.name)}:" for m in messages if m.internal]
     out += ["      return true;", "    default:", "      return false;", "  }", "}", ""]
+    out.append("/// True for an event that answers its command as it is, to whoever sent that.")
+    out.append("[[nodiscard]] constexpr bool is_answer(MessageType type) noexcept {")
+    out.append("  switch (type) {")
+    out += [f"    case MessageType::{snake(m.name)}:" for m in messages if m.answer]
+    out += ["      return true;", "    default:", "      return false;", "  }", "}", ""]
     out.append(
         "/// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type)."
     )

@@ -90,6 +90,7 @@ class Layout:
     family: str = ""
     admin: bool = False
     internal: bool = False
+    answer: bool = False
     repeats: Repeats | None = None
 
     @property
@@ -131,6 +132,7 @@ def place(name: str, spec: dict[str, Any], start: int) -> Layout:
         family=spec.get("family", ""),
         admin=spec.get("admin", False),
         internal=spec.get("internal", False),
+        answer=spec.get("answer", False),
         repeats=Repeats(*spec["repeats"]) if "repeats" in spec else None,
     )
 

@@ -267,9 +267,7 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
   }
   sequence(record);
   route_reports(session, request_id);
-  const bool is_answered_by_events =
-      wire::is_administrative(type) || type == wire::MessageType::mass_cancel;
-  forward_events(session, request_id, is_answered_by_events);
+  forward_events(session, request_id);
   note_tops(now_ns_);
 }
 
@@ -290,7 +288,7 @@ bool HotLoop::pass_time() {
     tick.time_ns = now_ns_;
     sequence(bytes_of(tick));
     route_reports(nobody, 0);
-    forward_events(nobody, 0, false);
+    forward_events(nobody, 0);
     note_tops(now_ns_);
   }
   return true;
@@ -326,8 +324,8 @@ void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
   flush_own(end);
 }
 
-/// Counts events, turns trades into market data and, where they are the answer, sends events on.
-void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id, bool to_session) {
+/// Counts events, turns trades into market data and sends on the event that is an answer.
+void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id) {
   const std::byte* at = events_.data();
   const std::byte* const end = at + events_.size();
   while (at < end) {
@@ -360,20 +358,14 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id, bo
         reject(session, request_id, 0, event.command_type, event.reason, event.seq);
         break;
       }
-      case wire::MessageType::mass_canceled:
-      case wire::MessageType::balance_changed:
-      case wire::MessageType::asset_changed:
-      case wire::MessageType::instrument_changed:
-      case wire::MessageType::account_changed:
-        if (to_session) {
+      default:
+        if (session != nobody && wire::is_answer(static_cast<wire::MessageType>(header.type))) {
           RecordBuffer copy;
           std::memcpy(copy.bytes, at, header.length);
           std::memcpy(copy.bytes + offsetof(wire::Header, request_id), &request_id,
                       sizeof request_id);
           reply(session, {copy.bytes, header.length});
         }
-        break;
-      default:
         break;
     }
     at += header.length;

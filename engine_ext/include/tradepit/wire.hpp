@@ -1525,6 +1525,22 @@ inline constexpr std::size_t record_bytes_max = 168;
   }
 }
 
+/// True for an event that answers its command as it is, to whoever sent that.
+[[nodiscard]] constexpr bool is_answer(MessageType type) noexcept {
+  switch (type) {
+    case MessageType::mass_canceled:
+    case MessageType::balance_changed:
+    case MessageType::asset_changed:
+    case MessageType::instrument_changed:
+    case MessageType::account_changed:
+    case MessageType::fee_schedule_changed:
+    case MessageType::tick_table_changed:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type).
 [[nodiscard, gnu::noinline]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
   switch (type) {
