@@ -52,7 +52,12 @@ _BALANCE_CHANGED = int(MessageType.BALANCE_CHANGED)
 _LISTINGS = frozenset(
     map(
         int,
-        (MessageType.ASSET_CHANGED, MessageType.INSTRUMENT_CHANGED, MessageType.ACCOUNT_CHANGED),
+        (
+            MessageType.ASSET_CHANGED,
+            MessageType.INSTRUMENT_CHANGED,
+            MessageType.ACCOUNT_CHANGED,
+            MessageType.TRADING_STATE_CHANGED,
+        ),
     )
 )
 _OPEN = int(OrderStatus.OPEN)
@@ -146,6 +151,8 @@ class Batch:
 
     assets: dict[int, wire.AssetChanged] = field(default_factory=dict)
     instruments: dict[int, wire.InstrumentChanged] = field(default_factory=dict)
+    trading_states: dict[int, int] = field(default_factory=dict)
+    """By instrument_id: the last one, where it changed after the batch's InstrumentChanged."""
     accounts: dict[int, wire.AccountChanged] = field(default_factory=dict)
     new_orders: dict[int, list[int]] = field(default_factory=dict)
     """By order_id; values in the order of ORDER_COLUMNS."""
@@ -513,6 +520,9 @@ def _fold_listing(batch: Batch, data: bytes, offset: int, known: dict[int, Instr
         batch.assets[record.asset_id] = record
     elif isinstance(record, wire.InstrumentChanged):
         batch.instruments[record.instrument_id] = record
+        batch.trading_states.pop(record.instrument_id, None)
         known[record.instrument_id] = Instrument(record.base_asset_id, record.quote_asset_id)
+    elif isinstance(record, wire.TradingStateChanged):
+        batch.trading_states[record.instrument_id] = record.state
     elif isinstance(record, wire.AccountChanged):
         batch.accounts[record.account_id] = record

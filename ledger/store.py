@@ -119,6 +119,9 @@ _PUT_INSTRUMENTS = f"""
     SET {", ".join(f"{name} = excluded.{name}" for name in _INSTRUMENT_COLUMNS[1:])}
     WHERE i.shard_id = excluded.shard_id
 """  # noqa: S608 - the names are this module's own
+_PUT_TRADING_STATES = """
+    UPDATE instruments SET trading_state = $3 WHERE instrument_id = $2 AND shard_id = $1
+"""
 _PAGE_OF_POSITIONS = f"""
     SELECT {", ".join(AccountPosition._fields)} FROM positions
     WHERE (account_id, instrument_id) > ($2, $3) AND shard_id = $1
@@ -266,6 +269,11 @@ class PostgresStore:
                     (self._shard_id, *(getattr(instrument, name) for name in _INSTRUMENT_COLUMNS))
                     for instrument in batch.instruments.values()
                 ],
+            )
+        if batch.trading_states:
+            await connection.executemany(
+                _PUT_TRADING_STATES,
+                [(self._shard_id, *change) for change in batch.trading_states.items()],
             )
         if batch.accounts:
             await connection.executemany(

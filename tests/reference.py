@@ -54,6 +54,7 @@ class ReferenceEngine(ReferenceJudge):
             wire.Debit: self.debit,
             wire.SetFeeSchedule: self.set_fee_schedule,
             wire.SetTickTable: self.set_tick_table,
+            wire.SetTradingState: self.set_trading_state,
             wire.Tick: self.tick,
         }
         handlers[type(command)](command)
@@ -147,7 +148,16 @@ class ReferenceEngine(ReferenceJudge):
         )
         self.report(order, ExecutionKind.ACCEPTED)
         last_price = self.last_prices.get(order.instrument_id)
-        if order.is_waiting and (last_price is None or not self.is_reached(order, last_price)):
+        is_reached = last_price is not None and self.is_reached(order, last_price)
+        if (
+            last_price
+            and order.is_waiting
+            and is_reached
+            and not self.is_continuous(order.instrument_id)
+        ):
+            self.reached.setdefault(order.instrument_id, []).append(last_price)
+            is_reached = False
+        if order.is_waiting and not is_reached:
             self.waiting.append(order)
             self.take_hold(order)
         else:
@@ -242,9 +252,14 @@ class ReferenceEngine(ReferenceJudge):
     def tick(self, command: wire.Tick) -> None:
         canceled_count = 0
         while canceled_count < wire.CANCELS_PER_COMMAND_MAX:
-            next_ns, _, order = min(self.deadlines(), default=(NEVER_NS, 0, None))
-            if next_ns > command.time_ns or order is None:
+            next_ns, kind, number = min(self.deadlines(), default=(NEVER_NS, 0, 0))
+            if next_ns > command.time_ns or next_ns == NEVER_NS:
                 break
+            if kind:
+                if not canceled_count:
+                    self.advance(number)
+                break
+            (order,) = [order for order in self.open_orders if order.order_id == number]
             self.cancel(order, CancelReason.EXPIRED, is_answer=False)
             canceled_count += 1
         self.emit(

@@ -40,14 +40,19 @@ class ReferenceAdministration(ReferenceState):
         if not self.is_sound(command, tick_lot):
             self.reject_command(Reason.INVALID_INSTRUMENT)
             return
+        if command.instrument_id in self.uncrossing:
+            self.reject_command(Reason.AUCTION_ENDING)
+            return
         terms = {
             name: value
             for name, value in command._asdict().items()
             if name not in ("request_id", "time_ns")
         }
-        self.instruments[command.instrument_id] = self.emit(
-            wire.InstrumentChanged, tick_lot_units=tick_lot, **terms
-        )
+        listed = self.instruments.get(command.instrument_id)
+        changed = self.emit(wire.InstrumentChanged, tick_lot_units=tick_lot, **terms)
+        if listed is not None:  # its state changes in the way that states do
+            changed = changed._replace(trading_state=listed.trading_state)
+        self.instruments[command.instrument_id] = changed
 
     def is_sound(self, command: wire.SetInstrument, tick_lot: int | None) -> bool:
         if (
@@ -66,7 +71,8 @@ class ReferenceAdministration(ReferenceState):
             or command.notional_units_min < 0
             or command.notional_units_max < 0
             or command.notional_units_min > (command.notional_units_max or 2**63)
-            or command.trading_state not in (TradingState.CONTINUOUS, TradingState.HALTED)
+            or command.trading_state not in tuple(TradingState)
+            or not 0 <= command.reference_price_ticks <= wire.PRICE_TICKS_MAX
             or tick_lot is None
         ):
             return False

@@ -9,10 +9,9 @@ from tradepit.protocol.wire import (
     SelfTradePrevention,
     Side,
     TimeInForce,
-    TradingState,
 )
 
-from tests.reference_matching import ReferenceMatching
+from tests.reference_auction import ReferenceAuction
 from tests.reference_state import HOUSE, NEVER_NS, RESTING, Order, fee
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
@@ -31,15 +30,16 @@ def has_price(order_type: int, side: int) -> bool:
     return order_type != OrderType.MARKET
 
 
-class ReferenceJudge(ReferenceMatching):
+class ReferenceJudge(ReferenceAuction):
     """Checks run in the order of the reasons' numbers (see reference.py)."""
 
     def judge_new(self, command: wire.NewOrder) -> Reason:
         terms = self.instruments.get(command.instrument_id)
         if terms is None:
             return Reason.UNKNOWN_INSTRUMENT
-        if terms.trading_state != TradingState.CONTINUOUS:
-            return Reason.INSTRUMENT_HALTED
+        reason = self.judge_placing(command)
+        if reason:
+            return reason
         if command.account_id == HOUSE or command.account_id not in self.accounts:
             return Reason.UNKNOWN_ACCOUNT
         if self.accounts[command.account_id] != AccountState.ACTIVE:
@@ -221,8 +221,9 @@ class ReferenceJudge(ReferenceMatching):
 
     def judge_replace(self, order: Order, price_ticks: int, quantity_lots: int) -> Reason:
         terms = self.instruments[order.instrument_id]
-        if terms.trading_state != TradingState.CONTINUOUS:
-            return Reason.INSTRUMENT_HALTED
+        reason = self.judge_state(order.instrument_id)
+        if reason:
+            return reason
         if self.accounts[order.account_id] != AccountState.ACTIVE:
             return Reason.ACCOUNT_SUSPENDED
         if not self.is_price_allowed(order, price_ticks):

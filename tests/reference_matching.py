@@ -68,6 +68,10 @@ class ReferenceMatching(ReferenceAdministration):
 
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
+        if not self.is_continuous(taker.instrument_id):
+            self.resting.append(taker)
+            self.take_hold(taker)
+            return
         limit_ticks = self.limit_ticks(taker.instrument_id, taker.side, taker.price_ticks)
         met_count = 0
         while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
@@ -127,6 +131,8 @@ class ReferenceMatching(ReferenceAdministration):
         """Trigger what trades have reached: buys by rising trigger price, then sells by falling,
         the oldest first; each trades before the next is chosen.
         """
+        if not self.is_continuous(instrument_id):
+            return
         prices = self.reached.setdefault(instrument_id, [])
         self.is_cascade = True
         for count in range(wire.TRIGGERS_PER_COMMAND_MAX + 1):
@@ -203,14 +209,16 @@ class ReferenceMatching(ReferenceAdministration):
             self.cancel(maker, CancelReason.SELF_TRADE, is_answer=False)
         return taker not in ended
 
-    def trade(self, taker: Order, maker: Order, lots: int) -> None:
+    def trade(self, taker: Order, maker: Order, lots: int, price: int = 0) -> None:
+        """At the maker's price, unless another is named."""
         terms = self.instruments[taker.instrument_id]
-        notional = maker.price_ticks * lots * terms.tick_lot_units
+        price = price or maker.price_ticks
+        notional = price * lots * terms.tick_lot_units
         base_units = lots * terms.lot_size_units
         taker_fee = fee(notional, taker.taker_fee_ppm)
         maker_fee = max(fee(notional, maker.maker_fee_ppm), -taker_fee)
-        self.last_prices[taker.instrument_id] = maker.price_ticks
-        self.reached.setdefault(taker.instrument_id, []).append(maker.price_ticks)
+        self.last_prices[taker.instrument_id] = price
+        self.reached.setdefault(taker.instrument_id, []).append(price)
         # The maker's hold goes back, the exact amounts move, and what is open is held again.
         self.release_hold(maker)
         for order, order_fee in ((taker, taker_fee), (maker, maker_fee)):
@@ -228,7 +236,7 @@ class ReferenceMatching(ReferenceAdministration):
         trade = self.emit(
             wire.Trade,
             trade_id=self.limits.shard_id << 48 | self.trade_counter,
-            price_ticks=maker.price_ticks,
+            price_ticks=price,
             quantity_lots=lots,
             notional_units=notional,
             base_units=base_units,

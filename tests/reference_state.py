@@ -13,6 +13,7 @@ from tradepit.protocol.wire import (
     Reason,
     Side,
     TimeInForce,
+    TradingState,
 )
 
 HOUSE = 0
@@ -135,6 +136,11 @@ class ReferenceState:
     trade_groups: dict[int, int] = field(default_factory=dict)
     fee_tiers: dict[int, int] = field(default_factory=dict)
     fee_schedules: dict[int, tuple[wire.FeeTerms, ...]] = field(default_factory=dict)
+    changes: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """The last change of each instrument's state: to which, until when, what then."""
+    state_deadlines: dict[int, int] = field(default_factory=dict)
+    uncrossing: dict[int, int] = field(default_factory=dict)
+    """Prices of auctions whose trades are not all made."""
     tick_tables: dict[int, tuple[wire.PriceBand, ...]] = field(default_factory=dict)
     funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
     resting: list[Order] = field(default_factory=list)  # in order of priority at one price
@@ -156,13 +162,17 @@ class ReferenceState:
     def open_orders(self) -> list[Order]:
         return sorted(self.resting + self.waiting, key=lambda order: order.order_id)
 
-    def deadlines(self) -> list[tuple[int, int, Order]]:
-        """(time, order_id, order) for each order that expires."""
-        return [
-            (order.expire_time_ns, order.order_id, order)
-            for order in self.open_orders
-            if order.expire_time_ns
+    def deadlines(self) -> list[tuple[int, int, int]]:
+        """(time, 0, order_id) for each order that expires, (time, 1, instrument_id) for each
+        instrument that changes its state.
+        """
+        expiring = [order for order in self.open_orders if order.expire_time_ns]
+        return [(order.expire_time_ns, 0, order.order_id) for order in expiring] + [
+            (time_ns, 1, instrument_id) for instrument_id, time_ns in self.state_deadlines.items()
         ]
+
+    def is_continuous(self, instrument_id: int) -> bool:
+        return self.instruments[instrument_id].trading_state == TradingState.CONTINUOUS
 
     @property
     def next_deadline_ns(self) -> int | None:

@@ -68,6 +68,11 @@ class Engine:
     def top_of_book(self, instrument_id: int) -> tuple[int, int, int, int]:
         """(bid price, bid lots, ask price, ask lots); zeros for a side without orders."""
 
+    def indicative(self, instrument_id: int) -> tuple[int, int, int, int]:
+        """(price, executable lots, imbalance lots, side of the imbalance) if the instrument's auction
+        ended now; zeros where nothing would trade, and outside auctions.
+        """
+
     def balance(self, account_id: int, asset_id: int) -> tuple[int, int]:
         """(available, held) in the asset's smallest unit; zeros where there is nothing."""
 

@@ -40,6 +40,7 @@ class MessageType(IntEnum):
     DEBIT = 9
     SET_FEE_SCHEDULE = 10
     SET_TICK_TABLE = 11
+    SET_TRADING_STATE = 12
     TICK = 16
     LOGON = 32
     STATUS_QUERY = 33
@@ -63,6 +64,8 @@ class MessageType(IntEnum):
     ORDER_TRIGGERED = 76
     FEE_SCHEDULE_CHANGED = 81
     TICK_TABLE_CHANGED = 82
+    TRADING_STATE_CHANGED = 83
+    AUCTION_UNCROSSED = 84
     TICKED = 88
     EXECUTION_REPORT = 96
     REJECT = 97
@@ -73,6 +76,7 @@ class MessageType(IntEnum):
     QUERY_END = 102
     MARKET_TRADE = 112
     TOP_OF_BOOK = 113
+    AUCTION_INDICATIVE = 114
 
 
 class Side(IntEnum):
@@ -167,6 +171,11 @@ class AccountState(IntEnum):
 class TradingState(IntEnum):
     CONTINUOUS = 1
     HALTED = 2
+    PRE_OPEN = 3
+    OPENING_AUCTION = 4
+    VOLATILITY_AUCTION = 5
+    CLOSING_AUCTION = 6
+    CLOSED = 7
 
 
 class ReportFlag(IntFlag):
@@ -200,6 +209,8 @@ class Reason(IntEnum):
     STORAGE_FULL = 9
     UNKNOWN_INSTRUMENT = 20
     INSTRUMENT_HALTED = 21
+    NOT_IN_THIS_STATE = 22
+    AUCTION_ENDING = 23
     UNKNOWN_ACCOUNT = 30
     ACCOUNT_SUSPENDED = 31
     UNKNOWN_ORDER = 32
@@ -237,6 +248,7 @@ class Reason(IntEnum):
     INVALID_AMOUNT = 85
     INVALID_FEE_SCHEDULE = 86
     INVALID_TICK_TABLE = 87
+    INVALID_TRADING_STATE = 88
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -252,6 +264,8 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.STORAGE_FULL: "the journal's disk is full: nothing is accepted until there is space",
     Reason.UNKNOWN_INSTRUMENT: "no such instrument on this shard",
     Reason.INSTRUMENT_HALTED: "the instrument is halted: orders can be canceled, not placed or replaced",
+    Reason.NOT_IN_THIS_STATE: "the instrument's trading state does not allow this: outside continuous trading only orders that can rest or wait are placed, and none while it is closed",
+    Reason.AUCTION_ENDING: "the trades of an auction are being made: send again",
     Reason.UNKNOWN_ACCOUNT: "no such account on this shard",
     Reason.ACCOUNT_SUSPENDED: "the account is suspended: it may cancel, not place or replace",
     Reason.UNKNOWN_ORDER: "no open order of this account has that id; replaces_order_id names one of the same instrument",
@@ -289,6 +303,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_AMOUNT: "the amount must be positive and keep the asset's supply within units_max; transfer_id must lie between 1 and 2^63 - 1",
     Reason.INVALID_FEE_SCHEDULE: "a fee lies between 0 and fee_ppm_max, a rebate is at most the smallest taker fee of all tiers, and the largest order, fee included, stays below units_max",
     Reason.INVALID_TICK_TABLE: "bands begin at rising prices from 1, with steps from 1",
+    Reason.INVALID_TRADING_STATE: "state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -304,6 +319,8 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.STORAGE_FULL: 503,
     Reason.UNKNOWN_INSTRUMENT: 404,
     Reason.INSTRUMENT_HALTED: 409,
+    Reason.NOT_IN_THIS_STATE: 409,
+    Reason.AUCTION_ENDING: 409,
     Reason.UNKNOWN_ACCOUNT: 404,
     Reason.ACCOUNT_SUSPENDED: 403,
     Reason.UNKNOWN_ORDER: 404,
@@ -341,6 +358,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_AMOUNT: 400,
     Reason.INVALID_FEE_SCHEDULE: 400,
     Reason.INVALID_TICK_TABLE: 400,
+    Reason.INVALID_TRADING_STATE: 400,
 }
 
 
@@ -495,8 +513,8 @@ class SetAsset(NamedTuple):
         )
 
 
-_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBB6xqq")
-_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBB6xqq")
+_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBB6xqqq")
+_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBB6xqqq")
 
 
 class SetInstrument(NamedTuple):
@@ -524,11 +542,12 @@ class SetInstrument(NamedTuple):
     trading_state: int = 0
     notional_units_min: int = 0
     notional_units_max: int = 0
+    reference_price_ticks: int = 0
 
     def encode(self) -> bytes:
         return pack_record(
             _SET_INSTRUMENT,
-            (VERSION, 6, 128, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
+            (VERSION, 6, 136, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks),
         )
 
 
@@ -641,6 +660,27 @@ class SetTickTable(NamedTuple):
             )
             + items
         )
+
+
+_SET_TRADING_STATE = Struct("<BBHIqqIBB2x")
+_SET_TRADING_STATE_BODY = Struct("<4xIqqIBB2x")
+
+
+class SetTradingState(NamedTuple):
+    """Moves an instrument to a trading state, until told or until a time. Entering continuous
+    trading or the close, a crossed book is uncrossed first (AuctionUncrossed, trades);
+    where that takes more than one command, the next Ticks go on.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    end_time_ns: int = 0
+    instrument_id: int = 0
+    state: int = 0
+    next_state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SET_TRADING_STATE, (VERSION, 12, 32, *self))
 
 
 _TICK = Struct("<BBHIq")
@@ -828,7 +868,9 @@ _TRADE_BODY = Struct("<4xIQqQqqqqQQQQQQqqqqIB3x")
 
 
 class Trade(NamedTuple):
-    """One maker met the taker, at the maker's price."""
+    """One maker met the taker, at the maker's price; in an auction the younger order is the
+    taker.
+    """
 
     request_id: int = 0
     seq: int = 0
@@ -963,8 +1005,8 @@ class AssetChanged(NamedTuple):
         )
 
 
-_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBB6xqq")
-_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBB6xqq")
+_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBB6xqqq")
+_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBB6xqqq")
 
 
 class InstrumentChanged(NamedTuple):
@@ -991,11 +1033,12 @@ class InstrumentChanged(NamedTuple):
     trading_state: int = 0
     notional_units_min: int = 0
     notional_units_max: int = 0
+    reference_price_ticks: int = 0
 
     def encode(self) -> bytes:
         return pack_record(
             _INSTRUMENT_CHANGED,
-            (VERSION, 72, 144, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max),
+            (VERSION, 72, 152, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks),
         )
 
 
@@ -1146,6 +1189,48 @@ class TickTableChanged(NamedTuple):
             )
             + items
         )
+
+
+_TRADING_STATE_CHANGED = Struct("<BBHIQqqIBBB1x")
+_TRADING_STATE_CHANGED_BODY = Struct("<4xIQqqIBBB1x")
+
+
+class TradingStateChanged(NamedTuple):
+    """An instrument is in another trading state, or in the same one with another end."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    end_time_ns: int = 0
+    instrument_id: int = 0
+    state: int = 0
+    previous_state: int = 0
+    next_state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TRADING_STATE_CHANGED, (VERSION, 83, 40, *self))
+
+
+_AUCTION_UNCROSSED = Struct("<BBHIQqqqqIB3x")
+_AUCTION_UNCROSSED_BODY = Struct("<4xIQqqqqIB3x")
+
+
+class AuctionUncrossed(NamedTuple):
+    """An auction found its price. Its trades follow, in this command and perhaps in the next
+    Ticks; self-trade prevention may make them fewer.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    price_ticks: int = 0
+    volume_lots: int = 0
+    imbalance_lots: int = 0
+    instrument_id: int = 0
+    imbalance_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_AUCTION_UNCROSSED, (VERSION, 84, 56, *self))
 
 
 _TICKED = Struct("<BBHIQqqI4x")
@@ -1362,6 +1447,29 @@ class TopOfBook(NamedTuple):
         return pack_record(_TOP_OF_BOOK, (VERSION, 113, 64, *self))
 
 
+_AUCTION_INDICATIVE = Struct("<BBHIQqqqqIB3x")
+_AUCTION_INDICATIVE_BODY = Struct("<4xIQqqqqIB3x")
+
+
+class AuctionIndicative(NamedTuple):
+    """What an auction would do if it ended now, after a commit that changed it, while the
+    instrument is in an auction state; all 0 while nothing crosses, and once when the
+    auction is over.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    indicative_price_ticks: int = 0
+    executable_lots: int = 0
+    imbalance_lots: int = 0
+    instrument_id: int = 0
+    imbalance_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_AUCTION_INDICATIVE, (VERSION, 114, 56, *self))
+
+
 JOURNAL_ENTRY_LAYOUT = Struct("<IIQQQI4x")
 
 
@@ -1430,6 +1538,7 @@ type_of_record: dict[type[Any], MessageType] = {
     Debit: MessageType.DEBIT,
     SetFeeSchedule: MessageType.SET_FEE_SCHEDULE,
     SetTickTable: MessageType.SET_TICK_TABLE,
+    SetTradingState: MessageType.SET_TRADING_STATE,
     Tick: MessageType.TICK,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
@@ -1453,6 +1562,8 @@ type_of_record: dict[type[Any], MessageType] = {
     OrderTriggered: MessageType.ORDER_TRIGGERED,
     FeeScheduleChanged: MessageType.FEE_SCHEDULE_CHANGED,
     TickTableChanged: MessageType.TICK_TABLE_CHANGED,
+    TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
+    AuctionUncrossed: MessageType.AUCTION_UNCROSSED,
     Ticked: MessageType.TICKED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
@@ -1463,6 +1574,7 @@ type_of_record: dict[type[Any], MessageType] = {
     QueryEnd: MessageType.QUERY_END,
     MarketTrade: MessageType.MARKET_TRADE,
     TopOfBook: MessageType.TOP_OF_BOOK,
+    AuctionIndicative: MessageType.AUCTION_INDICATIVE,
 }
 record_of_type: dict[int, type[Any]] = {
     1: NewOrder,
@@ -1476,6 +1588,7 @@ record_of_type: dict[int, type[Any]] = {
     9: Debit,
     10: SetFeeSchedule,
     11: SetTickTable,
+    12: SetTradingState,
     16: Tick,
     32: Logon,
     33: StatusQuery,
@@ -1499,6 +1612,8 @@ record_of_type: dict[int, type[Any]] = {
     76: OrderTriggered,
     81: FeeScheduleChanged,
     82: TickTableChanged,
+    83: TradingStateChanged,
+    84: AuctionUncrossed,
     88: Ticked,
     96: ExecutionReport,
     97: Reject,
@@ -1509,6 +1624,7 @@ record_of_type: dict[int, type[Any]] = {
     102: QueryEnd,
     112: MarketTrade,
     113: TopOfBook,
+    114: AuctionIndicative,
 }
 
 # Which enum a numeric field holds: for people-readable output.
@@ -1529,6 +1645,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     SetAccount: {
         "state": AccountState,
+    },
+    SetTradingState: {
+        "state": TradingState,
+        "next_state": TradingState,
     },
     Logon: {
         "flags": LogonFlag,
@@ -1572,6 +1692,14 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "side": Side,
         "order_type": OrderType,
     },
+    TradingStateChanged: {
+        "state": TradingState,
+        "previous_state": TradingState,
+        "next_state": TradingState,
+    },
+    AuctionUncrossed: {
+        "imbalance_side": Side,
+    },
     ExecutionReport: {
         "reason": Reason,
         "kind": ExecutionKind,
@@ -1599,6 +1727,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     MarketTrade: {
         "taker_side": Side,
     },
+    AuctionIndicative: {
+        "imbalance_side": Side,
+    },
 }
 
 # What follows the fixed part of a record: the field, its items, how many there can be.
@@ -1621,6 +1752,7 @@ COMMANDS: tuple[type[Any], ...] = (
     Debit,
     SetFeeSchedule,
     SetTickTable,
+    SetTradingState,
     Tick,
 )
 EVENTS: tuple[type[Any], ...] = (
@@ -1639,6 +1771,8 @@ EVENTS: tuple[type[Any], ...] = (
     OrderTriggered,
     FeeScheduleChanged,
     TickTableChanged,
+    TradingStateChanged,
+    AuctionUncrossed,
     Ticked,
 )
 
@@ -1648,12 +1782,13 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
     5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
-    6: (_SET_INSTRUMENT_BODY, 128, SetInstrument._make, (2,)),
+    6: (_SET_INSTRUMENT_BODY, 136, SetInstrument._make, (2,)),
     7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
     8: (_CREDIT_BODY, 48, Credit._make, ()),
     9: (_DEBIT_BODY, 48, Debit._make, ()),
     10: (_SET_FEE_SCHEDULE_BODY, 24, lambda values: SetFeeSchedule(*values), ()),
     11: (_SET_TICK_TABLE_BODY, 24, lambda values: SetTickTable(*values), ()),
+    12: (_SET_TRADING_STATE_BODY, 32, SetTradingState._make, ()),
     16: (_TICK_BODY, 16, Tick._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
@@ -1670,13 +1805,15 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     69: (_MASS_CANCELED_BODY, 40, MassCanceled._make, ()),
     70: (_BALANCE_CHANGED_BODY, 72, BalanceChanged._make, ()),
     71: (_ASSET_CHANGED_BODY, 48, AssetChanged._make, (3,)),
-    72: (_INSTRUMENT_CHANGED_BODY, 144, InstrumentChanged._make, (3,)),
+    72: (_INSTRUMENT_CHANGED_BODY, 152, InstrumentChanged._make, (3,)),
     73: (_ACCOUNT_CHANGED_BODY, 48, AccountChanged._make, ()),
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
     81: (_FEE_SCHEDULE_CHANGED_BODY, 32, lambda values: FeeScheduleChanged(*values), ()),
     82: (_TICK_TABLE_CHANGED_BODY, 32, lambda values: TickTableChanged(*values), ()),
+    83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
+    84: (_AUCTION_UNCROSSED_BODY, 56, AuctionUncrossed._make, ()),
     88: (_TICKED_BODY, 40, Ticked._make, ()),
     96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
@@ -1687,6 +1824,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     102: (_QUERY_END_BODY, 32, QueryEnd._make, ()),
     112: (_MARKET_TRADE_BODY, 56, MarketTrade._make, ()),
     113: (_TOP_OF_BOOK_BODY, 64, TopOfBook._make, ()),
+    114: (_AUCTION_INDICATIVE_BODY, 56, AuctionIndicative._make, ()),
 }
 _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
     10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),

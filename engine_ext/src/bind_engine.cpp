@@ -172,6 +172,14 @@ void bind_engine(py::module_& module) {
                              })
       .def("book", &book_of, py::arg("instrument_id"), py::arg("levels") = 500)
       .def(
+          "indicative",
+          [](const Engine& engine, std::uint32_t instrument_id) {
+            const Indicative now = engine.indicative(instrument_id);
+            return std::tuple(now.price_ticks, now.executable_lots, now.imbalance_lots,
+                              static_cast<int>(now.imbalance_side));
+          },
+          py::arg("instrument_id"))
+      .def(
           "top_of_book",
           [](const Engine& engine, std::uint32_t instrument_id) {
             const Top top = engine.top_of_book(instrument_id);

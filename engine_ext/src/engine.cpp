@@ -1,6 +1,7 @@
 #include "tradepit/engine.hpp"
 
 #include <cassert>
+#include <cstdlib>
 #include <cstring>
 
 #include "engine_state.hpp"
@@ -26,7 +27,7 @@ EngineState::EngineState(const EngineConfig& limits)
       accounts(limits.max_accounts, limits.max_assets),
       order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
-      deadlines(limits.max_orders),
+      deadlines(std::size_t{limits.max_orders} + limits.max_instruments + 1),
       assets(std::size_t{limits.max_assets} + 1),
       instruments(std::size_t{limits.max_instruments} + 1) {
   assert(limits.shard_id < (1U << 15));
@@ -90,6 +91,9 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       break;
     case wire::MessageType::set_tick_table:
       set_tick_table(command);
+      break;
+    case wire::MessageType::set_trading_state:
+      set_trading_state(read_as<wire::SetTradingState>(command));
       break;
     case wire::MessageType::tick:
       tick();
@@ -221,6 +225,15 @@ Top Engine::top_of_book(std::uint32_t instrument_id) const noexcept {
     top.ask_quantity_lots = book.level(ask).open_lots;
   }
   return top;
+}
+
+Indicative Engine::indicative(std::uint32_t instrument_id) const noexcept {
+  const detail::Instrument* const instrument =
+      std::as_const(*state_).find_instrument(instrument_id);
+  if (instrument == nullptr || !instrument->is_auction()) return {};
+  const detail::Auction auction = state_->auction_of(*instrument);
+  return {auction.price_ticks, auction.volume_lots, std::abs(auction.surplus_lots),
+          auction.surplus_side()};
 }
 
 Engine::Funds Engine::funds(std::uint64_t account_id, std::uint32_t asset_id) const noexcept {

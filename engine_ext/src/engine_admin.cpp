@@ -60,8 +60,10 @@ Reason EngineState::judge(const wire::SetInstrument& command,
       command.notional_units_max >= 0 &&
       (command.notional_units_max == 0 ||
        command.notional_units_min <= command.notional_units_max) &&
-      (command.trading_state == wire::TradingState::continuous ||
-       command.trading_state == wire::TradingState::halted);
+      command.reference_price_ticks >= 0 &&
+      command.reference_price_ticks <= wire::price_ticks_max &&
+      command.trading_state >= wire::TradingState::continuous &&
+      command.trading_state <= wire::TradingState::closed;
   if (!is_in_range) return Reason::invalid_instrument;
 
   const Instrument* const listed = find_instrument(command.instrument_id);
@@ -96,7 +98,11 @@ Reason EngineState::judge(const wire::SetInstrument& command,
 
 void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
   std::int64_t tick_lot_units = 0;
-  const Reason reason = judge(command, tick_lot_units);
+  Reason reason = judge(command, tick_lot_units);
+  Instrument* const listed = find_instrument(command.instrument_id);
+  if (reason == Reason::none && listed != nullptr && listed->uncross_price_ticks != 0) {
+    reason = Reason::auction_ending;
+  }
   if (reason != Reason::none) {
     reject_command(0, reason);
     return;
@@ -122,13 +128,17 @@ void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
   terms.trading_state = command.trading_state;
   terms.notional_units_min = command.notional_units_min;
   terms.notional_units_max = command.notional_units_max;
-  std::unique_ptr<Instrument>& instrument = instruments[command.instrument_id];
-  if (instrument == nullptr) {
-    instrument = std::make_unique<Instrument>(store, terms);
-  } else {
-    instrument->terms = terms;
-  }
+  terms.reference_price_ticks = command.reference_price_ticks;
   emit(terms);
+  if (listed == nullptr) {
+    instruments[command.instrument_id] = std::make_unique<Instrument>(store, terms);
+    return;
+  }
+  terms.trading_state = listed->terms.trading_state;
+  listed->terms = terms;
+  if (command.trading_state != terms.trading_state) {
+    change_state(*listed, {0, command.trading_state, {}});
+  }
 }
 
 void EngineState::set_account(const wire::SetAccount& command) noexcept {

@@ -16,13 +16,22 @@ const char* EngineState::check() const {
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     const wire::InstrumentChanged& terms = instrument->terms;
+    const bool is_due = instrument->uncross_price_ticks != 0 ||
+                        instrument->change.next_state != wire::TradingState{};
+    if (deadlines.has(deadline_owner(*instrument)) != is_due) {
+      return "an instrument changes its state at another time than it should";
+    }
+    if (is_due) ++deadline_count;
     // Both sides of the book, then both of the waiting orders, where buys and sells change places.
     for (const int place : {0, 1, 2, 3}) {
       const bool is_waiting = place >= 2;
       const wire::Side side = place % 2 == 0 ? wire::Side::buy : wire::Side::sell;
       const Book& book = is_waiting ? instrument->stops : instrument->book;
       if (place % 2 == 0) {
-        const char* const broken = book.check(order_count, level_count, is_waiting);
+        const bool may_be_crossed =
+            is_waiting ||
+            !(instrument->is_continuous() || terms.trading_state == wire::TradingState::closed);
+        const char* const broken = book.check(order_count, level_count, may_be_crossed);
         if (broken != nullptr) return broken;
       }
       for (std::uint32_t level_slot = book.best(is_waiting ? opposite(side) : side);

@@ -61,8 +61,9 @@ std::int64_t slid_ticks(const Instrument& instrument, Side side, std::int64_t pr
 Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instrument,
                           std::uint32_t account_index, Placing& placing) const noexcept {
   if (instrument == nullptr) return Reason::unknown_instrument;
-  const wire::InstrumentChanged& terms = instrument->terms;
-  if (terms.trading_state != wire::TradingState::continuous) return Reason::instrument_halted;
+  if (const Reason reason = judge_state(command, *instrument); reason != Reason::none) {
+    return reason;
+  }
   if (account_index == no_slot) return Reason::unknown_account;
   if (accounts[account_index].state != wire::AccountState::active) return Reason::account_suspended;
   if (command.replaces_order_id != 0) {
@@ -84,19 +85,20 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   placing.best_ticks =
       best_ticks_of(instrument->book, opposite(command.side), placing.replaced_slot);
   placing.price_ticks = price_for(command, *instrument, placing.best_ticks);
-  Taking taking{
-      .account_index = account_index,
-      .self_trade_prevention = command.self_trade_prevention,
-      .side = command.side,
-      .limit_ticks = limit_ticks_of(command.side, placing.price_ticks, placing.best_ticks, terms),
-      .open_lots = command.quantity_lots,
-      .gone_slot = placing.replaced_slot};
+  Taking taking{.account_index = account_index,
+                .self_trade_prevention = command.self_trade_prevention,
+                .side = command.side,
+                .limit_ticks = limit_ticks_of(command.side, placing.price_ticks, placing.best_ticks,
+                                              instrument->terms),
+                .open_lots = command.quantity_lots,
+                .gone_slot = placing.replaced_slot};
   if (command.quote_budget_units != 0) {
     if (command.quote_budget_units > available_units(taking, *instrument)) {
       return Reason::insufficient_funds;
     }
     placing.quantity_lots = lots_for(command.quote_budget_units, *instrument, taking);
-    if (placing.quantity_lots < terms.quantity_lots_min) return Reason::budget_too_small;
+    if (placing.quantity_lots < instrument->terms.quantity_lots_min)
+      return Reason::budget_too_small;
     taking.open_lots = placing.quantity_lots;
   }
   if (const Reason reason = judge_trading(command, *instrument, taking, placing);
@@ -270,7 +272,7 @@ std::int64_t EngineState::lots_for(std::int64_t budget_units, const Instrument& 
 Reason EngineState::judge(const Order& changed, const Order& order,
                           const Instrument& instrument) const noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
-  if (terms.trading_state != wire::TradingState::continuous) return Reason::instrument_halted;
+  if (const Reason reason = judge_state(instrument); reason != Reason::none) return reason;
   if (accounts[order.account_index].state != wire::AccountState::active) {
     return Reason::account_suspended;
   }

@@ -28,6 +28,7 @@ Book::Meeting EngineState::meeting(SelfTradePrevention mode, std::uint32_t taker
 /// fills while it could have traded on, self-trade prevention or the protection band; no reason if
 /// it may rest.
 CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
+  if (!instrument.is_continuous()) return CancelReason{};
   Book& book = instrument.book;
   const std::int64_t limit_ticks = limit_ticks_of(
       taker.side, taker.price_ticks, best_ticks_of(book, opposite(taker.side)), instrument.terms);

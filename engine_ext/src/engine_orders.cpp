@@ -95,7 +95,11 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   if (order.is_waiting != 0 && last_ticks != 0 &&
       (order.side == Side::buy ? last_ticks >= command.trigger_price_ticks
                                : last_ticks <= command.trigger_price_ticks)) {
-    end_waiting(order, last_ticks);
+    if (instrument->is_continuous()) {
+      end_waiting(order, last_ticks);
+    } else {
+      instrument->reach(last_ticks);  // it triggers when continuous trading begins
+    }
   }
   const CancelReason stopped_by =
       order.is_waiting != 0 ? CancelReason{} : trade(order, *instrument);
@@ -119,7 +123,9 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   }
   if (order_slot == no_slot) release_terms(order);
   order_ids.add(name_of(order), order_slot);
-  if (instrument->reached_high_ticks != 0) trigger_reached(*instrument);
+  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
+    trigger_reached(*instrument);
+  }
 }
 
 /// The slot of what only some orders have, or no_slot for a plain one.
@@ -243,7 +249,9 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   }
   instrument->book.unlink(order_slot);
   enter(order_slot, *instrument);
-  if (instrument->reached_high_ticks != 0) trigger_reached(*instrument);
+  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
+    trigger_reached(*instrument);
+  }
 }
 
 void EngineState::mass_cancel(const wire::MassCancel& command) noexcept {

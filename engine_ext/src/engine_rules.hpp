@@ -59,6 +59,10 @@ inline bool may_rest(wire::TimeInForce time_in_force) noexcept {
   return time_in_force == wire::TimeInForce::gtc || time_in_force == wire::TimeInForce::gtd;
 }
 
+[[nodiscard]] wire::Reason judge_state(const Instrument& instrument) noexcept;
+[[nodiscard]] wire::Reason judge_state(const wire::NewOrder& command,
+                                       const Instrument& instrument) noexcept;
+
 /// What an order reserves for fees: the larger of the two.
 inline std::uint32_t hold_fee_ppm(const wire::FeeTerms& fees) noexcept {
   return std::max(fees.taker_fee_ppm, static_cast<std::uint32_t>(std::max(fees.maker_fee_ppm, 0)));

@@ -15,7 +15,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 6;
+constexpr std::uint32_t snapshot_version = 7;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -46,6 +46,11 @@ struct SnapshotHeader {
 };
 
 struct InstrumentRecord {
+  std::int64_t change_end_time_ns;
+  std::int64_t due_ns;               // its deadline; 0 if it has none
+  std::int64_t uncross_price_ticks;  // 0 = no auction is being carried out
+  std::uint32_t change_state;
+  std::uint32_t change_next_state;
   std::int64_t last_price_ticks;
   std::int64_t reached_low_ticks;
   std::int64_t reached_high_ticks;
@@ -153,6 +158,7 @@ wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
   command.trading_state = terms.trading_state;
   command.notional_units_min = terms.notional_units_min;
   command.notional_units_max = terms.notional_units_max;
+  command.reference_price_ticks = terms.reference_price_ticks;
   return command;
 }
 
@@ -193,9 +199,14 @@ void EngineState::snapshot(ByteBuffer& out) const {
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     out.append(instrument->terms);
-    out.append(InstrumentRecord{instrument->last_price_ticks, instrument->reached_low_ticks,
-                                instrument->reached_high_ticks, instrument->fee_tiers.count,
-                                instrument->tick_table.count});
+    const StateChange& change = instrument->change;
+    const std::uint32_t owner = deadline_owner(*instrument);
+    out.append(InstrumentRecord{
+        change.end_time_ns, deadlines.has(owner) ? deadlines.time_of(owner) : 0,
+        instrument->uncross_price_ticks, static_cast<std::uint32_t>(change.state),
+        static_cast<std::uint32_t>(change.next_state), instrument->last_price_ticks,
+        instrument->reached_low_ticks, instrument->reached_high_ticks, instrument->fee_tiers.count,
+        instrument->tick_table.count});
     out.append_bytes(std::as_bytes(instrument->fee_tiers.set()));
     out.append_bytes(std::as_bytes(instrument->tick_table.set()));
     ++header.instrument_count;
@@ -345,7 +356,10 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     TickTable tick_table;
     if (record.last_price_ticks < 0 || record.last_price_ticks > wire::price_ticks_max ||
         record.reached_low_ticks < 1 || record.reached_high_ticks < 0 ||
-        record.reached_high_ticks > wire::price_ticks_max ||
+        record.reached_high_ticks > wire::price_ticks_max || record.change_state < 1 ||
+        record.change_state > 7 || record.change_next_state > 7 || record.uncross_price_ticks < 0 ||
+        record.uncross_price_ticks > wire::price_ticks_max || record.due_ns == never_ns ||
+        record.change_end_time_ns == never_ns ||
         record.fee_tier_count > std::size(fee_tiers.items) ||
         record.price_band_count > std::size(tick_table.items)) {
       return refuse("the snapshot has an impossible instrument");
@@ -367,6 +381,13 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     instrument.last_price_ticks = record.last_price_ticks;
     instrument.reached_low_ticks = record.reached_low_ticks;
     instrument.reached_high_ticks = record.reached_high_ticks;
+    instrument.change = {record.change_end_time_ns,
+                         static_cast<wire::TradingState>(record.change_state),
+                         static_cast<wire::TradingState>(record.change_next_state)};
+    instrument.uncross_price_ticks = record.uncross_price_ticks;
+    if (record.uncross_price_ticks != 0 || record.change_next_state != 0) {
+      state->expect_state(instrument, record.due_ns);
+    }
     instrument.fee_tiers = fee_tiers;
     instrument.tick_table = tick_table;
   }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -75,16 +76,37 @@ struct TickTable {
   [[nodiscard]] std::int64_t step_at(std::int64_t price_ticks) const noexcept;
 };
 
+/// A trading state, and when the next one begins: next_state 0 = when told.
+struct StateChange {
+  std::int64_t end_time_ns;
+  wire::TradingState state;
+  wire::TradingState next_state;
+};
+
+/// What an auction would do: price_ticks 0 = nothing.
+struct Auction {
+  std::int64_t price_ticks = 0;
+  std::int64_t volume_lots = 0;
+  std::int64_t surplus_lots = 0;  // of buys over sells, at that price
+
+  [[nodiscard]] wire::Side surplus_side() const noexcept {
+    return surplus_lots == 0 ? wire::Side{} : surplus_lots > 0 ? wire::Side::buy : wire::Side::sell;
+  }
+};
+
 struct Instrument {
   explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
       : terms(as_listed),
+        change{0, as_listed.trading_state, {}},
         book(store, as_listed.instrument_id),
         stops(store, as_listed.instrument_id + instruments_end) {}
 
   /// instrument_id stays below; the books of waiting orders have the ids from here.
   static constexpr std::uint32_t instruments_end = 1U << 19;
 
-  wire::InstrumentChanged terms;  // as the last SetInstrument left it
+  wire::InstrumentChanged terms;         // as the last SetInstrument left it
+  StateChange change;                    // as the last change of state left it, or will leave it
+  std::int64_t uncross_price_ticks = 0;  // of an auction whose trades are not all made; 0 = none
   FeeTiers fee_tiers;
   TickTable tick_table;
   Book book;
@@ -99,6 +121,22 @@ struct Instrument {
   [[nodiscard]] wire::FeeTerms fees_of(std::uint8_t tier) const noexcept {
     if (tier != 0 && tier <= fee_tiers.count) return fee_tiers.items[tier - 1];
     return {terms.maker_fee_ppm, terms.taker_fee_ppm};
+  }
+  /// Whether orders trade as they come.
+  [[nodiscard]] bool is_continuous() const noexcept {
+    return terms.trading_state == wire::TradingState::continuous;
+  }
+  [[nodiscard]] bool is_auction() const noexcept {
+    return terms.trading_state >= wire::TradingState::opening_auction &&
+           terms.trading_state <= wire::TradingState::closing_auction;
+  }
+  [[nodiscard]] bool is_crossed() const noexcept {
+    const std::uint32_t bid = book.best(wire::Side::buy);
+    return bid != no_slot && book.crosses(wire::Side::buy, book.level(bid).price_ticks);
+  }
+  /// The price near which an auction should be; 0 = any.
+  [[nodiscard]] std::int64_t auction_reference_ticks() const noexcept {
+    return last_price_ticks != 0 ? last_price_ticks : terms.reference_price_ticks;
   }
   /// Whether an order may name this price.
   [[nodiscard]] bool is_price(std::int64_t price_ticks) const noexcept {
@@ -148,7 +186,7 @@ struct Placing {
 };
 
 /// What a deadline is about, in the order in which those of one time are met.
-enum class DeadlineKind : std::uint8_t { order_expiry };
+enum class DeadlineKind : std::uint8_t { order_expiry, trading_state };
 
 struct Asset {
   wire::AssetChanged terms{};     // as the last SetAsset left it; asset_id 0 = not listed
@@ -157,8 +195,8 @@ struct Asset {
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_time.cpp,
-/// engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_query.cpp, engine_snapshot.cpp and
-/// engine_check.cpp.
+/// engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_states.cpp, engine_auction.cpp,
+/// engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -180,6 +218,7 @@ class EngineState {
     static constexpr OrderTerms none{};
     return order.terms_slot == no_slot ? none : order_terms[order.terms_slot];
   }
+  [[nodiscard]] Auction auction_of(const Instrument& instrument) const noexcept;
   [[nodiscard]] bool is_listed_asset(std::uint32_t asset_id) const noexcept {
     return asset_id >= 1 && asset_id < assets.size() && assets[asset_id].terms.asset_id != 0;
   }
@@ -197,8 +236,8 @@ class EngineState {
   Accounts accounts;
   OrderIds order_ids;
   TransferIds transfer_ids;
-  Deadlines deadlines;                                   // owners: the slots of orders
-  std::vector<Asset> assets;                             // by asset_id; [0] is unused
+  Deadlines deadlines;        // owners: the slots of orders, then the instruments (deadline_owner)
+  std::vector<Asset> assets;  // by asset_id; [0] is unused
   std::vector<std::unique_ptr<Instrument>> instruments;  // by instrument_id; null = not listed
 
   // About the last command.
@@ -211,6 +250,19 @@ class EngineState {
   void cancel_order(const wire::CancelOrder& command) noexcept;
   void replace_order(const wire::ReplaceOrder& command) noexcept;
   void mass_cancel(const wire::MassCancel& command) noexcept;
+  void set_trading_state(const wire::SetTradingState& command) noexcept;
+  void change_state(Instrument& instrument, const StateChange& change) noexcept;
+  void enter_state(Instrument& instrument) noexcept;
+  void advance(Instrument& instrument) noexcept;
+  void begin_uncross(Instrument& instrument) noexcept;
+  [[nodiscard]] bool go_on_uncrossing(Instrument& instrument) noexcept;
+  void uncross_one(Instrument& instrument) noexcept;
+  void release_part(const Order& order, std::int64_t lots_before,
+                    const Instrument& instrument) noexcept;
+  [[nodiscard]] std::uint32_t deadline_owner(const Instrument& instrument) const noexcept {
+    return config.max_orders + instrument.terms.instrument_id;
+  }
+  void expect_state(const Instrument& instrument, std::int64_t due_ns) noexcept;
   void tick() noexcept;
   void expect_expiry(std::uint32_t order_slot) noexcept;
   [[nodiscard]] wire::Reason judge(const wire::NewOrder& command, const Instrument* instrument,

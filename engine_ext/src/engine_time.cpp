@@ -20,12 +20,23 @@ void EngineState::expect_expiry(std::uint32_t order_slot) noexcept {
                 rank_of(DeadlineKind::order_expiry, order.order_id));
 }
 
+void EngineState::expect_state(const Instrument& instrument, std::int64_t due_ns) noexcept {
+  deadlines.set(deadline_owner(instrument), due_ns,
+                rank_of(DeadlineKind::trading_state, instrument.terms.instrument_id));
+}
+
 void EngineState::tick() noexcept {
   wire::Ticked ended;
   ended.seq = seq;
   ended.time_ns = time_ns;
   while (deadlines.first_ns() <= time_ns && ended.canceled_count < cancels_max) {
-    cancel(deadlines.first().owner, wire::CancelReason::expired, false);
+    const std::uint32_t owner = deadlines.first().owner;
+    if (owner > config.max_orders) {
+      // A change of state may have many events: it has a Tick for itself.
+      if (ended.canceled_count == 0) advance(*find_instrument(owner - config.max_orders));
+      break;
+    }
+    cancel(owner, wire::CancelReason::expired, false);
     ++ended.canceled_count;
   }
   const std::int64_t next_ns = deadlines.first_ns();

@@ -37,6 +37,7 @@ static_assert(offsetof(wire::SetInstrument, time_ns) == time_offset);
 static_assert(offsetof(wire::SetAccount, time_ns) == time_offset);
 static_assert(offsetof(wire::SetFeeSchedule, time_ns) == time_offset);
 static_assert(offsetof(wire::SetTickTable, time_ns) == time_offset);
+static_assert(offsetof(wire::SetTradingState, time_ns) == time_offset);
 static_assert(offsetof(wire::Tick, time_ns) == time_offset);
 static_assert(offsetof(wire::CancelOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset);
@@ -269,6 +270,7 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
   route_reports(session, request_id);
   forward_events(session, request_id);
   note_tops(now_ns_);
+  note_auctions(now_ns_);
 }
 
 void HotLoop::sequence(std::span<const std::byte> record) {
@@ -290,6 +292,7 @@ bool HotLoop::pass_time() {
     route_reports(nobody, 0);
     forward_events(nobody, 0);
     note_tops(now_ns_);
+    note_auctions(now_ns_);
   }
   return true;
 }
@@ -328,6 +331,7 @@ void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
 void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id) {
   const std::byte* at = events_.data();
   const std::byte* const end = at + events_.size();
+  bool is_answered = false;  // the first of a command's events answers it
   while (at < end) {
     const auto header = load<wire::Header>(at);
     switch (static_cast<wire::MessageType>(header.type)) {
@@ -335,9 +339,10 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id) {
         const auto trade = load<wire::Trade>(at);
         WaitingFeed item{.seq = trade.seq,
                          .instrument_id = trade.instrument_id,
-                         .is_top = false,
+                         .kind = FeedKind::trade,
                          .trade = {},
-                         .top = {}};
+                         .top = {},
+                         .auction = {}};
         item.trade.seq = trade.seq;
         item.trade.time_ns = trade.time_ns;
         item.trade.trade_id = trade.trade_id;
@@ -359,12 +364,14 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id) {
         break;
       }
       default:
-        if (session != nobody && wire::is_answer(static_cast<wire::MessageType>(header.type))) {
+        if (!is_answered && session != nobody &&
+            wire::is_answer(static_cast<wire::MessageType>(header.type))) {
           RecordBuffer copy;
           std::memcpy(copy.bytes, at, header.length);
           std::memcpy(copy.bytes + offsetof(wire::Header, request_id), &request_id,
                       sizeof request_id);
           reply(session, {copy.bytes, header.length});
+          is_answered = true;
         }
         break;
     }
@@ -390,9 +397,35 @@ void HotLoop::note_tops(std::int64_t time_ns) {
     last.instrument_id = instrument_id;
     waiting_feed_.push_back({.seq = last.seq,
                              .instrument_id = instrument_id,
-                             .is_top = true,
+                             .kind = FeedKind::top,
                              .trade = {},
-                             .top = last});
+                             .top = last,
+                             .auction = {}});
+  }
+}
+
+/// Records what the auctions would do that the last command changed.
+void HotLoop::note_auctions(std::int64_t time_ns) {
+  for (const std::uint32_t instrument_id : engine_.touched_instruments()) {
+    const Indicative now = engine_.indicative(instrument_id);
+    wire::AuctionIndicative& last = feeds_[instrument_id].auction;
+    if (now == Indicative{last.indicative_price_ticks, last.executable_lots, last.imbalance_lots,
+                          last.imbalance_side}) {
+      continue;
+    }
+    last.seq = engine_.seq();
+    last.time_ns = time_ns;
+    last.indicative_price_ticks = now.price_ticks;
+    last.executable_lots = now.executable_lots;
+    last.imbalance_lots = now.imbalance_lots;
+    last.imbalance_side = now.imbalance_side;
+    last.instrument_id = instrument_id;
+    waiting_feed_.push_back({.seq = last.seq,
+                             .instrument_id = instrument_id,
+                             .kind = FeedKind::auction,
+                             .trade = {},
+                             .top = {},
+                             .auction = last});
   }
 }
 

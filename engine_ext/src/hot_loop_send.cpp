@@ -129,9 +129,12 @@ void HotLoop::release_feed(std::uint64_t committed_seq) {
     InstrumentFeed& feed = feeds_[item->instrument_id];
     if (!feed.is_listed) changed_feeds_.push_back(item->instrument_id);
     feed.is_listed = true;
-    if (item->is_top) {
+    if (item->kind == FeedKind::top) {
       feed.committed_top = item->top;
       feed.has_top = true;
+    } else if (item->kind == FeedKind::auction) {
+      feed.committed_auction = item->auction;
+      feed.has_auction = true;
     } else {
       feed.trades.append(item->trade);
     }
@@ -140,6 +143,7 @@ void HotLoop::release_feed(std::uint64_t committed_seq) {
   for (const std::uint32_t instrument_id : changed_feeds_) {
     InstrumentFeed& feed = feeds_[instrument_id];
     if (feed.has_top) feed.trades.append(feed.committed_top);
+    if (feed.has_auction) feed.trades.append(feed.committed_auction);
     const std::uint8_t topic[4] = {static_cast<std::uint8_t>(instrument_id >> 24),
                                    static_cast<std::uint8_t>(instrument_id >> 16),
                                    static_cast<std::uint8_t>(instrument_id >> 8),
@@ -150,6 +154,7 @@ void HotLoop::release_feed(std::uint64_t committed_seq) {
     }
     feed.trades.clear();
     feed.has_top = false;
+    feed.has_auction = false;
     feed.is_listed = false;
   }
   changed_feeds_.clear();

@@ -47,6 +47,7 @@ class CommandSource:
             (self.set_account, 3),
             (self.set_fee_schedule, 2),
             (self.set_tick_table, 1),
+            (self.set_trading_state, 5),
             (self.set_asset, 1),
             (self.tick, 6),
         )
@@ -207,7 +208,8 @@ class CommandSource:
             taker_fee_ppm=self.mostly(fees, (100_001, 2**32 - 1)),
             market_protection_ppm=self.mostly((0, 0, 10_000, 20_500), (1_000_000, 1_000_001)),
             price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
-            trading_state=self.mostly((1,) * 12 + (2,), (self.wrong_byte(),)),
+            trading_state=self.mostly((*[1] * 12, 2, 3, 4, 7), (self.wrong_byte(),)),
+            reference_price_ticks=self.mostly((0, 99, 102), INT64_EDGES),
             notional_units_min=self.mostly((0, 0, 0, 2_000), INT64_EDGES),
             notional_units_max=self.mostly((0, 0, 0, 9_000), INT64_EDGES),
         )
@@ -231,6 +233,18 @@ class CommandSource:
                 )
                 for start in starts
             ),
+        )
+
+    def set_trading_state(self) -> wire.SetTradingState:
+        states = (1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7)
+        has_end = self.random.random() < 0.7
+        return wire.SetTradingState(
+            end_time_ns=self.mostly(
+                (self.time_ns + self.random.randint(2, 6),) if has_end else (0,), INT64_EDGES
+            ),
+            instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
+            state=self.mostly(states, (0, 8, 255)),
+            next_state=self.mostly(states if has_end else (0,), (0, 8, 255)),
         )
 
     def set_fee_schedule(self) -> wire.SetFeeSchedule:
@@ -323,6 +337,7 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
         assert engine.book(instrument_id) == (bids, asks)
         top = (bids or [(0, 0, 0)])[0][:2] + (asks or [(0, 0, 0)])[0][:2]
         assert engine.top_of_book(instrument_id) == top
+        assert engine.indicative(instrument_id) == reference.indicative(instrument_id)
     for account_id in reference.accounts:
         for asset_id in reference.assets:
             funds = reference.funds_of(account_id, asset_id)

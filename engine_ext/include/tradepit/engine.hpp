@@ -37,6 +37,16 @@ struct Top {
   friend bool operator==(const Top&, const Top&) = default;
 };
 
+/// What an auction would do if it ended now; all zero if nothing would trade.
+struct Indicative {
+  std::int64_t price_ticks = 0;
+  std::int64_t executable_lots = 0;
+  std::int64_t imbalance_lots = 0;
+  wire::Side imbalance_side{};
+
+  friend bool operator==(const Indicative&, const Indicative&) = default;
+};
+
 namespace detail {
 class EngineState;
 }
@@ -87,6 +97,9 @@ class Engine {
 
   /// All zero for an unknown instrument.
   [[nodiscard]] Top top_of_book(std::uint32_t instrument_id) const noexcept;
+
+  /// All zero for an instrument that is in no auction state.
+  [[nodiscard]] Indicative indicative(std::uint32_t instrument_id) const noexcept;
 
   /// Funds of an account in its asset's smallest unit; zeros where there are none.
   struct Funds {

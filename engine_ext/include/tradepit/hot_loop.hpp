@@ -74,18 +74,23 @@ class HotLoop {
 
  private:
   struct InstrumentFeed {
-    ByteBuffer trades;              // MarketTrade records to be sent in this turn
-    wire::TopOfBook top;            // after the last command, committed or not
-    wire::TopOfBook committed_top;  // to be sent in this turn, if has_top
+    ByteBuffer trades;                          // MarketTrade records to be sent in this turn
+    wire::TopOfBook top;                        // after the last command, committed or not
+    wire::TopOfBook committed_top;              // to be sent in this turn, if has_top
+    wire::AuctionIndicative auction;            // after the last command, committed or not
+    wire::AuctionIndicative committed_auction;  // to be sent in this turn, if has_auction
     bool has_top = false;
+    bool has_auction = false;
     bool is_listed = false;  // in changed_feeds_
   };
+  enum class FeedKind : std::uint8_t { trade, top, auction };
   struct WaitingFeed {
     std::uint64_t seq;
     std::uint32_t instrument_id;
-    bool is_top;
+    FeedKind kind;
     wire::MarketTrade trade;
     wire::TopOfBook top;
+    wire::AuctionIndicative auction;
   };
 
   [[nodiscard]] bool drain_socket();
@@ -106,6 +111,7 @@ class HotLoop {
   void route_reports(std::uint32_t session, std::uint32_t request_id);
   void forward_events(std::uint32_t session, std::uint32_t request_id);
   void note_tops(std::int64_t time_ns);
+  void note_auctions(std::int64_t time_ns);
   void reply(std::uint32_t session, std::span<const std::byte> bytes);
   void reject(std::uint32_t session, std::uint32_t request_id, std::size_t offset,
               std::uint8_t record_type, wire::Reason reason, std::uint64_t seq = 0);

@@ -37,6 +37,7 @@ enum class MessageType : std::uint8_t {
   debit = 9,
   set_fee_schedule = 10,
   set_tick_table = 11,
+  set_trading_state = 12,
   tick = 16,
   logon = 32,
   status_query = 33,
@@ -60,6 +61,8 @@ enum class MessageType : std::uint8_t {
   order_triggered = 76,
   fee_schedule_changed = 81,
   tick_table_changed = 82,
+  trading_state_changed = 83,
+  auction_uncrossed = 84,
   ticked = 88,
   execution_report = 96,
   reject = 97,
@@ -70,6 +73,7 @@ enum class MessageType : std::uint8_t {
   query_end = 102,
   market_trade = 112,
   top_of_book = 113,
+  auction_indicative = 114,
 };
 
 enum class Side : std::uint8_t {
@@ -166,6 +170,11 @@ enum class AccountState : std::uint8_t {
 enum class TradingState : std::uint8_t {
   continuous = 1,
   halted = 2,  ///< Orders may be canceled, not placed or replaced.
+  pre_open = 3,  ///< Limit orders rest without trading; the book may be crossed.
+  opening_auction = 4,  ///< As pre_open; what would trade now is published.
+  volatility_auction = 5,  ///< As opening_auction.
+  closing_auction = 6,  ///< As opening_auction.
+  closed = 7,  ///< Orders may be canceled, not placed or replaced.
 };
 
 /// Bits of ReportFlag.
@@ -205,6 +214,8 @@ enum class Reason : std::uint16_t {
   storage_full = 9,  ///< the journal's disk is full: nothing is accepted until there is space
   unknown_instrument = 20,  ///< no such instrument on this shard
   instrument_halted = 21,  ///< the instrument is halted: orders can be canceled, not placed or replaced
+  not_in_this_state = 22,  ///< the instrument's trading state does not allow this: outside continuous trading only orders that can rest or wait are placed, and none while it is closed
+  auction_ending = 23,  ///< the trades of an auction are being made: send again
   unknown_account = 30,  ///< no such account on this shard
   account_suspended = 31,  ///< the account is suspended: it may cancel, not place or replace
   unknown_order = 32,  ///< no open order of this account has that id; replaces_order_id names one of the same instrument
@@ -242,6 +253,7 @@ enum class Reason : std::uint16_t {
   invalid_amount = 85,  ///< the amount must be positive and keep the asset's supply within units_max; transfer_id must lie between 1 and 2^63 - 1
   invalid_fee_schedule = 86,  ///< a fee lies between 0 and fee_ppm_max, a rebate is at most the smallest taker fee of all tiers, and the largest order, fee included, stays below units_max
   invalid_tick_table = 87,  ///< bands begin at rising prices from 1, with steps from 1
+  invalid_trading_state = 88,  ///< state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
@@ -397,7 +409,7 @@ static_assert(offsetof(SetAsset, reserved) == 37);
 /// Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
 struct SetInstrument {
   static constexpr MessageType type = MessageType::set_instrument;
-  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 136, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   char symbol[16]{};  ///< such as BTC-USD
   std::int64_t tick_size{};  ///< one tick, in units of 10^-price_decimals of the quote asset
@@ -417,8 +429,9 @@ struct SetInstrument {
   std::uint8_t reserved[6]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
+  std::int64_t reference_price_ticks{};  ///< what auctions refer to before the first trade; 0 = none
 };
-static_assert(is_wire_layout<SetInstrument, 128>);
+static_assert(is_wire_layout<SetInstrument, 136>);
 static_assert(offsetof(SetInstrument, time_ns) == 8);
 static_assert(offsetof(SetInstrument, symbol) == 16);
 static_assert(offsetof(SetInstrument, tick_size) == 32);
@@ -438,6 +451,7 @@ static_assert(offsetof(SetInstrument, trading_state) == 105);
 static_assert(offsetof(SetInstrument, reserved) == 106);
 static_assert(offsetof(SetInstrument, notional_units_min) == 112);
 static_assert(offsetof(SetInstrument, notional_units_max) == 120);
+static_assert(offsetof(SetInstrument, reference_price_ticks) == 128);
 
 /// Opens an account, or changes its state, its trade group and its fee tier.
 struct SetAccount {
@@ -525,6 +539,25 @@ static_assert(is_wire_layout<SetTickTable, 24>);
 static_assert(offsetof(SetTickTable, time_ns) == 8);
 static_assert(offsetof(SetTickTable, instrument_id) == 16);
 static_assert(offsetof(SetTickTable, reserved) == 20);
+
+/// Moves an instrument to a trading state, until told or until a time. Entering continuous trading or the close, a crossed book is uncrossed first (AuctionUncrossed, trades); where that takes more than one command, the next Ticks go on.
+struct SetTradingState {
+  static constexpr MessageType type = MessageType::set_trading_state;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::int64_t end_time_ns{};  ///< when next_state begins; 0 = until told
+  std::uint32_t instrument_id{};
+  TradingState state{};
+  TradingState next_state{};  ///< 0 without an end
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<SetTradingState, 32>);
+static_assert(offsetof(SetTradingState, time_ns) == 8);
+static_assert(offsetof(SetTradingState, end_time_ns) == 16);
+static_assert(offsetof(SetTradingState, instrument_id) == 24);
+static_assert(offsetof(SetTradingState, state) == 28);
+static_assert(offsetof(SetTradingState, next_state) == 29);
+static_assert(offsetof(SetTradingState, reserved) == 30);
 
 /// Time has passed: what was due by time_ns happens, at most cancels_per_command_max orders of it. The only command that ends anything by time, so each expiry has one cause.
 struct Tick {
@@ -684,14 +717,14 @@ static_assert(offsetof(OrderRejected, reason) == 52);
 static_assert(offsetof(OrderRejected, command_type) == 54);
 static_assert(offsetof(OrderRejected, reserved) == 55);
 
-/// One maker met the taker, at the maker's price.
+/// One maker met the taker, at the maker's price; in an auction the younger order is the taker.
 struct Trade {
   static constexpr MessageType type = MessageType::trade;
   Header header{version, static_cast<std::uint8_t>(type), 152, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
   std::uint64_t trade_id{};  ///< shard_id * 2^48 + a counter from 1
-  std::int64_t price_ticks{};  ///< the maker's
+  std::int64_t price_ticks{};  ///< the maker's; in an auction the auction's
   std::int64_t quantity_lots{};
   std::int64_t notional_units{};  ///< price times quantity, in the quote asset
   std::int64_t base_units{};  ///< quantity, in the base asset
@@ -857,7 +890,7 @@ static_assert(offsetof(AssetChanged, reserved) == 45);
 /// An instrument as it stands.
 struct InstrumentChanged {
   static constexpr MessageType type = MessageType::instrument_changed;
-  Header header{version, static_cast<std::uint8_t>(type), 144, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 152, 0};
   std::uint64_t seq{};  ///< of the command; in an answer to a query, of the last SetInstrument
   std::int64_t time_ns{};  ///< of that command
   char symbol[16]{};
@@ -879,8 +912,9 @@ struct InstrumentChanged {
   std::uint8_t reserved[6]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
+  std::int64_t reference_price_ticks{};  ///< what auctions refer to before the first trade; 0 = none
 };
-static_assert(is_wire_layout<InstrumentChanged, 144>);
+static_assert(is_wire_layout<InstrumentChanged, 152>);
 static_assert(offsetof(InstrumentChanged, seq) == 8);
 static_assert(offsetof(InstrumentChanged, time_ns) == 16);
 static_assert(offsetof(InstrumentChanged, symbol) == 24);
@@ -902,6 +936,7 @@ static_assert(offsetof(InstrumentChanged, trading_state) == 121);
 static_assert(offsetof(InstrumentChanged, reserved) == 122);
 static_assert(offsetof(InstrumentChanged, notional_units_min) == 128);
 static_assert(offsetof(InstrumentChanged, notional_units_max) == 136);
+static_assert(offsetof(InstrumentChanged, reference_price_ticks) == 144);
 
 /// An account as it stands.
 struct AccountChanged {
@@ -1048,6 +1083,52 @@ static_assert(offsetof(TickTableChanged, seq) == 8);
 static_assert(offsetof(TickTableChanged, time_ns) == 16);
 static_assert(offsetof(TickTableChanged, instrument_id) == 24);
 static_assert(offsetof(TickTableChanged, reserved) == 28);
+
+/// An instrument is in another trading state, or in the same one with another end.
+struct TradingStateChanged {
+  static constexpr MessageType type = MessageType::trading_state_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::int64_t end_time_ns{};  ///< when next_state begins; 0 = until told
+  std::uint32_t instrument_id{};
+  TradingState state{};
+  TradingState previous_state{};
+  TradingState next_state{};  ///< 0 without an end
+  std::uint8_t reserved{};
+};
+static_assert(is_wire_layout<TradingStateChanged, 40>);
+static_assert(offsetof(TradingStateChanged, seq) == 8);
+static_assert(offsetof(TradingStateChanged, time_ns) == 16);
+static_assert(offsetof(TradingStateChanged, end_time_ns) == 24);
+static_assert(offsetof(TradingStateChanged, instrument_id) == 32);
+static_assert(offsetof(TradingStateChanged, state) == 36);
+static_assert(offsetof(TradingStateChanged, previous_state) == 37);
+static_assert(offsetof(TradingStateChanged, next_state) == 38);
+static_assert(offsetof(TradingStateChanged, reserved) == 39);
+
+/// An auction found its price. Its trades follow, in this command and perhaps in the next Ticks; self-trade prevention may make them fewer.
+struct AuctionUncrossed {
+  static constexpr MessageType type = MessageType::auction_uncrossed;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::int64_t price_ticks{};  ///< of all its trades
+  std::int64_t volume_lots{};  ///< what can trade at this price
+  std::int64_t imbalance_lots{};  ///< what could trade at this price and finds no other side
+  std::uint32_t instrument_id{};
+  Side imbalance_side{};  ///< of the imbalance; 0 = none
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<AuctionUncrossed, 56>);
+static_assert(offsetof(AuctionUncrossed, seq) == 8);
+static_assert(offsetof(AuctionUncrossed, time_ns) == 16);
+static_assert(offsetof(AuctionUncrossed, price_ticks) == 24);
+static_assert(offsetof(AuctionUncrossed, volume_lots) == 32);
+static_assert(offsetof(AuctionUncrossed, imbalance_lots) == 40);
+static_assert(offsetof(AuctionUncrossed, instrument_id) == 48);
+static_assert(offsetof(AuctionUncrossed, imbalance_side) == 52);
+static_assert(offsetof(AuctionUncrossed, reserved) == 53);
 
 /// Ends a Tick, after what was due.
 struct Ticked {
@@ -1291,6 +1372,29 @@ static_assert(offsetof(TopOfBook, ask_quantity_lots) == 48);
 static_assert(offsetof(TopOfBook, instrument_id) == 56);
 static_assert(offsetof(TopOfBook, reserved) == 60);
 
+/// What an auction would do if it ended now, after a commit that changed it, while the instrument is in an auction state; all 0 while nothing crosses, and once when the auction is over.
+struct AuctionIndicative {
+  static constexpr MessageType type = MessageType::auction_indicative;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};
+  std::int64_t time_ns{};
+  std::int64_t indicative_price_ticks{};
+  std::int64_t executable_lots{};
+  std::int64_t imbalance_lots{};
+  std::uint32_t instrument_id{};
+  Side imbalance_side{};  ///< of the imbalance; 0 = none
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<AuctionIndicative, 56>);
+static_assert(offsetof(AuctionIndicative, seq) == 8);
+static_assert(offsetof(AuctionIndicative, time_ns) == 16);
+static_assert(offsetof(AuctionIndicative, indicative_price_ticks) == 24);
+static_assert(offsetof(AuctionIndicative, executable_lots) == 32);
+static_assert(offsetof(AuctionIndicative, imbalance_lots) == 40);
+static_assert(offsetof(AuctionIndicative, instrument_id) == 48);
+static_assert(offsetof(AuctionIndicative, imbalance_side) == 52);
+static_assert(offsetof(AuctionIndicative, reserved) == 53);
+
 /// One sequenced command and its events, in the journal and in a commit batch. The command record follows, then the event records. crc32c (Castagnoli) covers everything after itself.
 struct JournalEntry {
   std::uint32_t length{};  ///< bytes, this header included; a multiple of 8
@@ -1371,6 +1475,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::debit: return sizeof(Debit);
     case MessageType::set_fee_schedule: return sizeof(SetFeeSchedule);
     case MessageType::set_tick_table: return sizeof(SetTickTable);
+    case MessageType::set_trading_state: return sizeof(SetTradingState);
     case MessageType::tick: return sizeof(Tick);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
@@ -1394,6 +1499,8 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::order_triggered: return sizeof(OrderTriggered);
     case MessageType::fee_schedule_changed: return sizeof(FeeScheduleChanged);
     case MessageType::tick_table_changed: return sizeof(TickTableChanged);
+    case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
+    case MessageType::auction_uncrossed: return sizeof(AuctionUncrossed);
     case MessageType::ticked: return sizeof(Ticked);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
@@ -1404,6 +1511,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::query_end: return sizeof(QueryEnd);
     case MessageType::market_trade: return sizeof(MarketTrade);
     case MessageType::top_of_book: return sizeof(TopOfBook);
+    case MessageType::auction_indicative: return sizeof(AuctionIndicative);
   }
   return 0;
 }
@@ -1451,6 +1559,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::debit:
     case MessageType::set_fee_schedule:
     case MessageType::set_tick_table:
+    case MessageType::set_trading_state:
     case MessageType::tick:
       return true;
     default:
@@ -1492,6 +1601,8 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::order_triggered:
     case MessageType::fee_schedule_changed:
     case MessageType::tick_table_changed:
+    case MessageType::trading_state_changed:
+    case MessageType::auction_uncrossed:
     case MessageType::ticked:
       return true;
     default:
@@ -1509,6 +1620,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::debit:
     case MessageType::set_fee_schedule:
     case MessageType::set_tick_table:
+    case MessageType::set_trading_state:
       return true;
     default:
       return false;
@@ -1535,6 +1647,8 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::account_changed:
     case MessageType::fee_schedule_changed:
     case MessageType::tick_table_changed:
+    case MessageType::trading_state_changed:
+    case MessageType::auction_uncrossed:
       return true;
     default:
       return false;
@@ -1552,6 +1666,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::set_fee_schedule: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::set_tick_table: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
+    case MessageType::set_trading_state: return (bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
@@ -1566,6 +1681,8 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::fee_schedule_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::tick_table_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
+    case MessageType::auction_uncrossed: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
@@ -1574,6 +1691,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::query_end: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::market_trade: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::top_of_book: return (bytes[60] | bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
+    case MessageType::auction_indicative: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     default: return true;
   }
 }

@@ -1,0 +1,185 @@
+"""The reference model's trading states and auctions (see reference.py)."""
+
+from tradepit.protocol import wire
+from tradepit.protocol.wire import CancelReason, OrderFlag, OrderType, Reason, Side, TradingState
+
+from tests.reference_matching import ReferenceMatching
+from tests.reference_state import RESTING, Order
+
+AUCTIONS = (
+    TradingState.OPENING_AUCTION,
+    TradingState.VOLATILITY_AUCTION,
+    TradingState.CLOSING_AUCTION,
+)
+
+
+class ReferenceAuction(ReferenceMatching):
+    """How an instrument moves from state to state, and what trades in between."""
+
+    # ---- what a state allows ----------------------------------------------------------------
+
+    def judge_state(self, instrument_id: int) -> Reason:
+        state = self.instruments[instrument_id].trading_state
+        if state == TradingState.HALTED:
+            return Reason.INSTRUMENT_HALTED
+        if state == TradingState.CLOSED:
+            return Reason.NOT_IN_THIS_STATE
+        return Reason.AUCTION_ENDING if instrument_id in self.uncrossing else Reason.NONE
+
+    def judge_placing(self, command: wire.NewOrder) -> Reason:
+        reason = self.judge_state(command.instrument_id)
+        if reason or self.is_continuous(command.instrument_id):
+            return reason
+        if command.order_type in (OrderType.STOP, OrderType.STOP_LIMIT):
+            return Reason.NONE
+        is_allowed = (
+            command.order_type == OrderType.LIMIT
+            and command.time_in_force in RESTING
+            and not command.flags & (OrderFlag.POST_ONLY | OrderFlag.POST_ONLY_SLIDE)
+        )
+        return Reason.NONE if is_allowed else Reason.NOT_IN_THIS_STATE
+
+    # ---- changing the state -----------------------------------------------------------------
+
+    def set_instrument(self, command: wire.SetInstrument) -> None:
+        before = self.instruments.get(command.instrument_id)
+        super().set_instrument(command)
+        is_refused = isinstance(self.events[-1], wire.CommandRejected)
+        if before and not is_refused and before.trading_state != command.trading_state:
+            self.change_state(command.instrument_id, command.trading_state)
+
+    def set_trading_state(self, command: wire.SetTradingState) -> None:
+        known = tuple(TradingState)
+        if command.instrument_id not in self.instruments:
+            self.reject_command(Reason.UNKNOWN_INSTRUMENT)
+        elif command.instrument_id in self.uncrossing:
+            self.reject_command(Reason.AUCTION_ENDING)
+        elif command.state not in known or (
+            command.next_state not in known
+            or command.next_state == command.state
+            or not command.time_ns < command.end_time_ns < 2**63 - 1
+            if command.end_time_ns
+            else command.next_state
+        ):
+            self.reject_command(Reason.INVALID_TRADING_STATE)
+        else:
+            self.change_state(
+                command.instrument_id, command.state, command.end_time_ns, command.next_state
+            )
+
+    def change_state(
+        self, instrument_id: int, state: int, end_time_ns: int = 0, next_state: int = 0
+    ) -> None:
+        self.changes[instrument_id] = (state, end_time_ns, next_state)
+        self.state_deadlines.pop(instrument_id, None)
+        if state in (TradingState.CONTINUOUS, TradingState.CLOSED):
+            self.begin_uncross(instrument_id)
+        self.go_on_changing(instrument_id)
+
+    def go_on_changing(self, instrument_id: int) -> None:
+        if not self.go_on_uncrossing(instrument_id):
+            self.state_deadlines[instrument_id] = self.command.time_ns
+            return
+        state, end_time_ns, next_state = self.changes[instrument_id]
+        terms = self.instruments[instrument_id]
+        self.emit(
+            wire.TradingStateChanged,
+            end_time_ns=end_time_ns,
+            instrument_id=instrument_id,
+            state=state,
+            previous_state=terms.trading_state,
+            next_state=next_state,
+        )
+        self.instruments[instrument_id] = terms._replace(trading_state=state)
+        self.state_deadlines.pop(instrument_id, None)
+        if next_state:
+            self.state_deadlines[instrument_id] = end_time_ns
+        if state == TradingState.CONTINUOUS:
+            self.trigger_reached(instrument_id)
+
+    def advance(self, instrument_id: int) -> None:
+        """What is due for an instrument: the rest of its auction's trades, or its next state."""
+        if instrument_id in self.uncrossing:
+            self.go_on_changing(instrument_id)
+        else:
+            self.change_state(instrument_id, self.changes[instrument_id][2])
+
+    # ---- auctions ---------------------------------------------------------------------------
+
+    def auction(self, instrument_id: int) -> tuple[int, int, int]:
+        """(price, volume, lots that more are bought than sold) if an auction ended now."""
+        buys = self.queue(instrument_id, Side.BUY)
+        sells = self.queue(instrument_id, Side.SELL)
+        if not buys or not sells or buys[0].price_ticks < sells[0].price_ticks:
+            return 0, 0, 0
+        reference = self.last_prices.get(
+            instrument_id, self.instruments[instrument_id].reference_price_ticks
+        )
+        ranked = []
+        for price in {order.price_ticks for order in buys + sells}:
+            if not sells[0].price_ticks <= price <= buys[0].price_ticks:
+                continue  # not of an order that crosses
+            bought = sum(order.open_lots for order in buys if order.price_ticks >= price)
+            sold = sum(order.open_lots for order in sells if order.price_ticks <= price)
+            distance = abs(price - reference) if reference else 0
+            ranked.append((-min(bought, sold), abs(bought - sold), distance, -price, bought - sold))
+        volume, _, _, price, surplus = min(ranked)
+        return -price, -volume, surplus
+
+    def indicative(self, instrument_id: int) -> tuple[int, int, int, int]:
+        if self.instruments[instrument_id].trading_state not in AUCTIONS:
+            return 0, 0, 0, 0
+        price, volume, surplus = self.auction(instrument_id)
+        return price, volume, abs(surplus), self.surplus_side(surplus)
+
+    @staticmethod
+    def surplus_side(surplus: int) -> int:
+        return 0 if not surplus else Side.BUY if surplus > 0 else Side.SELL
+
+    def begin_uncross(self, instrument_id: int) -> None:
+        price, volume, surplus = self.auction(instrument_id)
+        if not price:
+            return
+        self.uncrossing[instrument_id] = price
+        self.emit(
+            wire.AuctionUncrossed,
+            price_ticks=price,
+            volume_lots=volume,
+            imbalance_lots=abs(surplus),
+            instrument_id=instrument_id,
+            imbalance_side=self.surplus_side(surplus),
+        )
+
+    def go_on_uncrossing(self, instrument_id: int) -> bool:
+        """False if the command has met its most makers and more is left."""
+        while instrument_id in self.uncrossing:
+            price = self.uncrossing[instrument_id]
+            buys = self.queue(instrument_id, Side.BUY)
+            sells = self.queue(instrument_id, Side.SELL)
+            if buys and sells and buys[0].price_ticks >= price >= sells[0].price_ticks:
+                if self.met_count >= wire.FILLS_PER_COMMAND_MAX:
+                    return False
+                self.met_count += 1
+                self.is_cascade = True
+                maker, taker = sorted((buys[0], sells[0]), key=lambda order: order.order_id)
+                self.uncross_pair(taker, maker, price)
+                self.is_cascade = False
+            else:
+                del self.uncrossing[instrument_id]
+                self.begin_uncross(instrument_id)  # what self-trade prevention left crossed
+        return True
+
+    def uncross_pair(self, taker: Order, maker: Order, price: int) -> None:
+        lots = min(taker.open_lots, maker.open_lots)
+        self.release_hold(taker)
+        if taker.self_trade_prevention and self.is_same_trader(taker.account_id, maker.account_id):
+            goes_on = self.prevent(taker, maker, lots)
+        else:
+            self.trade(taker, maker, lots, price)
+            goes_on = True
+        if goes_on and taker.open_lots:
+            self.take_hold(taker)
+            return
+        self.resting.remove(taker)
+        if not goes_on:
+            self.end(taker, CancelReason.SELF_TRADE, is_answer=False)
