@@ -29,7 +29,8 @@ void EngineState::tick() noexcept {
   wire::Ticked ended;
   ended.seq = seq;
   ended.time_ns = time_ns;
-  while (deadlines.first_ns() <= time_ns && ended.canceled_count < cancels_max) {
+  while (deadlines.size() > 0 && deadlines.first_ns() <= time_ns &&
+         ended.canceled_count < cancels_max) {
     const std::uint32_t owner = deadlines.first().owner;
     if (owner > config.max_orders) {
       // A change of state may have many events: it has a Tick for itself.

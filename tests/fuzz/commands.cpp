@@ -131,8 +131,8 @@ void change_item(Record& record, const Repeated& repeated, Random& random,
   const std::size_t fixed = wire::size_of(type_of(record));
   const std::size_t count = (record.size() - fixed) / repeated.size;
   if (count == 0) return;
-  set_field(record.data() + fixed + random.below(count) * repeated.size,
-            repeated.fields[random.below(repeated.fields.size())], random, order_count);
+  std::byte* const item = record.data() + fixed + random.below(count) * repeated.size;
+  set_field(item, repeated.fields[random.below(repeated.fields.size())], random, order_count);
 }
 
 void check_events(std::span<const std::byte> events, std::uint32_t count) {

@@ -23,6 +23,7 @@ using tradepit::Engine;
 namespace wire = tradepit::wire;
 
 constexpr std::uint64_t episode_commands = 4'000;
+constexpr std::uint64_t opening_min = 12;  // assets, instruments, accounts, the first funds
 constexpr std::uint64_t check_every = 64;
 constexpr std::uint64_t restore_every = 997;
 
@@ -43,8 +44,8 @@ class Soak {
     order_count_ = 0;
     const std::vector<Record>& opening = streams_[random_.below(streams_.size())];
     // Not always to its end: what is drawn after it finds a book in any state.
-    const std::uint64_t opening_count =
-        std::min({commands, std::uint64_t{opening.size()}, 20 + random_.below(opening.size())});
+    const std::uint64_t opening_count = std::min(
+        {commands, std::uint64_t{opening.size()}, opening_min + random_.below(opening.size())});
     for (std::uint64_t index = 0; index < opening_count; ++index) apply(opening[index]);
     std::size_t stream = 0;
     std::size_t position = 0;
@@ -52,6 +53,11 @@ class Soak {
       if (random_.below(8) == 0) {
         stream = random_.below(streams_.size());
         position = random_.below(streams_[stream].size());
+      }
+      if (random_.below(8) == 0) {
+        apply(opening[random_.below(
+            opening_min)]);  // what halted or suspended goes on, funds come back
+        continue;
       }
       Record record = streams_[stream][position++ % streams_[stream].size()];
       // An instrument that is halted and an account without funds refuse everything: rarely so.
@@ -97,13 +103,15 @@ class Soak {
   /// Makes a command about an order of its recorded run one about an order of this run.
   void aim(Record& record) {
     const std::span<const fuzz::Field> fields = fuzz::fields_of(fuzz::type_of(record));
-    const auto names_order = [](const fuzz::Field& field) {
-      return field.kind == fuzz::FieldKind::order;
+    const auto names_order = [&](const fuzz::Field& field) {
+      constexpr std::uint64_t none = 0;
+      return field.kind == fuzz::FieldKind::order &&
+             std::memcmp(record.data() + field.offset, &none, field.size) != 0;
     };
     if (order_count_ == 0 || std::ranges::none_of(fields, names_order)) return;
     const Accepted& order = accepted_[random_.below(std::min(order_count_, accepted_max))];
     for (const fuzz::Field& field : fields) {
-      if (field.kind == fuzz::FieldKind::order) {
+      if (names_order(field)) {
         std::memcpy(record.data() + field.offset, &order.order_id, field.size);
       } else if (field.kind == fuzz::FieldKind::account) {
         std::memcpy(record.data() + field.offset, &order.account_id, field.size);
@@ -183,7 +191,7 @@ int main(int argc, char** argv) {
     std::ifstream file(argv[index], std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
     streams.push_back(fuzz::commands_in(std::as_bytes(std::span(text))));
-    REQUIRE(!streams.back().empty());
+    REQUIRE(streams.back().size() >= opening_min);
   }
   Soak soak(std::strtoull(argv[1], nullptr, 10), std::move(streams));
   std::uint64_t left = std::strtoull(argv[2], nullptr, 10);

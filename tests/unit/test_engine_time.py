@@ -175,3 +175,10 @@ def test_the_hold_is_released_in_full() -> None:
     venue.send(wire.Tick(time_ns=100))
     assert venue.engine.balance(1, BASE) == (100, 0)
     assert venue.engine.book(INSTRUMENT) == ([], [])
+
+
+def test_a_tick_at_the_end_of_time_finds_no_deadline() -> None:
+    """Found by the soak of tests/fuzz: no deadline is as late as the last time there is."""
+    venue = Market()
+    (ticked,) = venue.send(wire.Tick(time_ns=2**63 - 1))
+    assert (ticked.canceled_count, ticked.next_deadline_ns) == (0, 0)
