@@ -155,9 +155,8 @@ MUTANTS = [
     Mutant(
         "a client order id is free again once its order is closed",
         "exchange-core duplicate ids; FLOX idempotence",
-        "      client_order_ids.find({command.client_order_id, account_index}, other_slot)) {\n",
-        "      client_order_ids.find({command.client_order_id, account_index}, other_slot) &&\n"
-        "      other_slot != no_slot) {\n",
+        "      find_name({command.client_order_id, account_index}, other_slot)) {",
+        "      find_name({command.client_order_id, account_index}, other_slot) && other_slot != no_slot) {",
     ),
     Mutant(
         "an order that replaces another pays from what that one gives back, and a sell too",
@@ -211,14 +210,14 @@ MUTANTS = [
     Mutant(
         "a post-only order trades",
         "parity#144",
-        "    if (best_ticks != 0 && crosses(taking.side, taking.limit_ticks, best_ticks)) {",
-        "    if (best_ticks != 0 && crosses(taking.side, taking.limit_ticks + 1, best_ticks)) {",
+        "      crosses(taking.side, taking.limit_ticks, placing.best_ticks)) {",
+        "      taking.limit_ticks < 0) {",
     ),
     Mutant(
         "any account may cancel another's order",
         "FLOX venue, reproduced",
-        "    if (entry == nullptr || orders[entry->order_slot].account_index != account_index) {\n",
-        "    if (entry == nullptr) {\n",
+        "    return order_slot == no_slot || orders[order_slot].account_index != account_index ? no_slot",
+        "    return order_slot == no_slot || account_index == no_slot ? no_slot",
     ),
     Mutant(
         "a full pool accepts orders",
