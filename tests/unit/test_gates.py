@@ -22,6 +22,7 @@ BUY, SELL = Side.BUY, Side.SELL
 TRIGGER, PRICE, LOTS = 100, 105, 5
 ORDER = limit(BUY, PRICE, LOTS)
 CLIENT_ORDER_ID = 7
+EXPIRE_TIME_NS = 1_000
 ATTEMPTS = ("new order", "replace", "cancel and replace", "stop triggered")
 
 
@@ -83,6 +84,8 @@ def stop_triggered(attempt: Attempt) -> None:
         client_order_id=order.client_order_id,
         self_trade_prevention=order.self_trade_prevention,
         flags=order.flags,
+        time_in_force=order.time_in_force,
+        expire_time_ns=order.expire_time_ns,
     )
     attempt.venue.place(limit(SELL, TRIGGER, 1, account_id=2))
     attempt.events = attempt.venue.send(waiting)
@@ -145,6 +148,19 @@ def narrow_quantities(attempt: Attempt, _path: str) -> None:
     attempt.venue.send(LISTING._replace(quantity_lots_max=LOTS - 1))
 
 
+def widen_ticks(attempt: Attempt, _path: str) -> None:
+    bands = (wire.PriceBand(1, 10),)
+    attempt.venue.send(wire.SetTickTable(instrument_id=LISTING.instrument_id, bands=bands))
+
+
+def narrow_notionals(attempt: Attempt, _path: str) -> None:
+    attempt.venue.send(LISTING._replace(notional_units_max=PRICE * LOTS - 1))
+
+
+def let_time_pass(attempt: Attempt, _path: str) -> None:
+    attempt.command = attempt.command._replace(time_ns=EXPIRE_TIME_NS)
+
+
 def use_the_client_order_id(attempt: Attempt, path: str) -> None:
     """Where the order is there already, it has used the id itself."""
     if path in ("new order", "cancel and replace"):
@@ -190,6 +206,13 @@ GATES = {
     ),
     "order of another account": Gate(act_for_another, refused=Reason.UNKNOWN_ORDER),
     "price outside the limits": Gate(narrow_prices, refused=Reason.INVALID_PRICE),
+    "price between two ticks": Gate(widen_ticks, refused=Reason.INVALID_PRICE),
+    "notional outside the limits": Gate(narrow_notionals, refused=Reason.INVALID_NOTIONAL),
+    "last time that has passed": Gate(
+        let_time_pass,
+        refused=Reason.INVALID_EXPIRE_TIME,
+        order=ORDER._replace(time_in_force=wire.TimeInForce.GTD, expire_time_ns=EXPIRE_TIME_NS),
+    ),
     "quantity outside the limits": Gate(narrow_quantities, refused=Reason.INVALID_QUANTITY),
     "client order id used before": Gate(
         use_the_client_order_id,
