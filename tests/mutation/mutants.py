@@ -143,8 +143,8 @@ MUTANTS = [
     Mutant(
         "a fill-or-kill order trades in part",
         "exchange-core#104",
-        "if (is_fok && fillable_lots < command.quantity_lots)",
-        "if (is_fok && fillable_lots < 1)",
+        "if (is_fok && fillable_lots < ",
+        "if (is_fok && fillable_lots + 1 < ",
     ),
     Mutant(
         "fill or kill counts lots that self-trade prevention takes away",
