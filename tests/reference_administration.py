@@ -49,6 +49,8 @@ class ReferenceAdministration(ReferenceState):
             if name not in ("request_id", "time_ns")
         }
         listed = self.instruments.get(command.instrument_id)
+        if listed is not None and not command.reference_price_ticks:
+            terms["reference_price_ticks"] = listed.reference_price_ticks
         changed = self.emit(wire.InstrumentChanged, tick_lot_units=tick_lot, **terms)
         if listed is not None:  # its state changes in the way that states do
             changed = changed._replace(trading_state=listed.trading_state)
@@ -73,6 +75,10 @@ class ReferenceAdministration(ReferenceState):
             or command.notional_units_min > (command.notional_units_max or 2**63)
             or command.trading_state not in tuple(TradingState)
             or not 0 <= command.reference_price_ticks <= wire.PRICE_TICKS_MAX
+            or max(command.static_collar_ppm, command.dynamic_collar_ppm) > 1_000_000
+            or command.breaker_ppm > 1_000_000
+            or command.breaker_auction_ns < 0
+            or bool(command.breaker_ppm) != bool(command.breaker_auction_ns)
             or tick_lot is None
         ):
             return False

@@ -97,6 +97,16 @@ class ReferenceAuction(ReferenceMatching):
         if state == TradingState.CONTINUOUS:
             self.trigger_reached(instrument_id)
 
+    def trip_breaker(self, instrument_id: int) -> None:
+        """A trade would be too far from the reference price: an auction takes over."""
+        end_ns = self.command.time_ns + self.instruments[instrument_id].breaker_auction_ns
+        self.change_state(
+            instrument_id,
+            TradingState.VOLATILITY_AUCTION,
+            min(end_ns, 2**63 - 2),
+            TradingState.CONTINUOUS,
+        )
+
     def advance(self, instrument_id: int) -> None:
         """What is due for an instrument: the rest of its auction's trades, or its next state."""
         if instrument_id in self.uncrossing:
@@ -141,6 +151,8 @@ class ReferenceAuction(ReferenceMatching):
         if not price:
             return
         self.uncrossing[instrument_id] = price
+        terms = self.instruments[instrument_id]
+        self.instruments[instrument_id] = terms._replace(reference_price_ticks=price)
         self.emit(
             wire.AuctionUncrossed,
             price_ticks=price,

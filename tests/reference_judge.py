@@ -147,7 +147,9 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INSUFFICIENT_FUNDS
         if not self.is_notional(command.instrument_id, command.price_ticks, command.quantity_lots):
             return Reason.INVALID_NOTIONAL
-        if command.flags and meetings:
+        if self.is_outside_collar(command, command.price_ticks, command.order_type in STOPS):
+            return Reason.OUTSIDE_COLLAR
+        if command.flags and self.is_crossing(command.instrument_id, command.side, limit_ticks):
             return Reason.POST_ONLY_WOULD_TRADE
         fillable = sum(lots for _, lots in fills)
         if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
@@ -159,6 +161,21 @@ class ReferenceJudge(ReferenceAuction):
         if command.order_type == OrderType.MARKET_TO_LIMIT and not command.price_ticks:
             return Reason.NO_LIQUIDITY
         return Reason.NONE
+
+    def is_outside_collar(
+        self, order: wire.NewOrder | Order, price_ticks: int, is_to_wait: bool
+    ) -> bool:
+        low, high = self.bounds(order.instrument_id, "static_collar_ppm")
+        if not price_ticks or not low <= price_ticks <= high:
+            return price_ticks != 0
+        ppm = self.instruments[order.instrument_id].dynamic_collar_ppm
+        last_price = self.last_prices.get(order.instrument_id)
+        if not ppm or not last_price or is_to_wait:
+            return False
+        share = last_price * ppm // 1_000_000
+        if order.side == Side.BUY:
+            return price_ticks > last_price + share
+        return price_ticks < last_price - share
 
     def as_placed(self, command: wire.NewOrder) -> wire.NewOrder:
         """The command with the price and the quantity that it leaves to the book."""
@@ -191,14 +208,14 @@ class ReferenceJudge(ReferenceAuction):
         """The nearest price that does not cross, if there is one."""
         side = Side(order.side)
         is_price = self.is_price(order.instrument_id, price_ticks)
-        if not is_price or not self.meetings(order.instrument_id, side, price_ticks, 1):
+        if not is_price or not self.is_crossing(order.instrument_id, side, price_ticks):
             return price_ticks
         step = -1 if side == Side.BUY else 1
         terms = self.instruments[order.instrument_id]
         slid_ticks = price_ticks
         while terms.price_ticks_min <= slid_ticks <= terms.price_ticks_max:
-            if self.is_price(order.instrument_id, slid_ticks) and not self.meetings(
-                order.instrument_id, side, slid_ticks, 1
+            if self.is_price(order.instrument_id, slid_ticks) and not self.is_crossing(
+                order.instrument_id, side, slid_ticks
             ):
                 return slid_ticks
             slid_ticks += step
@@ -245,7 +262,9 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INSUFFICIENT_FUNDS
         if not self.is_notional(order.instrument_id, price_ticks, quantity_lots):
             return Reason.INVALID_NOTIONAL
-        if order.flags and self.meetings(order.instrument_id, order.side, price_ticks, 1):
+        if self.is_outside_collar(order, price_ticks, order.is_waiting):
+            return Reason.OUTSIDE_COLLAR
+        if order.flags and self.is_crossing(order.instrument_id, order.side, price_ticks):
             return Reason.POST_ONLY_WOULD_TRADE
         return Reason.NONE
 

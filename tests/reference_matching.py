@@ -26,8 +26,10 @@ class ReferenceMatching(ReferenceAdministration):
         self, instrument_id: int, side: int, limit_ticks: int, open_lots: int
     ) -> list[tuple[Order, int]]:
         """(maker, lots) for each trade that a taker without self-trade prevention would have now,
-        fill limit included.
+        fill limit and circuit breaker included.
         """
+        low, high = self.bounds(instrument_id, "breaker_ppm")
+        limit_ticks = min(limit_ticks, high) if side == Side.BUY else max(limit_ticks, low)
         found: list[tuple[Order, int]] = []
         for maker in self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY):
             is_beyond = (
@@ -41,6 +43,26 @@ class ReferenceMatching(ReferenceAdministration):
             found.append((maker, lots))
             open_lots -= lots
         return found
+
+    def bounds(self, instrument_id: int, name: str) -> tuple[int, int]:
+        """The lowest and highest price within this share of the reference price."""
+        terms = self.instruments[instrument_id]
+        ppm = getattr(terms, name)
+        if not ppm or not terms.reference_price_ticks:
+            return 0, INFINITE_TICKS
+        share = terms.reference_price_ticks * ppm // 1_000_000
+        return terms.reference_price_ticks - share, terms.reference_price_ticks + share
+
+    def is_crossing(self, instrument_id: int, side: int, limit_ticks: int) -> bool:
+        """Whether the best price of the other side is within the limit."""
+        others = self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY)
+        if not others:
+            return False
+        best = others[0].price_ticks
+        return best <= limit_ticks if side == Side.BUY else best >= limit_ticks
+
+    def trip_breaker(self, instrument_id: int) -> None:
+        raise NotImplementedError
 
     def would_trade(
         self, command: wire.NewOrder, meetings: list[tuple[Order, int]]
@@ -92,6 +114,13 @@ class ReferenceMatching(ReferenceAdministration):
             return
         if self.meetings(taker.instrument_id, taker.side, limit_ticks, 1):
             self.end(taker, CancelReason.FILL_LIMIT)
+        elif self.is_crossing(taker.instrument_id, taker.side, limit_ticks):
+            self.trip_breaker(taker.instrument_id)
+            if taker.price_ticks and taker.time_in_force in RESTING:
+                self.resting.append(taker)
+                self.take_hold(taker)
+            else:
+                self.end(taker, CancelReason.CIRCUIT_BREAKER)
         elif (
             0 < limit_ticks < INFINITE_TICKS
             and not taker.price_ticks
@@ -148,6 +177,7 @@ class ReferenceMatching(ReferenceAdministration):
             if (
                 count == wire.TRIGGERS_PER_COMMAND_MAX
                 or self.met_count >= wire.FILLS_PER_COMMAND_MAX
+                or not self.is_continuous(instrument_id)
             ):
                 break
             order = min(

@@ -160,6 +160,7 @@ class CancelReason(IntEnum):
     ACCOUNT_SUSPENDED = 6
     REPLACED = 7
     PROTECTION_BAND = 8
+    CIRCUIT_BREAKER = 13
     EXPIRED = 19
 
 
@@ -234,6 +235,7 @@ class Reason(IntEnum):
     DUPLICATE_TRANSFER = 59
     INSUFFICIENT_FUNDS = 60
     INVALID_NOTIONAL = 61
+    OUTSIDE_COLLAR = 62
     POST_ONLY_WOULD_TRADE = 70
     FOK_NOT_FILLABLE = 71
     MINIMUM_NOT_FILLABLE = 73
@@ -289,6 +291,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
     Reason.INVALID_NOTIONAL: "price times quantity must lie between the instrument's smallest and largest notional",
+    Reason.OUTSIDE_COLLAR: "the price is farther from the reference price, or farther beyond the last trade price, than the instrument's collars allow",
     Reason.POST_ONLY_WOULD_TRADE: "a post-only order would have traded at once",
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
     Reason.MINIMUM_NOT_FILLABLE: "less than minimum_quantity_lots would have traded at once",
@@ -344,6 +347,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.DUPLICATE_TRANSFER: 409,
     Reason.INSUFFICIENT_FUNDS: 422,
     Reason.INVALID_NOTIONAL: 400,
+    Reason.OUTSIDE_COLLAR: 400,
     Reason.POST_ONLY_WOULD_TRADE: 409,
     Reason.FOK_NOT_FILLABLE: 409,
     Reason.MINIMUM_NOT_FILLABLE: 409,
@@ -513,8 +517,8 @@ class SetAsset(NamedTuple):
         )
 
 
-_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBB6xqqq")
-_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBB6xqqq")
+_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBB6xqqqIII4xq")
+_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBB6xqqqIII4xq")
 
 
 class SetInstrument(NamedTuple):
@@ -543,11 +547,15 @@ class SetInstrument(NamedTuple):
     notional_units_min: int = 0
     notional_units_max: int = 0
     reference_price_ticks: int = 0
+    static_collar_ppm: int = 0
+    dynamic_collar_ppm: int = 0
+    breaker_ppm: int = 0
+    breaker_auction_ns: int = 0
 
     def encode(self) -> bytes:
         return pack_record(
             _SET_INSTRUMENT,
-            (VERSION, 6, 136, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks),
+            (VERSION, 6, 160, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks, self.static_collar_ppm, self.dynamic_collar_ppm, self.breaker_ppm, self.breaker_auction_ns),
         )
 
 
@@ -1005,8 +1013,8 @@ class AssetChanged(NamedTuple):
         )
 
 
-_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBB6xqqq")
-_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBB6xqqq")
+_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBB6xqqqIII4xq")
+_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBB6xqqqIII4xq")
 
 
 class InstrumentChanged(NamedTuple):
@@ -1034,11 +1042,15 @@ class InstrumentChanged(NamedTuple):
     notional_units_min: int = 0
     notional_units_max: int = 0
     reference_price_ticks: int = 0
+    static_collar_ppm: int = 0
+    dynamic_collar_ppm: int = 0
+    breaker_ppm: int = 0
+    breaker_auction_ns: int = 0
 
     def encode(self) -> bytes:
         return pack_record(
             _INSTRUMENT_CHANGED,
-            (VERSION, 72, 152, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks),
+            (VERSION, 72, 176, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks, self.static_collar_ppm, self.dynamic_collar_ppm, self.breaker_ppm, self.breaker_auction_ns),
         )
 
 
@@ -1782,7 +1794,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
     4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
     5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
-    6: (_SET_INSTRUMENT_BODY, 136, SetInstrument._make, (2,)),
+    6: (_SET_INSTRUMENT_BODY, 160, SetInstrument._make, (2,)),
     7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
     8: (_CREDIT_BODY, 48, Credit._make, ()),
     9: (_DEBIT_BODY, 48, Debit._make, ()),
@@ -1805,7 +1817,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     69: (_MASS_CANCELED_BODY, 40, MassCanceled._make, ()),
     70: (_BALANCE_CHANGED_BODY, 72, BalanceChanged._make, ()),
     71: (_ASSET_CHANGED_BODY, 48, AssetChanged._make, (3,)),
-    72: (_INSTRUMENT_CHANGED_BODY, 152, InstrumentChanged._make, (3,)),
+    72: (_INSTRUMENT_CHANGED_BODY, 176, InstrumentChanged._make, (3,)),
     73: (_ACCOUNT_CHANGED_BODY, 48, AccountChanged._make, ()),
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),

@@ -60,6 +60,9 @@ Reason EngineState::judge(const wire::SetInstrument& command,
       command.notional_units_max >= 0 &&
       (command.notional_units_max == 0 ||
        command.notional_units_min <= command.notional_units_max) &&
+      command.static_collar_ppm <= millionths && command.dynamic_collar_ppm <= millionths &&
+      command.breaker_ppm <= millionths && command.breaker_auction_ns >= 0 &&
+      (command.breaker_ppm != 0) == (command.breaker_auction_ns != 0) &&
       command.reference_price_ticks >= 0 &&
       command.reference_price_ticks <= wire::price_ticks_max &&
       command.trading_state >= wire::TradingState::continuous &&
@@ -129,6 +132,13 @@ void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
   terms.notional_units_min = command.notional_units_min;
   terms.notional_units_max = command.notional_units_max;
   terms.reference_price_ticks = command.reference_price_ticks;
+  if (command.reference_price_ticks == 0 && listed != nullptr) {
+    terms.reference_price_ticks = listed->terms.reference_price_ticks;
+  }
+  terms.static_collar_ppm = command.static_collar_ppm;
+  terms.dynamic_collar_ppm = command.dynamic_collar_ppm;
+  terms.breaker_ppm = command.breaker_ppm;
+  terms.breaker_auction_ns = command.breaker_auction_ns;
   emit(terms);
   if (listed == nullptr) {
     instruments[command.instrument_id] = std::make_unique<Instrument>(store, terms);

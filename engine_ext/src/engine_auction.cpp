@@ -67,6 +67,7 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
 void EngineState::begin_uncross(Instrument& instrument) noexcept {
   const Auction auction = auction_of(instrument);
   instrument.uncross_price_ticks = auction.price_ticks;
+  instrument.terms.reference_price_ticks = auction.price_ticks;
   wire::AuctionUncrossed event;
   event.seq = seq;
   event.time_ns = time_ns;

@@ -179,6 +179,10 @@ Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrumen
       !instrument.is_notional(placing.price_ticks, placing.quantity_lots)) {
     return Reason::invalid_notional;
   }
+  if (placing.price_ticks != 0 && !instrument.is_within_collars(command.side, placing.price_ticks,
+                                                                is_stop(command.order_type))) {
+    return Reason::outside_collar;
+  }
   if ((command.flags & post_only_flags) != 0 && placing.best_ticks != 0 &&
       crosses(taking.side, taking.limit_ticks, placing.best_ticks)) {
     return Reason::post_only_would_trade;
@@ -204,8 +208,9 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
     if (maker_slot == taking.gone_slot) return Book::Meeting::none;
     return meeting(taking.self_trade_prevention, taking.account_index, maker_slot);
   };
-  (void)instrument.book.walk(taking.side, taking.limit_ticks, taking.open_lots, fills_max, meet,
-                             visit);
+  const std::int64_t limit_ticks =
+      limit_before_breaker(taking.side, taking.limit_ticks, instrument);
+  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_max, meet, visit);
 }
 
 /// What the taker's account can spend once the order that it replaces has gone.
@@ -291,6 +296,10 @@ Reason EngineState::judge(const Order& changed, const Order& order,
   if (changed.price_ticks != 0 &&
       !instrument.is_notional(changed.price_ticks, changed.quantity_lots)) {
     return Reason::invalid_notional;
+  }
+  if (changed.price_ticks != 0 &&
+      !instrument.is_within_collars(order.side, changed.price_ticks, order.is_waiting != 0)) {
+    return Reason::outside_collar;
   }
   if ((order.flags & post_only_flags) != 0 &&
       instrument.book.crosses(order.side, changed.price_ticks)) {

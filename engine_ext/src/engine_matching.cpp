@@ -25,13 +25,14 @@ Book::Meeting EngineState::meeting(SelfTradePrevention mode, std::uint32_t taker
 }
 
 /// Matches an order that is not in the book. Why what is open of it must be canceled: the limit of
-/// fills while it could have traded on, self-trade prevention or the protection band; no reason if
-/// it may rest.
+/// fills while it could have traded on, self-trade prevention, the protection band or the circuit
+/// breaker; no reason if it may rest.
 CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   if (!instrument.is_continuous()) return CancelReason{};
   Book& book = instrument.book;
-  const std::int64_t limit_ticks = limit_ticks_of(
+  const std::int64_t own_limit_ticks = limit_ticks_of(
       taker.side, taker.price_ticks, best_ticks_of(book, opposite(taker.side)), instrument.terms);
+  const std::int64_t limit_ticks = limit_before_breaker(taker.side, own_limit_ticks, instrument);
   const auto match = [&](std::uint32_t count_max) {
     const Book::Matched matched = book.match(
         taker.side, limit_ticks, taker.open_lots(), count_max,
@@ -57,6 +58,11 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   }
   if (taker.open_lots() == 0) return CancelReason{};
   if (book.crosses(taker.side, limit_ticks)) return CancelReason::fill_limit;
+  if (book.crosses(taker.side, own_limit_ticks)) {
+    trip_breaker(instrument);
+    const bool joins_auction = taker.price_ticks != 0 && may_rest(taker.time_in_force);
+    return joins_auction ? CancelReason{} : CancelReason::circuit_breaker;
+  }
   const bool has_band = taker.price_ticks == 0 && instrument.terms.market_protection_ppm != 0;
   return has_band && book.crosses(taker.side, any_ticks(taker.side)) ? CancelReason::protection_band
                                                                      : CancelReason{};

@@ -43,6 +43,14 @@ inline std::int64_t limit_ticks_of(wire::Side side, std::int64_t price_ticks,
   return side == wire::Side::buy ? best_ticks + band_ticks : best_ticks - band_ticks;
 }
 
+/// `limit_ticks`, or where the circuit breaker stops the taker before that.
+inline std::int64_t limit_before_breaker(wire::Side side, std::int64_t limit_ticks,
+                                         const Instrument& instrument) noexcept {
+  const std::int64_t breaker_ticks = instrument.breaker_ticks(side);
+  return side == wire::Side::buy ? std::min(limit_ticks, breaker_ticks)
+                                 : std::max(limit_ticks, breaker_ticks);
+}
+
 /// The best price of a side, or 0. An order in `gone_slot` does not count.
 inline std::int64_t best_ticks_of(const Book& book, wire::Side side,
                                   std::uint32_t gone_slot = no_slot) noexcept {

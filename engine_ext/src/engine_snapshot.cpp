@@ -15,7 +15,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 7;
+constexpr std::uint32_t snapshot_version = 8;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -159,6 +159,10 @@ wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
   command.notional_units_min = terms.notional_units_min;
   command.notional_units_max = terms.notional_units_max;
   command.reference_price_ticks = terms.reference_price_ticks;
+  command.static_collar_ppm = terms.static_collar_ppm;
+  command.dynamic_collar_ppm = terms.dynamic_collar_ppm;
+  command.breaker_ppm = terms.breaker_ppm;
+  command.breaker_auction_ns = terms.breaker_auction_ns;
   return command;
 }
 

@@ -122,6 +122,32 @@ struct Instrument {
     if (tier != 0 && tier <= fee_tiers.count) return fee_tiers.items[tier - 1];
     return {terms.maker_fee_ppm, terms.taker_fee_ppm};
   }
+  /// The farthest price from the reference price at which a taker trades without an auction.
+  [[nodiscard]] std::int64_t breaker_ticks(wire::Side taker_side) const noexcept {
+    if (terms.breaker_ppm == 0 || terms.reference_price_ticks == 0) {
+      return taker_side == wire::Side::buy ? wire::price_ticks_max : 0;
+    }
+    return beyond(terms.reference_price_ticks, terms.breaker_ppm, taker_side);
+  }
+  /// Whether the collars allow this price. Orders that wait are not measured by the last price.
+  [[nodiscard]] bool is_within_collars(wire::Side side, std::int64_t price_ticks,
+                                       bool is_to_wait) const noexcept {
+    const std::int64_t reference_ticks = terms.reference_price_ticks;
+    if (terms.static_collar_ppm != 0 && reference_ticks != 0 &&
+        (price_ticks > beyond(reference_ticks, terms.static_collar_ppm, wire::Side::buy) ||
+         price_ticks < beyond(reference_ticks, terms.static_collar_ppm, wire::Side::sell))) {
+      return false;
+    }
+    if (terms.dynamic_collar_ppm == 0 || last_price_ticks == 0 || is_to_wait) return true;
+    const std::int64_t bound_ticks = beyond(last_price_ticks, terms.dynamic_collar_ppm, side);
+    return side == wire::Side::buy ? price_ticks <= bound_ticks : price_ticks >= bound_ticks;
+  }
+  /// A price and this share of it more for a buy, less for a sell.
+  [[nodiscard]] static std::int64_t beyond(std::int64_t price_ticks, std::uint32_t ppm,
+                                           wire::Side side) noexcept {
+    const std::int64_t share_ticks = price_ticks * ppm / millionths;
+    return side == wire::Side::buy ? price_ticks + share_ticks : price_ticks - share_ticks;
+  }
   /// Whether orders trade as they come.
   [[nodiscard]] bool is_continuous() const noexcept {
     return terms.trading_state == wire::TradingState::continuous;
@@ -254,6 +280,7 @@ class EngineState {
   void change_state(Instrument& instrument, const StateChange& change) noexcept;
   void enter_state(Instrument& instrument) noexcept;
   void advance(Instrument& instrument) noexcept;
+  void trip_breaker(Instrument& instrument) noexcept;
   void begin_uncross(Instrument& instrument) noexcept;
   [[nodiscard]] bool go_on_uncrossing(Instrument& instrument) noexcept;
   void uncross_one(Instrument& instrument) noexcept;

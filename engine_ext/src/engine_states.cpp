@@ -83,6 +83,14 @@ void EngineState::enter_state(Instrument& instrument) noexcept {
   }
 }
 
+/// A trade would be too far from the reference price: an auction takes over.
+void EngineState::trip_breaker(Instrument& instrument) noexcept {
+  const std::int64_t auction_ns = instrument.terms.breaker_auction_ns;
+  const std::int64_t end_ns =
+      time_ns > never_ns - 1 - auction_ns ? never_ns - 1 : time_ns + auction_ns;
+  change_state(instrument, {end_ns, TradingState::volatility_auction, TradingState::continuous});
+}
+
 /// What is due for an instrument: the rest of its auction's trades, or its next state.
 void EngineState::advance(Instrument& instrument) noexcept {
   if (instrument.uncross_price_ticks == 0) {

@@ -62,7 +62,9 @@ void EngineState::trigger_reached(Instrument& instrument) noexcept {
   is_cascade_ = true;
   std::uint32_t order_slot = next_reached(instrument);
   for (std::uint32_t count = 0;
-       order_slot != no_slot && count < triggers_max && met_count_ < fills_max; ++count) {
+       order_slot != no_slot && count < triggers_max && met_count_ < fills_max &&
+       instrument.is_continuous();  // no longer where an order has tripped the circuit breaker
+       ++count) {
     Order& order = orders[order_slot];
     release_hold(order, instrument);
     instrument.stops.unlink(order_slot);

@@ -191,6 +191,7 @@ class CommandSource:
     def set_instrument(self) -> wire.SetInstrument:
         instrument_id = self.mostly((1, 2, 3), (0, 4, 2**32 - 1))
         fees = (0, 500, 1_234, 33_333, 100_000)
+        breaker_ppm = self.mostly((0, 0, 10_000, 10_000, 20_000), (1_000_001, 2**32 - 1))
         return wire.SetInstrument(
             symbol=self.symbol(),
             tick_size=self.mostly((1,), (2, 7, *INT64_EDGES)),
@@ -210,6 +211,10 @@ class CommandSource:
             price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
             trading_state=self.mostly((*[1] * 12, 2, 3, 4, 7), (self.wrong_byte(),)),
             reference_price_ticks=self.mostly((0, 99, 102), INT64_EDGES),
+            static_collar_ppm=self.mostly((0, 0, 0, 30_000, 1_000_000), (1_000_001, 2**32 - 1)),
+            dynamic_collar_ppm=self.mostly((0, 0, 0, 10_000, 20_000), (1_000_001, 2**32 - 1)),
+            breaker_ppm=breaker_ppm,
+            breaker_auction_ns=self.mostly((3 if breaker_ppm else 0,), INT64_EDGES),
             notional_units_min=self.mostly((0, 0, 0, 2_000), INT64_EDGES),
             notional_units_max=self.mostly((0, 0, 0, 9_000), INT64_EDGES),
         )

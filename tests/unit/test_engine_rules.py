@@ -42,6 +42,15 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
         Reason.INSTRUMENT_HALTED,
         [limit(BUY, 10, 1), HALTED, wire.ReplaceOrder(account_id=1, order_id=FIRST_ORDER_ID)],
     ),
+    (
+        Reason.OUTSIDE_COLLAR,
+        [
+            LISTING._replace(reference_price_ticks=100, static_collar_ppm=100_000),
+            limit(BUY, 89, 1),
+        ],
+    ),
+    (Reason.INVALID_INSTRUMENT, [LISTING._replace(breaker_ppm=1)]),
+    (Reason.INVALID_INSTRUMENT, [LISTING._replace(static_collar_ppm=1_000_001)]),
     (Reason.NOT_IN_THIS_STATE, [state(TradingState.CLOSED), limit(BUY, 10, 1)]),
     (Reason.NOT_IN_THIS_STATE, [state(TradingState.PRE_OPEN), market(BUY, 1)]),
     (Reason.UNKNOWN_INSTRUMENT, [state(TradingState.CLOSED)._replace(instrument_id=2)]),

@@ -159,6 +159,7 @@ enum class CancelReason : std::uint8_t {
   account_suspended = 6,  ///< A stop order was triggered while its account was suspended.
   replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
   protection_band = 8,  ///< An order without a price would have traded beyond the instrument's protection band.
+  circuit_breaker = 13,  ///< Its next trade was too far from the reference price, and it cannot rest in the volatility auction.
   expired = 19,  ///< Its time was over: expire_time_ns of a gtd order.
 };
 
@@ -239,6 +240,7 @@ enum class Reason : std::uint16_t {
   duplicate_transfer = 59,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
   invalid_notional = 61,  ///< price times quantity must lie between the instrument's smallest and largest notional
+  outside_collar = 62,  ///< the price is farther from the reference price, or farther beyond the last trade price, than the instrument's collars allow
   post_only_would_trade = 70,  ///< a post-only order would have traded at once
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
   minimum_not_fillable = 73,  ///< less than minimum_quantity_lots would have traded at once
@@ -409,7 +411,7 @@ static_assert(offsetof(SetAsset, reserved) == 37);
 /// Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
 struct SetInstrument {
   static constexpr MessageType type = MessageType::set_instrument;
-  Header header{version, static_cast<std::uint8_t>(type), 136, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 160, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   char symbol[16]{};  ///< such as BTC-USD
   std::int64_t tick_size{};  ///< one tick, in units of 10^-price_decimals of the quote asset
@@ -429,9 +431,14 @@ struct SetInstrument {
   std::uint8_t reserved[6]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
-  std::int64_t reference_price_ticks{};  ///< what auctions refer to before the first trade; 0 = none
+  std::int64_t reference_price_ticks{};  ///< what collars, the circuit breaker and, before the first trade, auctions refer to; each auction moves it; 0 = none, or as it is
+  std::uint32_t static_collar_ppm{};  ///< how far an order's price may be from the reference price, in millionths of it; 0 = any
+  std::uint32_t dynamic_collar_ppm{};  ///< how far a limit order may reach beyond the last trade price, in millionths of it; 0 = any
+  std::uint32_t breaker_ppm{};  ///< a trade farther than this from the reference price does not happen: a volatility auction begins; in millionths of it; 0 = any
+  std::uint8_t reserved_tail[4]{};
+  std::int64_t breaker_auction_ns{};  ///< how long that auction is; 0 without breaker_ppm
 };
-static_assert(is_wire_layout<SetInstrument, 136>);
+static_assert(is_wire_layout<SetInstrument, 160>);
 static_assert(offsetof(SetInstrument, time_ns) == 8);
 static_assert(offsetof(SetInstrument, symbol) == 16);
 static_assert(offsetof(SetInstrument, tick_size) == 32);
@@ -452,6 +459,11 @@ static_assert(offsetof(SetInstrument, reserved) == 106);
 static_assert(offsetof(SetInstrument, notional_units_min) == 112);
 static_assert(offsetof(SetInstrument, notional_units_max) == 120);
 static_assert(offsetof(SetInstrument, reference_price_ticks) == 128);
+static_assert(offsetof(SetInstrument, static_collar_ppm) == 136);
+static_assert(offsetof(SetInstrument, dynamic_collar_ppm) == 140);
+static_assert(offsetof(SetInstrument, breaker_ppm) == 144);
+static_assert(offsetof(SetInstrument, reserved_tail) == 148);
+static_assert(offsetof(SetInstrument, breaker_auction_ns) == 152);
 
 /// Opens an account, or changes its state, its trade group and its fee tier.
 struct SetAccount {
@@ -890,7 +902,7 @@ static_assert(offsetof(AssetChanged, reserved) == 45);
 /// An instrument as it stands.
 struct InstrumentChanged {
   static constexpr MessageType type = MessageType::instrument_changed;
-  Header header{version, static_cast<std::uint8_t>(type), 152, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 176, 0};
   std::uint64_t seq{};  ///< of the command; in an answer to a query, of the last SetInstrument
   std::int64_t time_ns{};  ///< of that command
   char symbol[16]{};
@@ -912,9 +924,14 @@ struct InstrumentChanged {
   std::uint8_t reserved[6]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
-  std::int64_t reference_price_ticks{};  ///< what auctions refer to before the first trade; 0 = none
+  std::int64_t reference_price_ticks{};  ///< what collars, the circuit breaker and, before the first trade, auctions refer to; each auction moves it; 0 = none, or as it is
+  std::uint32_t static_collar_ppm{};  ///< how far an order's price may be from the reference price, in millionths of it; 0 = any
+  std::uint32_t dynamic_collar_ppm{};  ///< how far a limit order may reach beyond the last trade price, in millionths of it; 0 = any
+  std::uint32_t breaker_ppm{};  ///< a trade farther than this from the reference price does not happen: a volatility auction begins; in millionths of it; 0 = any
+  std::uint8_t reserved_tail[4]{};
+  std::int64_t breaker_auction_ns{};  ///< how long that auction is; 0 without breaker_ppm
 };
-static_assert(is_wire_layout<InstrumentChanged, 152>);
+static_assert(is_wire_layout<InstrumentChanged, 176>);
 static_assert(offsetof(InstrumentChanged, seq) == 8);
 static_assert(offsetof(InstrumentChanged, time_ns) == 16);
 static_assert(offsetof(InstrumentChanged, symbol) == 24);
@@ -937,6 +954,11 @@ static_assert(offsetof(InstrumentChanged, reserved) == 122);
 static_assert(offsetof(InstrumentChanged, notional_units_min) == 128);
 static_assert(offsetof(InstrumentChanged, notional_units_max) == 136);
 static_assert(offsetof(InstrumentChanged, reference_price_ticks) == 144);
+static_assert(offsetof(InstrumentChanged, static_collar_ppm) == 152);
+static_assert(offsetof(InstrumentChanged, dynamic_collar_ppm) == 156);
+static_assert(offsetof(InstrumentChanged, breaker_ppm) == 160);
+static_assert(offsetof(InstrumentChanged, reserved_tail) == 164);
+static_assert(offsetof(InstrumentChanged, breaker_auction_ns) == 168);
 
 /// An account as it stands.
 struct AccountChanged {
@@ -1459,7 +1481,7 @@ static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
 /// The longest record.
-inline constexpr std::size_t record_bytes_max = 168;
+inline constexpr std::size_t record_bytes_max = 176;
 
 /// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
@@ -1660,7 +1682,7 @@ inline constexpr std::size_t record_bytes_max = 168;
   switch (type) {
     case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
-    case MessageType::set_instrument: return (bytes[106] | bytes[107] | bytes[108] | bytes[109] | bytes[110] | bytes[111]) == std::byte{0};
+    case MessageType::set_instrument: return (bytes[106] | bytes[107] | bytes[108] | bytes[109] | bytes[110] | bytes[111] | bytes[148] | bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
     case MessageType::set_account: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
@@ -1674,7 +1696,7 @@ inline constexpr std::size_t record_bytes_max = 168;
     case MessageType::order_replaced: return (bytes[78] | bytes[79]) == std::byte{0};
     case MessageType::balance_changed: return (bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::asset_changed: return (bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
-    case MessageType::instrument_changed: return (bytes[122] | bytes[123] | bytes[124] | bytes[125] | bytes[126] | bytes[127]) == std::byte{0};
+    case MessageType::instrument_changed: return (bytes[122] | bytes[123] | bytes[124] | bytes[125] | bytes[126] | bytes[127] | bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::account_changed: return (bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
