@@ -17,13 +17,12 @@ from tradepit.protocol.wire import (
     Reason,
     ReplaceFlag,
     ReportFlag,
-    Side,
 )
 
-from tests.reference_judge import STOPS, ReferenceJudge
+from tests.reference_control import ReferenceControl
+from tests.reference_judge import STOPS
 from tests.reference_state import (
     HOUSE,
-    NEVER_NS,
     Limits,
     Order,
     chain_digest,
@@ -32,7 +31,7 @@ from tests.reference_state import (
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceJudge):
+class ReferenceEngine(ReferenceControl):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -56,6 +55,9 @@ class ReferenceEngine(ReferenceJudge):
             wire.SetTickTable: self.set_tick_table,
             wire.SetTradingState: self.set_trading_state,
             wire.Tick: self.tick,
+            wire.SessionEnded: self.session_ended,
+            wire.KillSwitch: self.kill_switch,
+            wire.CancelAfter: self.cancel_after,
         }
         handlers[type(command)](command)
         self.digest = chain_digest(self.digest, b"".join(event.encode() for event in self.events))
@@ -223,48 +225,6 @@ class ReferenceEngine(ReferenceJudge):
         self.resting.remove(order)
         self.trade_and_rest(order)
         self.trigger_reached(order.instrument_id)
-
-    def mass_cancel(self, command: wire.MassCancel) -> None:
-        if command.instrument_id and command.instrument_id not in self.instruments:
-            self.reject_command(Reason.UNKNOWN_INSTRUMENT, command.account_id)
-        elif command.account_id == HOUSE or command.account_id not in self.accounts:
-            self.reject_command(Reason.UNKNOWN_ACCOUNT, command.account_id)
-        elif command.side not in (0, Side.BUY, Side.SELL):
-            self.reject_command(Reason.INVALID_SIDE, command.account_id)
-        else:
-            orders = [
-                order
-                for order in self.open_orders
-                if order.account_id == command.account_id
-                and command.instrument_id in (0, order.instrument_id)
-                and command.side in (0, order.side)
-            ]
-            taken = orders[: wire.CANCELS_PER_COMMAND_MAX]
-            for order in taken:
-                self.cancel(order, CancelReason.MASS_CANCEL)
-            self.emit(
-                wire.MassCanceled,
-                account_id=command.account_id,
-                canceled_count=len(taken),
-                remaining_count=len(orders) - len(taken),
-            )
-
-    def tick(self, command: wire.Tick) -> None:
-        canceled_count = 0
-        while canceled_count < wire.CANCELS_PER_COMMAND_MAX:
-            next_ns, kind, number = min(self.deadlines(), default=(NEVER_NS, 0, 0))
-            if next_ns > command.time_ns or next_ns == NEVER_NS:
-                break
-            if kind:
-                if not canceled_count:
-                    self.advance(number)
-                break
-            (order,) = [order for order in self.open_orders if order.order_id == number]
-            self.cancel(order, CancelReason.EXPIRED, is_answer=False)
-            canceled_count += 1
-        self.emit(
-            wire.Ticked, next_deadline_ns=self.next_deadline_ns or 0, canceled_count=canceled_count
-        )
 
     # ---- steps that commands share ----------------------------------------------------------
 

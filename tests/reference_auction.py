@@ -1,7 +1,15 @@
 """The reference model's trading states and auctions (see reference.py)."""
 
 from tradepit.protocol import wire
-from tradepit.protocol.wire import CancelReason, OrderFlag, OrderType, Reason, Side, TradingState
+from tradepit.protocol.wire import (
+    CancelReason,
+    OrderFlag,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+    TradingState,
+)
 
 from tests.reference_matching import ReferenceMatching
 from tests.reference_state import RESTING, Order
@@ -91,6 +99,12 @@ class ReferenceAuction(ReferenceMatching):
             next_state=next_state,
         )
         self.instruments[instrument_id] = terms._replace(trading_state=state)
+        has_day_orders = any(
+            (order.instrument_id, order.time_in_force) == (instrument_id, TimeInForce.DAY)
+            for order in self.open_orders
+        )
+        if state == TradingState.CLOSED and has_day_orders:
+            self.day_ends[instrument_id] = max(self.command.time_ns, 1)
         self.state_deadlines.pop(instrument_id, None)
         if next_state:
             self.state_deadlines[instrument_id] = end_time_ns

@@ -16,11 +16,11 @@ from tests.reference_state import HOUSE, NEVER_NS, RESTING, Order, fee
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 TIMES = {
-    OrderType.LIMIT: (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC, TimeInForce.FOK),
+    OrderType.LIMIT: (*RESTING, TimeInForce.IOC, TimeInForce.FOK),
     OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK),
     OrderType.STOP: (TimeInForce.IOC,),
-    OrderType.STOP_LIMIT: (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.IOC),
-    OrderType.MARKET_TO_LIMIT: (TimeInForce.GTC, TimeInForce.GTD),
+    OrderType.STOP_LIMIT: (*RESTING, TimeInForce.IOC),
+    OrderType.MARKET_TO_LIMIT: RESTING,
 }
 
 
@@ -47,6 +47,8 @@ class ReferenceJudge(ReferenceAuction):
         gone = self.replaced_by(command)
         if command.replaces_order_id and gone is None:
             return Reason.UNKNOWN_ORDER
+        if self.killed & {HOUSE, command.account_id}:
+            return Reason.KILL_SWITCH_ENGAGED
         if command.side not in (Side.BUY, Side.SELL):
             return Reason.INVALID_SIDE
         if command.order_type not in TIMES:
@@ -243,6 +245,8 @@ class ReferenceJudge(ReferenceAuction):
             return reason
         if self.accounts[order.account_id] != AccountState.ACTIVE:
             return Reason.ACCOUNT_SUSPENDED
+        if self.killed & {HOUSE, order.account_id}:
+            return Reason.KILL_SWITCH_ENGAGED
         if not self.is_price_allowed(order, price_ticks):
             return Reason.INVALID_PRICE
         if not terms.quantity_lots_min <= quantity_lots <= terms.quantity_lots_max:

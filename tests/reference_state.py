@@ -19,7 +19,11 @@ from tradepit.protocol.wire import (
 HOUSE = 0
 INFINITE_TICKS = 1 << 80
 NEVER_NS = 2**63 - 1
-RESTING = (TimeInForce.GTC, TimeInForce.GTD)  # what does not trade at once may rest
+RESTING = (
+    TimeInForce.GTC,
+    TimeInForce.DAY,
+    TimeInForce.GTD,
+)  # what does not trade at once may rest
 
 
 def splitmix64(number: int) -> int:
@@ -150,6 +154,9 @@ class ReferenceState:
     met_count: int = 0  # makers that takers of this command met
     is_cascade: bool = False  # what happens now was triggered, and answers nobody
     recent_names: list[tuple[int, int]] = field(default_factory=list)
+    killed: set[int] = field(default_factory=set)  # accounts, and HOUSE for the whole shard
+    day_ends: dict[int, int] = field(default_factory=dict)  # by instrument: its day orders end
+    timers: dict[tuple[str, int], int] = field(default_factory=dict)  # (kind, account) -> time
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     reports: list[ExecutionReport] = field(default_factory=list)
@@ -163,12 +170,17 @@ class ReferenceState:
         return sorted(self.resting + self.waiting, key=lambda order: order.order_id)
 
     def deadlines(self) -> list[tuple[int, int, int]]:
-        """(time, 0, order_id) for each order that expires, (time, 1, instrument_id) for each
-        instrument that changes its state.
-        """
+        """(time, kind, number) of all that is due at a time; at one time the lower kind first."""
+        accounts = list(self.accounts)
         expiring = [order for order in self.open_orders if order.expire_time_ns]
-        return [(order.expire_time_ns, 0, order.order_id) for order in expiring] + [
-            (time_ns, 1, instrument_id) for instrument_id, time_ns in self.state_deadlines.items()
+        return [
+            *((order.expire_time_ns, 0, order.order_id) for order in expiring),
+            *((time_ns, 1, number) for number, time_ns in self.state_deadlines.items()),
+            *((time_ns, 2, number) for number, time_ns in self.day_ends.items()),
+            *(
+                (time_ns, 3 if kind == "dead_man" else 4, accounts.index(account_id))
+                for (kind, account_id), time_ns in self.timers.items()
+            ),
         ]
 
     def is_continuous(self, instrument_id: int) -> bool:

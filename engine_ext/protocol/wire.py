@@ -18,6 +18,8 @@ MESSAGE_BYTES_MAX = 65536
 FILLS_PER_COMMAND_MAX = 10000
 TRIGGERS_PER_COMMAND_MAX = 1000
 CANCELS_PER_COMMAND_MAX = 10000
+TIED_SESSION_BIT = 2147483648
+CANCEL_AFTER_NS_MAX = 86400000000000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
 UNITS_MAX = 4611686018427387904
@@ -42,6 +44,9 @@ class MessageType(IntEnum):
     SET_TICK_TABLE = 11
     SET_TRADING_STATE = 12
     TICK = 16
+    KILL_SWITCH = 17
+    CANCEL_AFTER = 18
+    SESSION_ENDED = 19
     LOGON = 32
     STATUS_QUERY = 33
     INSTRUMENTS_QUERY = 34
@@ -67,6 +72,8 @@ class MessageType(IntEnum):
     TRADING_STATE_CHANGED = 83
     AUCTION_UNCROSSED = 84
     TICKED = 88
+    KILL_SWITCH_CHANGED = 89
+    CANCEL_AFTER_CHANGED = 90
     EXECUTION_REPORT = 96
     REJECT = 97
     LOGGED_ON = 98
@@ -162,6 +169,9 @@ class CancelReason(IntEnum):
     PROTECTION_BAND = 8
     CIRCUIT_BREAKER = 13
     EXPIRED = 19
+    KILL_SWITCH = 20
+    DEAD_MAN = 21
+    DISCONNECTED = 22
 
 
 class AccountState(IntEnum):
@@ -177,6 +187,11 @@ class TradingState(IntEnum):
     VOLATILITY_AUCTION = 5
     CLOSING_AUCTION = 6
     CLOSED = 7
+
+
+class KillSwitchState(IntEnum):
+    ENGAGED = 1
+    RELEASED = 2
 
 
 class ReportFlag(IntFlag):
@@ -215,6 +230,9 @@ class Reason(IntEnum):
     UNKNOWN_ACCOUNT = 30
     ACCOUNT_SUSPENDED = 31
     UNKNOWN_ORDER = 32
+    KILL_SWITCH_ENGAGED = 33
+    INVALID_KILL_SWITCH = 34
+    INVALID_TIMEOUT = 35
     INVALID_SIDE = 40
     INVALID_ORDER_TYPE = 41
     INVALID_TIME_IN_FORCE = 42
@@ -271,9 +289,12 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.UNKNOWN_ACCOUNT: "no such account on this shard",
     Reason.ACCOUNT_SUSPENDED: "the account is suspended: it may cancel, not place or replace",
     Reason.UNKNOWN_ORDER: "no open order of this account has that id; replaces_order_id names one of the same instrument",
+    Reason.KILL_SWITCH_ENGAGED: "the kill switch of the account or of the shard is engaged: orders can be canceled, not placed or replaced",
+    Reason.INVALID_KILL_SWITCH: "state must be engaged or released",
+    Reason.INVALID_TIMEOUT: "timeout_ns must lie between 0 and cancel_after_ns_max",
     Reason.INVALID_SIDE: "side must be buy or sell",
     Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop, stop_limit or market_to_limit",
-    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc, a market-to-limit order's gtc or gtd",
+    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, day, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit order's gtc, day or gtd",
     Reason.INVALID_FLAGS: "unknown flag, or post_only or post_only_slide on an order that is not a limit order that rests, or both of them",
     Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
@@ -327,6 +348,9 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.UNKNOWN_ACCOUNT: 404,
     Reason.ACCOUNT_SUSPENDED: 403,
     Reason.UNKNOWN_ORDER: 404,
+    Reason.KILL_SWITCH_ENGAGED: 409,
+    Reason.INVALID_KILL_SWITCH: 400,
+    Reason.INVALID_TIMEOUT: 400,
     Reason.INVALID_SIDE: 400,
     Reason.INVALID_ORDER_TYPE: 400,
     Reason.INVALID_TIME_IN_FORCE: 400,
@@ -480,21 +504,24 @@ class ReplaceOrder(NamedTuple):
         return pack_record(_REPLACE_ORDER, (VERSION, 3, 56, *self))
 
 
-_MASS_CANCEL = Struct("<BBHIqQIB3x")
-_MASS_CANCEL_BODY = Struct("<4xIqQIB3x")
+_MASS_CANCEL = Struct("<BBHIqQIIB7x")
+_MASS_CANCEL_BODY = Struct("<4xIqQIIB7x")
 
 
 class MassCancel(NamedTuple):
-    """Cancels the account's open orders, oldest first, at most cancels_per_command_max."""
+    """Cancels the open orders that match all of this, account by account, oldest first, at
+    most cancels_per_command_max.
+    """
 
     request_id: int = 0
     time_ns: int = 0
     account_id: int = 0
     instrument_id: int = 0
+    session_id: int = 0
     side: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_MASS_CANCEL, (VERSION, 4, 32, *self))
+        return pack_record(_MASS_CANCEL, (VERSION, 4, 40, *self))
 
 
 _SET_ASSET = Struct("<BBHIq16sIB3x")
@@ -705,6 +732,62 @@ class Tick(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_TICK, (VERSION, 16, 16, *self))
+
+
+_KILL_SWITCH = Struct("<BBHIqQB7x")
+_KILL_SWITCH_BODY = Struct("<4xIqQB7x")
+
+
+class KillSwitch(NamedTuple):
+    """Engaged: cancels the account's open orders at once and refuses new ones and replacements
+    until it is released; cancels work. What cancels_per_command_max leaves is canceled by
+    the Ticks that follow. An account's own session may engage its own; releasing, and the
+    whole shard, is for operators.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_KILL_SWITCH, (VERSION, 17, 32, *self))
+
+
+_CANCEL_AFTER = Struct("<BBHIqQq")
+_CANCEL_AFTER_BODY = Struct("<4xIqQq")
+
+
+class CancelAfter(NamedTuple):
+    """Sets the account's dead-man timer anew: unless it is set again before timeout_ns have
+    passed, all open orders of the account are canceled, once.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    timeout_ns: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_CANCEL_AFTER, (VERSION, 18, 32, *self))
+
+
+_SESSION_ENDED = Struct("<BBHIqQI4x")
+_SESSION_ENDED_BODY = Struct("<4xIqQI4x")
+
+
+class SessionEnded(NamedTuple):
+    """A session that asked for cancel_on_disconnect is gone: cancels the orders that it sent,
+    as MassCancel does.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    session_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SESSION_ENDED, (VERSION, 19, 32, *self))
 
 
 _LOGON = Struct("<BBHIQ32sB7x")
@@ -958,7 +1041,7 @@ _MASS_CANCELED_BODY = Struct("<4xIQqQII")
 
 
 class MassCanceled(NamedTuple):
-    """Ends a MassCancel, after its OrderCanceled events."""
+    """Ends a MassCancel or a SessionEnded, after its OrderCanceled events."""
 
     request_id: int = 0
     seq: int = 0
@@ -1262,6 +1345,45 @@ class Ticked(NamedTuple):
         return pack_record(_TICKED, (VERSION, 88, 40, *self))
 
 
+_KILL_SWITCH_CHANGED = Struct("<BBHIQqQIB3x")
+_KILL_SWITCH_CHANGED_BODY = Struct("<4xIQqQIB3x")
+
+
+class KillSwitchChanged(NamedTuple):
+    """A kill switch as it stands. The orders that it cancels stand before this event, or in
+    later Ticks.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    canceled_count: int = 0
+    state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_KILL_SWITCH_CHANGED, (VERSION, 89, 40, *self))
+
+
+_CANCEL_AFTER_CHANGED = Struct("<BBHIQqQq")
+_CANCEL_AFTER_CHANGED_BODY = Struct("<4xIQqQq")
+
+
+class CancelAfterChanged(NamedTuple):
+    """An account's dead-man timer as it stands: set, switched off, or run out, after the last
+    order that it canceled.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    deadline_ns: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_CANCEL_AFTER_CHANGED, (VERSION, 90, 40, *self))
+
+
 _EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
 _EXECUTION_REPORT_BODY = Struct("<4xIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
 
@@ -1552,6 +1674,9 @@ type_of_record: dict[type[Any], MessageType] = {
     SetTickTable: MessageType.SET_TICK_TABLE,
     SetTradingState: MessageType.SET_TRADING_STATE,
     Tick: MessageType.TICK,
+    KillSwitch: MessageType.KILL_SWITCH,
+    CancelAfter: MessageType.CANCEL_AFTER,
+    SessionEnded: MessageType.SESSION_ENDED,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
     InstrumentsQuery: MessageType.INSTRUMENTS_QUERY,
@@ -1577,6 +1702,8 @@ type_of_record: dict[type[Any], MessageType] = {
     TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
     AuctionUncrossed: MessageType.AUCTION_UNCROSSED,
     Ticked: MessageType.TICKED,
+    KillSwitchChanged: MessageType.KILL_SWITCH_CHANGED,
+    CancelAfterChanged: MessageType.CANCEL_AFTER_CHANGED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
     LoggedOn: MessageType.LOGGED_ON,
@@ -1602,6 +1729,9 @@ record_of_type: dict[int, type[Any]] = {
     11: SetTickTable,
     12: SetTradingState,
     16: Tick,
+    17: KillSwitch,
+    18: CancelAfter,
+    19: SessionEnded,
     32: Logon,
     33: StatusQuery,
     34: InstrumentsQuery,
@@ -1627,6 +1757,8 @@ record_of_type: dict[int, type[Any]] = {
     83: TradingStateChanged,
     84: AuctionUncrossed,
     88: Ticked,
+    89: KillSwitchChanged,
+    90: CancelAfterChanged,
     96: ExecutionReport,
     97: Reject,
     98: LoggedOn,
@@ -1661,6 +1793,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     SetTradingState: {
         "state": TradingState,
         "next_state": TradingState,
+    },
+    KillSwitch: {
+        "state": KillSwitchState,
     },
     Logon: {
         "flags": LogonFlag,
@@ -1711,6 +1846,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     AuctionUncrossed: {
         "imbalance_side": Side,
+    },
+    KillSwitchChanged: {
+        "state": KillSwitchState,
     },
     ExecutionReport: {
         "reason": Reason,
@@ -1766,6 +1904,9 @@ COMMANDS: tuple[type[Any], ...] = (
     SetTickTable,
     SetTradingState,
     Tick,
+    KillSwitch,
+    CancelAfter,
+    SessionEnded,
 )
 EVENTS: tuple[type[Any], ...] = (
     OrderAccepted,
@@ -1786,13 +1927,15 @@ EVENTS: tuple[type[Any], ...] = (
     TradingStateChanged,
     AuctionUncrossed,
     Ticked,
+    KillSwitchChanged,
+    CancelAfterChanged,
 )
 
 _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     1: (_NEW_ORDER_BODY, 120, NewOrder._make, ()),
     2: (_CANCEL_ORDER_BODY, 40, CancelOrder._make, ()),
     3: (_REPLACE_ORDER_BODY, 56, ReplaceOrder._make, ()),
-    4: (_MASS_CANCEL_BODY, 32, MassCancel._make, ()),
+    4: (_MASS_CANCEL_BODY, 40, MassCancel._make, ()),
     5: (_SET_ASSET_BODY, 40, SetAsset._make, (2,)),
     6: (_SET_INSTRUMENT_BODY, 160, SetInstrument._make, (2,)),
     7: (_SET_ACCOUNT_BODY, 40, SetAccount._make, ()),
@@ -1802,6 +1945,9 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     11: (_SET_TICK_TABLE_BODY, 24, lambda values: SetTickTable(*values), ()),
     12: (_SET_TRADING_STATE_BODY, 32, SetTradingState._make, ()),
     16: (_TICK_BODY, 16, Tick._make, ()),
+    17: (_KILL_SWITCH_BODY, 32, KillSwitch._make, ()),
+    18: (_CANCEL_AFTER_BODY, 32, CancelAfter._make, ()),
+    19: (_SESSION_ENDED_BODY, 32, SessionEnded._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
     34: (_INSTRUMENTS_QUERY_BODY, 8, InstrumentsQuery._make, ()),
@@ -1827,6 +1973,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
     84: (_AUCTION_UNCROSSED_BODY, 56, AuctionUncrossed._make, ()),
     88: (_TICKED_BODY, 40, Ticked._make, ()),
+    89: (_KILL_SWITCH_CHANGED_BODY, 40, KillSwitchChanged._make, ()),
+    90: (_CANCEL_AFTER_CHANGED_BODY, 40, CancelAfterChanged._make, ()),
     96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
     98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),

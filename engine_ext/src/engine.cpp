@@ -27,7 +27,8 @@ EngineState::EngineState(const EngineConfig& limits)
       accounts(limits.max_accounts, limits.max_assets),
       order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
-      deadlines(std::size_t{limits.max_orders} + limits.max_instruments + 1),
+      deadlines(deadline_owner(DeadlineKind::kill_switch, std::uint64_t{limits.max_accounts} + 1)),
+      day_links(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
       instruments(std::size_t{limits.max_instruments} + 1) {
   assert(limits.shard_id < (1U << 15));
@@ -94,6 +95,15 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       break;
     case wire::MessageType::set_trading_state:
       set_trading_state(read_as<wire::SetTradingState>(command));
+      break;
+    case wire::MessageType::session_ended:
+      session_ended(read_as<wire::SessionEnded>(command));
+      break;
+    case wire::MessageType::kill_switch:
+      kill_switch(read_as<wire::KillSwitch>(command));
+      break;
+    case wire::MessageType::cancel_after:
+      cancel_after(read_as<wire::CancelAfter>(command));
       break;
     case wire::MessageType::tick:
       tick();

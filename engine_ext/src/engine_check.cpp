@@ -12,6 +12,7 @@ const char* EngineState::check() const {
   std::uint64_t name_count = 0;
   std::uint64_t terms_count = 0;
   std::uint64_t deadline_count = 0;
+  std::uint64_t day_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
@@ -53,6 +54,7 @@ const char* EngineState::check() const {
             return "an order expires at another time than it should";
           }
           if (is_gtd) ++deadline_count;
+          if (order.time_in_force == wire::TimeInForce::day) ++day_count;
           if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
           if (order.client_order_id != 0) {
             std::uint32_t found_slot;
@@ -79,8 +81,9 @@ const char* EngineState::check() const {
   for (std::uint64_t age = 0; age < order_ids.recent_count(); ++age) {
     if (order_ids.recent_name_of(order_counter - age).client_order_id != 0) ++name_count;
   }
-  if (deadline_count != deadlines.size()) return "a deadline outlives what it is about";
-  if (!deadlines.is_sound()) return "the deadlines are out of order";
+  if (const char* const broken = check_deadlines(deadline_count, day_count); broken != nullptr) {
+    return broken;
+  }
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.level_by_price.size()) return "a price outlives its level";

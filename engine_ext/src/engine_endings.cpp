@@ -44,9 +44,8 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
     orders[order.younger_order].older_order = order.older_order;
   }
   --account.open_order_count;
-  if (order.terms_slot == no_slot) return;
-  deadlines.clear(order_slot);
-  order_terms.release(order.terms_slot);
+  if (order.time_in_force != wire::TimeInForce::gtc) forget_expiry(order_slot);
+  release_terms(order);
 }
 
 /// Cancels an order that rests or waits. `is_answer`: the command asked for it.

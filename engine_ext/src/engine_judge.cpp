@@ -14,6 +14,7 @@ using wire::TimeInForce;
 bool is_possible(OrderType order_type, TimeInForce time_in_force) noexcept {
   switch (time_in_force) {
     case TimeInForce::gtc:
+    case TimeInForce::day:
     case TimeInForce::gtd:
       return order_type != OrderType::market && order_type != OrderType::stop;
     case TimeInForce::ioc:
@@ -73,6 +74,7 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
       return Reason::unknown_order;
     }
   }
+  if (is_killed(account_index)) return Reason::kill_switch_engaged;
   if (const Reason reason = judge_fields(command, *instrument); reason != Reason::none)
     return reason;
 
@@ -281,6 +283,7 @@ Reason EngineState::judge(const Order& changed, const Order& order,
   if (accounts[order.account_index].state != wire::AccountState::active) {
     return Reason::account_suspended;
   }
+  if (is_killed(order.account_index)) return Reason::kill_switch_engaged;
   if (has_price(order.order_type, order.side) ? !instrument.is_price(changed.price_ticks)
                                               : changed.price_ticks != 0) {
     return Reason::invalid_price;

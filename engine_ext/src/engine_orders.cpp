@@ -254,43 +254,6 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   }
 }
 
-void EngineState::mass_cancel(const wire::MassCancel& command) noexcept {
-  const std::uint32_t account_index =
-      command.account_id == 0 ? no_slot : accounts.find(command.account_id);
-  Reason reason = Reason::none;
-  if (command.instrument_id != 0 && find_instrument(command.instrument_id) == nullptr) {
-    reason = Reason::unknown_instrument;
-  } else if (account_index == no_slot) {
-    reason = Reason::unknown_account;
-  } else if (static_cast<std::uint8_t>(command.side) > static_cast<std::uint8_t>(Side::sell)) {
-    reason = Reason::invalid_side;
-  }
-  if (reason != Reason::none) {
-    reject_command(command.account_id, reason);
-    return;
-  }
-
-  wire::MassCanceled ended;
-  ended.seq = seq;
-  ended.time_ns = time_ns;
-  ended.account_id = command.account_id;
-  for (std::uint32_t slot = accounts[account_index].oldest_order; slot != no_slot;) {
-    const Order& order = orders[slot];
-    const std::uint32_t younger_slot = order.younger_order;
-    if ((command.instrument_id == 0 || command.instrument_id == order.instrument_id) &&
-        (command.side == Side{} || command.side == order.side)) {
-      if (ended.canceled_count < cancels_max) {
-        cancel(slot, CancelReason::mass_cancel);
-        ++ended.canceled_count;
-      } else {
-        ++ended.remaining_count;
-      }
-    }
-    slot = younger_slot;
-  }
-  emit(ended);
-}
-
 /// The slot of an open order of this account, or no_slot.
 std::uint32_t EngineState::find_order(std::uint32_t account_index, std::uint64_t order_id,
                                       std::uint64_t client_order_id) const noexcept {

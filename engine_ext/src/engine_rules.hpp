@@ -64,7 +64,8 @@ inline std::int64_t best_ticks_of(const Book& book, wire::Side side,
 
 /// Whether what does not trade at once may stay in the book.
 inline bool may_rest(wire::TimeInForce time_in_force) noexcept {
-  return time_in_force == wire::TimeInForce::gtc || time_in_force == wire::TimeInForce::gtd;
+  return time_in_force == wire::TimeInForce::gtc || time_in_force == wire::TimeInForce::day ||
+         time_in_force == wire::TimeInForce::gtd;
 }
 
 [[nodiscard]] wire::Reason judge_state(const Instrument& instrument) noexcept;

@@ -15,7 +15,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 8;
+constexpr std::uint32_t snapshot_version = 9;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -41,6 +41,7 @@ struct SnapshotHeader {
   std::uint64_t balance_count;     // BalanceRecord, not zero, by account index and asset_id
   std::uint64_t client_id_count;   // ClientIdRecord, of the last orders accepted
   std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
+  std::uint64_t deadline_count;     // DeadlineRecord, by kind and number; not those of orders
   std::uint64_t
       order_count;  // OrderRecord, by instrument, side, price and age; the waiting ones last
 };
@@ -63,7 +64,14 @@ struct AccountRecord {
   std::uint64_t changed_seq;
   std::uint64_t trade_group;
   std::uint32_t state;
-  std::uint32_t fee_tier;
+  std::uint16_t fee_tier;
+  std::uint16_t is_killed;
+};
+
+struct DeadlineRecord {
+  std::uint64_t kind;
+  std::uint64_t index;  // an instrument_id, or an account's
+  std::int64_t time_ns;
 };
 
 struct BalanceRecord {
@@ -105,8 +113,9 @@ constexpr bool is_snapshot_record =
     std::is_trivially_copyable_v<Record> && std::has_unique_object_representations_v<Record> &&
     sizeof(Record) % 8 == 0;
 static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRecord> &&
-              is_snapshot_record<BalanceRecord> && is_snapshot_record<ClientIdRecord> &&
-              is_snapshot_record<OrderRecord> && is_snapshot_record<OrderTerms>);
+              is_snapshot_record<BalanceRecord> && is_snapshot_record<DeadlineRecord> &&
+              is_snapshot_record<ClientIdRecord> && is_snapshot_record<OrderRecord> &&
+              is_snapshot_record<OrderTerms>);
 
 // Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
 constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
@@ -204,7 +213,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
     if (instrument == nullptr) continue;
     out.append(instrument->terms);
     const StateChange& change = instrument->change;
-    const std::uint32_t owner = deadline_owner(*instrument);
+    const std::uint64_t owner = deadline_owner(*instrument);
     out.append(InstrumentRecord{
         change.end_time_ns, deadlines.has(owner) ? deadlines.time_of(owner) : 0,
         instrument->uncross_price_ticks, static_cast<std::uint32_t>(change.state),
@@ -219,7 +228,8 @@ void EngineState::snapshot(ByteBuffer& out) const {
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
     const Account& account = accounts[index];
     out.append(AccountRecord{account.account_id, account.changed_seq, account.trade_group,
-                             static_cast<std::uint32_t>(account.state), account.fee_tier});
+                             static_cast<std::uint32_t>(account.state), account.fee_tier,
+                             static_cast<std::uint16_t>(account.is_killed)});
   }
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
     for (std::uint32_t asset_id = 1; asset_id <= config.max_assets; ++asset_id) {
@@ -238,6 +248,18 @@ void EngineState::snapshot(ByteBuffer& out) const {
   header.transfer_id_count = transfer_ids.remembered_count();
   for (std::uint64_t age = 0; age < header.transfer_id_count; ++age) {
     out.append(transfer_ids.remembered(age));
+  }
+  const std::pair<DeadlineKind, std::uint64_t> deadline_kinds[] = {
+      {DeadlineKind::day_end, instruments.size()},
+      {DeadlineKind::dead_man, accounts.count()},
+      {DeadlineKind::kill_switch, accounts.count()}};
+  for (const auto& [kind, index_end] : deadline_kinds) {
+    for (std::uint64_t index = 0; index < index_end; ++index) {
+      const std::uint64_t owner = deadline_owner(kind, index);
+      if (!deadlines.has(owner)) continue;
+      out.append(DeadlineRecord{static_cast<std::uint64_t>(kind), index, deadlines.time_of(owner)});
+      ++header.deadline_count;
+    }
   }
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
@@ -400,6 +422,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     if (!reader.read(record)) return refuse(cut_short);
     const bool is_house = record.account_id == 0;
     if (is_house != (index == 0) || record.account_id > wire::account_id_max || record.state < 1 ||
+        record.is_killed > 1 ||
         record.trade_group > static_cast<std::uint64_t>(wire::account_id_max) || record.state > 2 ||
         record.fee_tier > wire::SetFeeSchedule::repeated_max ||
         (!is_house &&
@@ -412,6 +435,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     state->accounts[static_cast<std::uint32_t>(index)].trade_group = record.trade_group;
     state->accounts[static_cast<std::uint32_t>(index)].fee_tier =
         static_cast<std::uint8_t>(record.fee_tier);
+    state->accounts[static_cast<std::uint32_t>(index)].is_killed = record.is_killed != 0;
   }
   for (std::uint64_t count = 0; count < header.balance_count; ++count) {
     BalanceRecord record;
@@ -455,6 +479,14 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       return refuse("the snapshot has an impossible transfer id");
     }
     state->transfer_ids.take(transfer_id);
+  }
+
+  for (std::uint64_t count = 0; count < header.deadline_count; ++count) {
+    DeadlineRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    if (!state->take_deadline(record.kind, record.index, record.time_ns)) {
+      return refuse("the snapshot has an impossible deadline");
+    }
   }
 
   std::vector<std::uint32_t> slots;
@@ -542,14 +574,16 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     } else {
       instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());
     }
-    state->expect_expiry(slot);
     slots.push_back(slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
   std::sort(slots.begin(), slots.end(), [&](std::uint32_t left, std::uint32_t right) {
     return state->orders[left].order_id < state->orders[right].order_id;
   });
-  for (const std::uint32_t slot : slots) state->link_to_account(slot);
+  for (const std::uint32_t slot : slots) {
+    state->link_to_account(slot);
+    state->expect_expiry(slot);
+  }
 
   if (const char* const broken = state->check(); broken != nullptr) return refuse(broken);
   return state;

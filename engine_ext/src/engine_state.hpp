@@ -112,6 +112,9 @@ struct Instrument {
   Book book;
   std::uint64_t touched_seq = 0;  // last command that changed the book
 
+  std::uint32_t oldest_day_order = no_slot;
+  std::uint32_t youngest_day_order = no_slot;
+
   Book stops;                         // waiting orders, by trigger price; see EngineState::wait
   std::int64_t last_price_ticks = 0;  // of the last trade; 0 = none yet
   // The prices between which trades may have reached waiting orders that are still waiting.
@@ -212,7 +215,19 @@ struct Placing {
 };
 
 /// What a deadline is about, in the order in which those of one time are met.
-enum class DeadlineKind : std::uint8_t { order_expiry, trading_state };
+enum class DeadlineKind : std::uint8_t {
+  order_expiry,
+  trading_state,
+  day_end,
+  dead_man,
+  kill_switch
+};
+
+/// Neighbours in an instrument's list of day orders, by the slot of an order.
+struct DayLinks {
+  std::uint32_t older;
+  std::uint32_t younger;
+};
 
 struct Asset {
   wire::AssetChanged terms{};     // as the last SetAsset left it; asset_id 0 = not listed
@@ -221,8 +236,8 @@ struct Asset {
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_time.cpp,
-/// engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_states.cpp, engine_auction.cpp,
-/// engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
+/// engine_control.cpp, engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_states.cpp,
+/// engine_auction.cpp, engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -262,8 +277,9 @@ class EngineState {
   Accounts accounts;
   OrderIds order_ids;
   TransferIds transfer_ids;
-  Deadlines deadlines;        // owners: the slots of orders, then the instruments (deadline_owner)
-  std::vector<Asset> assets;  // by asset_id; [0] is unused
+  Deadlines deadlines;
+  LazyArray<DayLinks> day_links;                         // by slot of store.orders
+  std::vector<Asset> assets;                             // by asset_id; [0] is unused
   std::vector<std::unique_ptr<Instrument>> instruments;  // by instrument_id; null = not listed
 
   // About the last command.
@@ -286,12 +302,41 @@ class EngineState {
   void uncross_one(Instrument& instrument) noexcept;
   void release_part(const Order& order, std::int64_t lots_before,
                     const Instrument& instrument) noexcept;
-  [[nodiscard]] std::uint32_t deadline_owner(const Instrument& instrument) const noexcept {
-    return config.max_orders + instrument.terms.instrument_id;
+  /// Of its next state.
+  [[nodiscard]] std::uint64_t deadline_owner(const Instrument& instrument) const noexcept {
+    return deadline_owner(DeadlineKind::trading_state, instrument.terms.instrument_id);
   }
   void expect_state(const Instrument& instrument, std::int64_t due_ns) noexcept;
+  void session_ended(const wire::SessionEnded& command) noexcept;
+  void kill_switch(const wire::KillSwitch& command) noexcept;
+  void cancel_after(const wire::CancelAfter& command) noexcept;
+  template <typename IsMeant>
+  void sweep(std::uint64_t account_id, IsMeant is_meant, wire::CancelReason reason) noexcept;
+  [[nodiscard]] bool cancel_all(std::uint32_t account_index, wire::CancelReason reason,
+                                std::uint32_t& canceled_count) noexcept;
+  [[nodiscard]] bool kill(std::uint32_t account_index, std::uint32_t& canceled_count) noexcept;
+  void report_timer(std::uint32_t account_index, std::int64_t deadline_ns) noexcept;
+  [[nodiscard]] bool is_killed(std::uint32_t account_index) const noexcept {
+    return accounts[Accounts::house].is_killed || accounts[account_index].is_killed;
+  }
   void tick() noexcept;
   void expect_expiry(std::uint32_t order_slot) noexcept;
+  void forget_expiry(std::uint32_t order_slot) noexcept;
+  void end_day(Instrument& instrument) noexcept;
+  [[nodiscard]] const char* check_deadlines(std::uint64_t order_count,
+                                            std::uint64_t day_count) const noexcept;
+  [[nodiscard]] bool meet(const Deadlines::Entry& due, std::uint32_t& canceled_count) noexcept;
+  [[nodiscard]] std::uint64_t deadline_owner(DeadlineKind kind, std::uint64_t index) const noexcept;
+  /// A deadline for what the next Tick goes on with.
+  [[nodiscard]] std::int64_t due_now_ns() const noexcept {
+    return std::max<std::int64_t>(time_ns, 1);
+  }
+  void set_deadline(DeadlineKind kind, std::uint64_t index, std::int64_t at_ns) noexcept;
+  [[nodiscard]] bool take_deadline(std::uint64_t kind_number, std::uint64_t index,
+                                   std::int64_t at_ns) noexcept;
+  void clear_deadline(DeadlineKind kind, std::uint64_t index) noexcept {
+    deadlines.clear(deadline_owner(kind, index));
+  }
   [[nodiscard]] wire::Reason judge(const wire::NewOrder& command, const Instrument* instrument,
                                    std::uint32_t account_index, Placing& placing) const noexcept;
   [[nodiscard]] wire::Reason judge_fields(const wire::NewOrder& command,

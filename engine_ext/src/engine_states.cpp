@@ -72,6 +72,7 @@ void EngineState::enter_state(Instrument& instrument) noexcept {
   event.next_state = change.next_state;
   emit(event);
   instrument.terms.trading_state = change.state;
+  if (change.state == TradingState::closed) end_day(instrument);
   touch(instrument);
   if (change.next_state != TradingState{}) {
     expect_state(instrument, change.end_time_ns);

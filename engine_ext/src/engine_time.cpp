@@ -5,44 +5,185 @@
 namespace tradepit::detail {
 namespace {
 
-/// Deadlines of one time come by kind, then by what never changes of their owner.
+using wire::CancelReason;
+using wire::TimeInForce;
+
+// A deadline's rank: its kind, then what never changes of its owner.
+constexpr int rank_bits = 48;
+constexpr std::uint64_t rank_mask = (std::uint64_t{1} << rank_bits) - 1;
+
 std::uint64_t rank_of(DeadlineKind kind, std::uint64_t number) noexcept {
-  return static_cast<std::uint64_t>(kind) << 48 | (number & ((std::uint64_t{1} << 48) - 1));
+  return static_cast<std::uint64_t>(kind) << rank_bits | (number & rank_mask);
+}
+
+std::uint32_t number_of_owner(const Deadlines::Entry& entry) noexcept {
+  return static_cast<std::uint32_t>(entry.rank & rank_mask);
+}
+
+DeadlineKind kind_of(const Deadlines::Entry& entry) noexcept {
+  return static_cast<DeadlineKind>(entry.rank >> rank_bits);
 }
 
 }  // namespace
 
-/// Sets the deadline of an order that has a slot.
+/// The deadline's owner: an order's slot, an instrument_id or an account's index, by kind.
+std::uint64_t EngineState::deadline_owner(DeadlineKind kind, std::uint64_t index) const noexcept {
+  const std::uint64_t instruments_begin = config.max_orders;
+  const std::uint64_t instrument_count = std::uint64_t{config.max_instruments} + 1;
+  const std::uint64_t accounts_begin = instruments_begin + 2 * instrument_count;
+  switch (kind) {
+    case DeadlineKind::order_expiry:
+      return index;
+    case DeadlineKind::trading_state:
+      return instruments_begin + index;
+    case DeadlineKind::day_end:
+      return instruments_begin + instrument_count + index;
+    case DeadlineKind::dead_man:
+      return accounts_begin + index;
+    case DeadlineKind::kill_switch:
+      return accounts_begin + config.max_accounts + 1 + index;
+  }
+  return 0;
+}
+
+void EngineState::set_deadline(DeadlineKind kind, std::uint64_t index,
+                               std::int64_t at_ns) noexcept {
+  deadlines.set(deadline_owner(kind, index), at_ns, rank_of(kind, index));
+}
+
+/// Sets a deadline that a snapshot has. False if it cannot be.
+bool EngineState::take_deadline(std::uint64_t kind_number, std::uint64_t index,
+                                std::int64_t at_ns) noexcept {
+  if (kind_number > 0xFF || at_ns < 1 || at_ns == never_ns) return false;
+  const auto kind = static_cast<DeadlineKind>(kind_number);
+  const bool is_possible =
+      kind == DeadlineKind::day_end
+          ? index < instruments.size() && instruments[index] != nullptr
+          : (kind == DeadlineKind::dead_man || kind == DeadlineKind::kill_switch) &&
+                index < accounts.count();
+  if (!is_possible || deadlines.has(deadline_owner(kind, index))) return false;
+  set_deadline(kind, index, at_ns);
+  return true;
+}
+
+/// Sees to it that an order that has a slot ends when its time is over.
 void EngineState::expect_expiry(std::uint32_t order_slot) noexcept {
   const Order& order = orders[order_slot];
-  if (order.time_in_force != wire::TimeInForce::gtd) return;
-  deadlines.set(order_slot, terms_of(order).expire_time_ns,
-                rank_of(DeadlineKind::order_expiry, order.order_id));
+  if (order.time_in_force == TimeInForce::gtd) {
+    deadlines.set(order_slot, terms_of(order).expire_time_ns,
+                  rank_of(DeadlineKind::order_expiry, order.order_id));
+  } else if (order.time_in_force == TimeInForce::day) {
+    Instrument& instrument = *find_instrument(order.instrument_id);
+    day_links[order_slot] = {instrument.youngest_day_order, no_slot};
+    if (instrument.youngest_day_order == no_slot) {
+      instrument.oldest_day_order = order_slot;
+    } else {
+      day_links[instrument.youngest_day_order].younger = order_slot;
+    }
+    instrument.youngest_day_order = order_slot;
+  }
+}
+
+void EngineState::forget_expiry(std::uint32_t order_slot) noexcept {
+  const Order& order = orders[order_slot];
+  if (order.time_in_force == TimeInForce::gtd) {
+    deadlines.clear(order_slot);
+  } else if (order.time_in_force == TimeInForce::day) {
+    Instrument& instrument = *find_instrument(order.instrument_id);
+    const DayLinks links = day_links[order_slot];
+    (links.older == no_slot ? instrument.oldest_day_order : day_links[links.older].younger) =
+        links.younger;
+    (links.younger == no_slot ? instrument.youngest_day_order : day_links[links.younger].older) =
+        links.older;
+  }
+}
+
+/// The instrument has closed: its day orders expire with the next Tick, which is due now.
+void EngineState::end_day(Instrument& instrument) noexcept {
+  if (instrument.oldest_day_order == no_slot) return;
+  set_deadline(DeadlineKind::day_end, instrument.terms.instrument_id, due_now_ns());
+}
+
+/// Does what is due, as far as one command may. True if it is done.
+bool EngineState::meet(const Deadlines::Entry& due, std::uint32_t& canceled_count) noexcept {
+  const std::uint32_t index = number_of_owner(due);
+  switch (kind_of(due)) {
+    case DeadlineKind::trading_state:
+      break;  // tick() sees to it
+    case DeadlineKind::order_expiry:
+      cancel(static_cast<std::uint32_t>(due.owner), CancelReason::expired, false);
+      ++canceled_count;
+      return true;
+    case DeadlineKind::day_end: {
+      const Instrument& instrument = *find_instrument(index);
+      while (instrument.oldest_day_order != no_slot && canceled_count < cancels_max) {
+        cancel(instrument.oldest_day_order, CancelReason::expired, false);
+        ++canceled_count;
+      }
+      return instrument.oldest_day_order == no_slot;
+    }
+    case DeadlineKind::dead_man:
+      if (!cancel_all(index, CancelReason::dead_man, canceled_count)) return false;
+      report_timer(index, 0);
+      return true;
+    case DeadlineKind::kill_switch:
+      return kill(index, canceled_count);
+  }
+  return true;
 }
 
 void EngineState::expect_state(const Instrument& instrument, std::int64_t due_ns) noexcept {
-  deadlines.set(deadline_owner(instrument), due_ns,
-                rank_of(DeadlineKind::trading_state, instrument.terms.instrument_id));
+  set_deadline(DeadlineKind::trading_state, instrument.terms.instrument_id, due_ns);
 }
 
 void EngineState::tick() noexcept {
   wire::Ticked ended;
   ended.seq = seq;
   ended.time_ns = time_ns;
-  while (deadlines.size() > 0 && deadlines.first_ns() <= time_ns &&
-         ended.canceled_count < cancels_max) {
-    const std::uint32_t owner = deadlines.first().owner;
-    if (owner > config.max_orders) {
+  for (std::uint32_t met_count = 0; deadlines.size() > 0 && deadlines.first_ns() <= time_ns &&
+                                    met_count < cancels_max && ended.canceled_count < cancels_max;
+       ++met_count) {
+    const Deadlines::Entry due = deadlines.first();
+    if (kind_of(due) == DeadlineKind::trading_state) {
       // A change of state may have many events: it has a Tick for itself.
-      if (ended.canceled_count == 0) advance(*find_instrument(owner - config.max_orders));
+      if (met_count == 0) advance(*find_instrument(number_of_owner(due)));
       break;
     }
-    cancel(owner, wire::CancelReason::expired, false);
-    ++ended.canceled_count;
+    if (meet(due, ended.canceled_count)) deadlines.clear(due.owner);
   }
   const std::int64_t next_ns = deadlines.first_ns();
   ended.next_deadline_ns = next_ns == never_ns ? 0 : next_ns;
   emit(ended);
+}
+
+/// The invariants of deadlines, and of the lists of day orders: `order_count` orders have a
+/// deadline and `day_count` are day orders. Null, or what is broken.
+const char* EngineState::check_deadlines(std::uint64_t order_count,
+                                         std::uint64_t day_count) const noexcept {
+  std::uint64_t count = order_count;
+  for (const std::unique_ptr<Instrument>& instrument : instruments) {
+    if (instrument == nullptr) continue;
+    const std::uint32_t instrument_id = instrument->terms.instrument_id;
+    if (deadlines.has(deadline_owner(DeadlineKind::day_end, instrument_id))) ++count;
+    for (std::uint32_t slot = instrument->oldest_day_order; slot != no_slot;
+         slot = day_links[slot].younger) {
+      const std::uint32_t younger_slot = day_links[slot].younger;
+      const std::uint32_t back_slot =
+          younger_slot == no_slot ? instrument->youngest_day_order : day_links[younger_slot].older;
+      if (orders[slot].time_in_force != TimeInForce::day || back_slot != slot || day_count == 0) {
+        return "an instrument's list of day orders is broken";
+      }
+      --day_count;
+    }
+  }
+  if (day_count != 0) return "a day order is missing from its instrument's list";
+  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+    for (const DeadlineKind kind : {DeadlineKind::dead_man, DeadlineKind::kill_switch}) {
+      if (deadlines.has(deadline_owner(kind, index))) ++count;
+    }
+  }
+  if (count != deadlines.size()) return "a deadline outlives what it is about";
+  return deadlines.is_sound() ? nullptr : "the deadlines are out of order";
 }
 
 }  // namespace tradepit::detail

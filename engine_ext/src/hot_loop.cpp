@@ -42,6 +42,8 @@ static_assert(offsetof(wire::Tick, time_ns) == time_offset);
 static_assert(offsetof(wire::CancelOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
+static_assert(offsetof(wire::KillSwitch, account_id) == command_account_offset);
+static_assert(offsetof(wire::CancelAfter, account_id) == command_account_offset);
 static_assert(offsetof(wire::OrderQuery, account_id) == query_account_offset);
 static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offset);
 
@@ -201,7 +203,13 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
              type == wire::MessageType::balances_query) {
     account_id = load<std::uint64_t>(buffer.bytes + query_account_offset);
   }
-  const wire::Reason refusal = SessionTable::authorize(sessions_[session], type, account_id);
+  wire::Reason refusal = SessionTable::authorize(sessions_[session], type, account_id);
+  if (type == wire::MessageType::kill_switch && !sessions_[session].is_operator &&
+      refusal == wire::Reason::none &&
+      load<wire::KillSwitch>(buffer.bytes).state == wire::KillSwitchState::released) {
+    refusal =
+        wire::Reason::not_authorized;  // whoever stopped an account may not be the one to go on
+  }
   if (refusal != wire::Reason::none) {
     reject(session, header.request_id, record_offset, header.type, refusal);
   } else if (message_reply_bytes_ > reply_bytes_per_message_max ||

@@ -50,6 +50,9 @@ class CommandSource:
             (self.set_trading_state, 5),
             (self.set_asset, 1),
             (self.tick, 6),
+            (self.kill_switch, 2),
+            (self.cancel_after, 3),
+            (self.session_ended, 1),
         )
         (make,) = self.random.choices(
             [maker for maker, _ in makers], [weight for _, weight in makers]
@@ -81,7 +84,9 @@ class CommandSource:
         order_type = self.mostly((1, 1, 1, 1, 1, 2, 2, 3, 4, 4, 7), (0, 5, 255))
         side = self.mostly((1, 2), (self.wrong_byte(),))
         has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
-        times = {1: (1, 1, 1, 5, 2, 3), 3: (2,), 4: (1, 5, 2), 7: (1, 5)}.get(order_type, (2, 3))
+        times = {1: (1, 1, 4, 5, 2, 3), 3: (2,), 4: (1, 4, 5, 2), 7: (1, 4, 5)}.get(
+            order_type, (2, 3)
+        )
         time_in_force = self.mostly(times, (1, 0, 3, 4))
         has_budget = (order_type, side) == (2, 1) and self.random.random() < 0.5
         has_minimum = order_type in (1, 2) and time_in_force == 2
@@ -108,13 +113,13 @@ class CommandSource:
             trail_offset_bps=self.mostly((0,), (1, 100, 2**16 - 1)),
             peg_reference=self.mostly((0,), (1, 2, 3, 4, 255)),
             replaces_order_id=self.mostly((0,), (1, 2**64 - 1)),
-            session_id=self.random.choice((0, 0, 1, 2)),
+            session_id=self.random.choice((0, 1, 2, wire.TIED_SESSION_BIT + 1)),
             instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
             side=side,
             order_type=order_type,
             time_in_force=time_in_force,
             flags=self.mostly(
-                (0, 0, 0, 1, 2) if order_type == 1 and time_in_force in (1, 5) else (0,),
+                (0, 0, 0, 1, 2) if order_type == 1 and time_in_force in (1, 4, 5) else (0,),
                 (1, 2, 3, 255),
             ),
             self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
@@ -161,9 +166,28 @@ class CommandSource:
 
     def mass_cancel(self) -> wire.MassCancel:
         return wire.MassCancel(
-            account_id=self.account_id(),
+            account_id=self.mostly(ACCOUNTS, (0, 5, 2**64 - 1)),
             instrument_id=self.mostly((0, 1, 2), (9,)),
+            session_id=self.random.choice((0, 0, 1, 2)),
             side=self.mostly((0, 1, 2), (3, 255)),
+        )
+
+    def kill_switch(self) -> wire.KillSwitch:
+        return wire.KillSwitch(
+            account_id=self.mostly((0, *ACCOUNTS, *ACCOUNTS), (5,)),
+            state=self.mostly((1, 2, 2, 2), (0, 3)),
+        )
+
+    def cancel_after(self) -> wire.CancelAfter:
+        return wire.CancelAfter(
+            account_id=self.account_id(),
+            timeout_ns=self.mostly((0, 1, 3, 6, 10), (*INT64_EDGES, wire.CANCEL_AFTER_NS_MAX)),
+        )
+
+    def session_ended(self) -> wire.SessionEnded:
+        return wire.SessionEnded(
+            account_id=self.mostly((0, *ACCOUNTS), (5,)),
+            session_id=self.random.choice((0, 1, wire.TIED_SESSION_BIT + 1)),
         )
 
     def tick(self) -> wire.Tick:

@@ -48,6 +48,7 @@ struct Account {
   std::uint32_t open_order_count;
   wire::AccountState state;
   std::uint8_t fee_tier;
+  bool is_killed;  // its kill switch is engaged
   std::uint8_t unused[2];
 };
 
@@ -117,7 +118,7 @@ class Accounts {
 
   [[nodiscard]] static Account empty_account(std::uint64_t account_id,
                                              wire::AccountState state) noexcept {
-    return {account_id, 0, 0, no_slot, no_slot, 0, state, 0, {}};
+    return {account_id, 0, 0, no_slot, no_slot, 0, state, 0, false, {}};
   }
 
   LazyArray<Account> accounts_;

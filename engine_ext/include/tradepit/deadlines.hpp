@@ -19,8 +19,7 @@ class Deadlines {
   struct Entry {
     std::int64_t time_ns;
     std::uint64_t rank;
-    std::uint32_t owner;
-    std::uint32_t unused;
+    std::uint64_t owner;
   };
 
   explicit Deadlines(std::size_t capacity) noexcept : heap_(capacity), places_(capacity) {}
@@ -35,23 +34,23 @@ class Deadlines {
     assert(size_ > 0);
     return heap_[0];
   }
-  [[nodiscard]] bool has(std::uint32_t owner) const noexcept { return places_[owner] != 0; }
+  [[nodiscard]] bool has(std::uint64_t owner) const noexcept { return places_[owner] != 0; }
   /// The owner must have one.
-  [[nodiscard]] std::int64_t time_of(std::uint32_t owner) const noexcept {
+  [[nodiscard]] std::int64_t time_of(std::uint64_t owner) const noexcept {
     assert(has(owner));
     return heap_[places_[owner] - 1].time_ns;
   }
 
   /// Gives the owner this deadline in place of the one it may have.
-  void set(std::uint32_t owner, std::int64_t time_ns, std::uint64_t rank) noexcept {
+  void set(std::uint64_t owner, std::int64_t time_ns, std::uint64_t rank) noexcept {
     assert(time_ns != never_ns);
     clear(owner);
     assert(size_ < heap_.count());
-    rise({time_ns, rank, owner, 0}, size_++);
+    rise({time_ns, rank, owner}, size_++);
   }
 
   /// Takes the owner's deadline away, if it has one.
-  void clear(std::uint32_t owner) noexcept {
+  void clear(std::uint64_t owner) noexcept {
     if (places_[owner] == 0) return;
     const std::uint32_t place = places_[owner] - 1;
     places_[owner] = 0;

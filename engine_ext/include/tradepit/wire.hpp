@@ -16,6 +16,8 @@ inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ messag
 inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
 inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers, and none after it has met fills_per_command_max makers in all; the next order that is placed in the instrument goes on.
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
+inline constexpr std::int64_t tied_session_bit = 2147483648;  ///< Bit of the session_id of a session that asked for cancel_on_disconnect.
+inline constexpr std::int64_t cancel_after_ns_max = 86400000000000;  ///< Longest timeout of CancelAfter: one day.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
 inline constexpr std::int64_t units_max = 4611686018427387904;  ///< Largest supply of one asset on one shard, in its smallest unit (2^62).
@@ -39,6 +41,9 @@ enum class MessageType : std::uint8_t {
   set_tick_table = 11,
   set_trading_state = 12,
   tick = 16,
+  kill_switch = 17,
+  cancel_after = 18,
+  session_ended = 19,
   logon = 32,
   status_query = 33,
   instruments_query = 34,
@@ -64,6 +69,8 @@ enum class MessageType : std::uint8_t {
   trading_state_changed = 83,
   auction_uncrossed = 84,
   ticked = 88,
+  kill_switch_changed = 89,
+  cancel_after_changed = 90,
   execution_report = 96,
   reject = 97,
   logged_on = 98,
@@ -160,7 +167,10 @@ enum class CancelReason : std::uint8_t {
   replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
   protection_band = 8,  ///< An order without a price would have traded beyond the instrument's protection band.
   circuit_breaker = 13,  ///< Its next trade was too far from the reference price, and it cannot rest in the volatility auction.
-  expired = 19,  ///< Its time was over: expire_time_ns of a gtd order.
+  expired = 19,  ///< Its time was over: expire_time_ns of a gtd order, the instrument's close of a day order.
+  kill_switch = 20,  ///< The kill switch of its account or of the shard was engaged.
+  dead_man = 21,  ///< The account's timer ran out (CancelAfter).
+  disconnected = 22,  ///< The session that sent it ended (LogonFlag.cancel_on_disconnect).
 };
 
 enum class AccountState : std::uint8_t {
@@ -176,6 +186,11 @@ enum class TradingState : std::uint8_t {
   volatility_auction = 5,  ///< As opening_auction.
   closing_auction = 6,  ///< As opening_auction.
   closed = 7,  ///< Orders may be canceled, not placed or replaced.
+};
+
+enum class KillSwitchState : std::uint8_t {
+  engaged = 1,
+  released = 2,
 };
 
 /// Bits of ReportFlag.
@@ -220,9 +235,12 @@ enum class Reason : std::uint16_t {
   unknown_account = 30,  ///< no such account on this shard
   account_suspended = 31,  ///< the account is suspended: it may cancel, not place or replace
   unknown_order = 32,  ///< no open order of this account has that id; replaces_order_id names one of the same instrument
+  kill_switch_engaged = 33,  ///< the kill switch of the account or of the shard is engaged: orders can be canceled, not placed or replaced
+  invalid_kill_switch = 34,  ///< state must be engaged or released
+  invalid_timeout = 35,  ///< timeout_ns must lie between 0 and cancel_after_ns_max
   invalid_side = 40,  ///< side must be buy or sell
   invalid_order_type = 41,  ///< type must be limit, market, stop, stop_limit or market_to_limit
-  invalid_time_in_force = 42,  ///< time in force must be gtc, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, gtd or ioc, a market-to-limit order's gtc or gtd
+  invalid_time_in_force = 42,  ///< time in force must be gtc, day, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit order's gtc, day or gtd
   invalid_flags = 43,  ///< unknown flag, or post_only or post_only_slide on an order that is not a limit order that rests, or both of them
   invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
@@ -374,22 +392,24 @@ static_assert(offsetof(ReplaceOrder, client_order_id) == 32);
 static_assert(offsetof(ReplaceOrder, price_ticks) == 40);
 static_assert(offsetof(ReplaceOrder, quantity_lots) == 48);
 
-/// Cancels the account's open orders, oldest first, at most cancels_per_command_max.
+/// Cancels the open orders that match all of this, account by account, oldest first, at most cancels_per_command_max.
 struct MassCancel {
   static constexpr MessageType type = MessageType::mass_cancel;
-  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
-  std::uint64_t account_id{};  ///< whose orders
+  std::uint64_t account_id{};  ///< whose orders; 0 = every account's, operators only
   std::uint32_t instrument_id{};  ///< 0 = every instrument
+  std::uint32_t session_id{};  ///< of the session that sent the orders (LoggedOn); 0 = every session
   Side side{};  ///< 0 = both
-  std::uint8_t reserved[3]{};
+  std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<MassCancel, 32>);
+static_assert(is_wire_layout<MassCancel, 40>);
 static_assert(offsetof(MassCancel, time_ns) == 8);
 static_assert(offsetof(MassCancel, account_id) == 16);
 static_assert(offsetof(MassCancel, instrument_id) == 24);
-static_assert(offsetof(MassCancel, side) == 28);
-static_assert(offsetof(MassCancel, reserved) == 29);
+static_assert(offsetof(MassCancel, session_id) == 28);
+static_assert(offsetof(MassCancel, side) == 32);
+static_assert(offsetof(MassCancel, reserved) == 33);
 
 /// Lists an asset, or renames it. Decimals never change.
 struct SetAsset {
@@ -579,6 +599,49 @@ struct Tick {
 };
 static_assert(is_wire_layout<Tick, 16>);
 static_assert(offsetof(Tick, time_ns) == 8);
+
+/// Engaged: cancels the account's open orders at once and refuses new ones and replacements until it is released; cancels work. What cancels_per_command_max leaves is canceled by the Ticks that follow. An account's own session may engage its own; releasing, and the whole shard, is for operators.
+struct KillSwitch {
+  static constexpr MessageType type = MessageType::kill_switch;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< 0 = the whole shard
+  KillSwitchState state{};
+  std::uint8_t reserved[7]{};
+};
+static_assert(is_wire_layout<KillSwitch, 32>);
+static_assert(offsetof(KillSwitch, time_ns) == 8);
+static_assert(offsetof(KillSwitch, account_id) == 16);
+static_assert(offsetof(KillSwitch, state) == 24);
+static_assert(offsetof(KillSwitch, reserved) == 25);
+
+/// Sets the account's dead-man timer anew: unless it is set again before timeout_ns have passed, all open orders of the account are canceled, once.
+struct CancelAfter {
+  static constexpr MessageType type = MessageType::cancel_after;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose timer
+  std::int64_t timeout_ns{};  ///< 0 = off
+};
+static_assert(is_wire_layout<CancelAfter, 32>);
+static_assert(offsetof(CancelAfter, time_ns) == 8);
+static_assert(offsetof(CancelAfter, account_id) == 16);
+static_assert(offsetof(CancelAfter, timeout_ns) == 24);
+
+/// A session that asked for cancel_on_disconnect is gone: cancels the orders that it sent, as MassCancel does.
+struct SessionEnded {
+  static constexpr MessageType type = MessageType::session_ended;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher
+  std::uint64_t account_id{};  ///< whose session it was; 0 = every account's
+  std::uint32_t session_id{};  ///< of the session; 0 = every session that asked for it: the matcher has started anew
+  std::uint8_t reserved[4]{};
+};
+static_assert(is_wire_layout<SessionEnded, 32>);
+static_assert(offsetof(SessionEnded, time_ns) == 8);
+static_assert(offsetof(SessionEnded, account_id) == 16);
+static_assert(offsetof(SessionEnded, session_id) == 24);
+static_assert(offsetof(SessionEnded, reserved) == 28);
 
 /// Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a new session: log on again.
 struct Logon {
@@ -838,7 +901,7 @@ static_assert(offsetof(OrderReplaced, side) == 76);
 static_assert(offsetof(OrderReplaced, flags) == 77);
 static_assert(offsetof(OrderReplaced, reserved) == 78);
 
-/// Ends a MassCancel, after its OrderCanceled events.
+/// Ends a MassCancel or a SessionEnded, after its OrderCanceled events.
 struct MassCanceled {
   static constexpr MessageType type = MessageType::mass_canceled;
   Header header{version, static_cast<std::uint8_t>(type), 40, 0};
@@ -1168,6 +1231,40 @@ static_assert(offsetof(Ticked, time_ns) == 16);
 static_assert(offsetof(Ticked, next_deadline_ns) == 24);
 static_assert(offsetof(Ticked, canceled_count) == 32);
 static_assert(offsetof(Ticked, reserved) == 36);
+
+/// A kill switch as it stands. The orders that it cancels stand before this event, or in later Ticks.
+struct KillSwitchChanged {
+  static constexpr MessageType type = MessageType::kill_switch_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};  ///< 0 = the whole shard
+  std::uint32_t canceled_count{};  ///< orders that the command canceled
+  KillSwitchState state{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<KillSwitchChanged, 40>);
+static_assert(offsetof(KillSwitchChanged, seq) == 8);
+static_assert(offsetof(KillSwitchChanged, time_ns) == 16);
+static_assert(offsetof(KillSwitchChanged, account_id) == 24);
+static_assert(offsetof(KillSwitchChanged, canceled_count) == 32);
+static_assert(offsetof(KillSwitchChanged, state) == 36);
+static_assert(offsetof(KillSwitchChanged, reserved) == 37);
+
+/// An account's dead-man timer as it stands: set, switched off, or run out, after the last order that it canceled.
+struct CancelAfterChanged {
+  static constexpr MessageType type = MessageType::cancel_after_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::int64_t deadline_ns{};  ///< when it runs out; 0 = it is off
+};
+static_assert(is_wire_layout<CancelAfterChanged, 40>);
+static_assert(offsetof(CancelAfterChanged, seq) == 8);
+static_assert(offsetof(CancelAfterChanged, time_ns) == 16);
+static_assert(offsetof(CancelAfterChanged, account_id) == 24);
+static_assert(offsetof(CancelAfterChanged, deadline_ns) == 32);
 
 /// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
 struct ExecutionReport {
@@ -1499,6 +1596,9 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_tick_table: return sizeof(SetTickTable);
     case MessageType::set_trading_state: return sizeof(SetTradingState);
     case MessageType::tick: return sizeof(Tick);
+    case MessageType::kill_switch: return sizeof(KillSwitch);
+    case MessageType::cancel_after: return sizeof(CancelAfter);
+    case MessageType::session_ended: return sizeof(SessionEnded);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
     case MessageType::instruments_query: return sizeof(InstrumentsQuery);
@@ -1524,6 +1624,8 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
     case MessageType::auction_uncrossed: return sizeof(AuctionUncrossed);
     case MessageType::ticked: return sizeof(Ticked);
+    case MessageType::kill_switch_changed: return sizeof(KillSwitchChanged);
+    case MessageType::cancel_after_changed: return sizeof(CancelAfterChanged);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
     case MessageType::logged_on: return sizeof(LoggedOn);
@@ -1583,6 +1685,9 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_tick_table:
     case MessageType::set_trading_state:
     case MessageType::tick:
+    case MessageType::kill_switch:
+    case MessageType::cancel_after:
+    case MessageType::session_ended:
       return true;
     default:
       return false;
@@ -1626,6 +1731,8 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::trading_state_changed:
     case MessageType::auction_uncrossed:
     case MessageType::ticked:
+    case MessageType::kill_switch_changed:
+    case MessageType::cancel_after_changed:
       return true;
     default:
       return false;
@@ -1653,6 +1760,7 @@ inline constexpr std::size_t record_bytes_max = 176;
 [[nodiscard]] constexpr bool is_internal(MessageType type) noexcept {
   switch (type) {
     case MessageType::tick:
+    case MessageType::session_ended:
       return true;
     default:
       return false;
@@ -1671,6 +1779,8 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::tick_table_changed:
     case MessageType::trading_state_changed:
     case MessageType::auction_uncrossed:
+    case MessageType::kill_switch_changed:
+    case MessageType::cancel_after_changed:
       return true;
     default:
       return false;
@@ -1680,7 +1790,7 @@ inline constexpr std::size_t record_bytes_max = 176;
 /// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type).
 [[nodiscard, gnu::noinline]] inline bool is_reserved_zero(MessageType type, const std::byte* bytes) noexcept {
   switch (type) {
-    case MessageType::mass_cancel: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::mass_cancel: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_instrument: return (bytes[106] | bytes[107] | bytes[108] | bytes[109] | bytes[110] | bytes[111] | bytes[148] | bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
     case MessageType::set_account: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
@@ -1689,6 +1799,8 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_fee_schedule: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::set_tick_table: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::set_trading_state: return (bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::kill_switch: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::session_ended: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
@@ -1706,6 +1818,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
     case MessageType::auction_uncrossed: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::kill_switch_changed: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
