@@ -166,16 +166,49 @@ class AsyncClient:
         return results.accepted_order(await self._ask(request))
 
     async def mass_cancel(
-        self, *, instrument_id: int = 0, side: int = 0, account_id: int = 0
+        self, *, instrument_id: int = 0, side: int = 0, session_id: int = 0, account_id: int = 0
     ) -> int:
-        """Cancel all open orders (of an instrument, of a side); how many there were."""
+        """Cancel all open orders (of an instrument, a side, a session); how many there were.
+
+        An operator who names no account cancels those of all.
+        """
         canceled_count = 0
         while True:
-            request = wire.MassCancel(account_id=account_id, instrument_id=instrument_id, side=side)
+            request = wire.MassCancel(
+                account_id=account_id,
+                instrument_id=instrument_id,
+                side=side,
+                session_id=session_id,
+            )
             record: wire.MassCanceled = results.single_record(await self._ask(request))
             canceled_count += record.canceled_count
             if not record.remaining_count:
                 return canceled_count
+
+    async def cancel_after(
+        self, timeout_ns: int, *, account_id: int = 0
+    ) -> wire.CancelAfterChanged:
+        """Set the account's dead-man timer anew: unless it is set again within `timeout_ns`, all open
+        orders of the account are canceled. 0 switches it off.
+        """
+        request = wire.CancelAfter(account_id=account_id, timeout_ns=timeout_ns)
+        changed: wire.CancelAfterChanged = results.single_record(await self._ask(request))
+        return changed
+
+    async def engage_kill_switch(self, *, account_id: int = 0) -> wire.KillSwitchChanged:
+        """Cancel all open orders of the account and refuse new ones until an operator releases it.
+
+        An operator who names no account stops the whole shard.
+        """
+        request = wire.KillSwitch(account_id=account_id, state=wire.KillSwitchState.ENGAGED)
+        changed: wire.KillSwitchChanged = results.single_record(await self._ask(request))
+        return changed
+
+    async def release_kill_switch(self, *, account_id: int = 0) -> wire.KillSwitchChanged:
+        """Let the account (0 = the whole shard) trade again. Operators only."""
+        request = wire.KillSwitch(account_id=account_id, state=wire.KillSwitchState.RELEASED)
+        changed: wire.KillSwitchChanged = results.single_record(await self._ask(request))
+        return changed
 
     async def order(
         self, *, order_id: int = 0, client_order_id: int = 0, account_id: int = 0

@@ -156,10 +156,9 @@ async def cancel_orders(
     for link in links:
         answer = await link.request(
             wire.MassCancel,
-            0,
-            account_id,
-            0 if instrument is None else instrument.instrument_id,
-            0 if side is None else SIDES[side],
+            account_id=account_id,
+            instrument_id=0 if instrument is None else instrument.instrument_id,
+            side=0 if side is None else SIDES[side],
         )
         refuse_rejects(answer[-1])
         canceled += answer[-1].canceled_count

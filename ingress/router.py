@@ -63,6 +63,8 @@ _CLOSED_BY: dict[type[Any], type[Any]] = {
     wire.ReplaceOrder: wire.ExecutionReport,
     wire.OrderQuery: wire.ExecutionReport,
     wire.MassCancel: wire.MassCanceled,
+    wire.KillSwitch: wire.KillSwitchChanged,
+    wire.CancelAfter: wire.CancelAfterChanged,
     wire.StatusQuery: wire.ShardStatus,
     wire.Logon: wire.LoggedOn,
     wire.InstrumentsQuery: wire.QueryEnd,

@@ -280,3 +280,29 @@ def test_an_operator_sets_fees_and_prices_and_both_are_listed(matcher: Matcher) 
                 instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=1, price_ticks=PRICE
             )
             assert [fill.fee_units for fill in bought.fills] == [0]
+
+
+def test_an_account_stops_itself_and_an_operator_lets_it_go_on(matcher: Matcher) -> None:
+    with matcher.operator() as operator, matcher.trader(MAKER) as maker:
+        offer(maker)
+        offer(maker)
+        stopped = maker.engage_kill_switch()
+        assert (stopped.canceled_count, stopped.account_id) == (2, MAKER)
+        assert maker.open_orders() == []
+        with pytest.raises(Refused, match="kill_switch_engaged"):
+            offer(maker)
+        with pytest.raises(Refused, match="not_authorized"):
+            maker.release_kill_switch()
+        operator.release_kill_switch(account_id=MAKER)
+        offer(maker)
+
+
+def test_orders_go_when_the_dead_man_timer_runs_out(matcher: Matcher) -> None:
+    with matcher.trader(MAKER) as maker:
+        resting = offer(maker)
+        assert maker.cancel_after(3_600_000_000_000).deadline_ns > 0
+        assert maker.cancel_after(0).deadline_ns == 0
+        assert maker.order(order_id=resting.order_id).is_open
+        maker.cancel_after(1_000_000)
+        (report,) = maker.reports(DEADLINE_S)
+        assert (report.order_id, report.cancel_reason) == (resting.order_id, CancelReason.DEAD_MAN)

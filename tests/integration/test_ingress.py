@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.result import Ok
 from tradepit.cli.running import RunningExchange
+from tradepit.client import Client
 
 from tests.exchange_checks import key_of
 
 TIMEOUT_S = 10.0
+DEMO_ACCOUNT_ID = 1
 EXAMPLES_PER_OPERATION = 25
 STREAM = "/v1/instruments/{symbol}/stream"  # never ends: test_the_stream_begins_... reads it
 
@@ -27,6 +29,8 @@ def client(exchange: RunningExchange) -> Iterator[httpx.Client]:
     headers = {"authorization": f"Bearer {exchange.demo_key}"}
     with httpx.Client(base_url=exchange.ingress_url, headers=headers, timeout=TIMEOUT_S) as session:
         yield session
+    with Client(exchange.order_endpoint, 0, exchange.operator_key) as operator:
+        operator.release_kill_switch(account_id=DEMO_ACCOUNT_ID)
 
 
 def place(client: httpx.Client, **fields: Any) -> dict[str, Any]:
@@ -66,6 +70,26 @@ def test_every_read_shows_the_write_that_was_just_answered(client: httpx.Client)
         assert after["complete"]
         assert after["positions"][0]["trade_count"] == 2 + sum(p["trade_count"] for p in before)
         assert client.get("/v1/positions").json()["positions"] == after["positions"]
+
+
+def test_an_account_protects_itself(exchange: RunningExchange, client: httpx.Client) -> None:
+    order = place(client, side="buy", price="1.00")
+    path = f"/v1/orders/{order['order_id']}"
+    armed = client.post("/v1/cancel-after", json={"timeout_ms": 3_600_000}).json()
+    assert int(armed["deadline_ns"]) > int(order["time_ns"])
+    assert client.post("/v1/cancel-after", json={"timeout_ms": 0}).json()["deadline_ns"] is None
+    assert client.post("/v1/cancel-after", json={"timeout_ms": -1}).status_code == 400
+    assert client.get(path).json()["status"] == "open"
+
+    stopped = client.post("/v1/kill-switch")
+    assert stopped.json() | {"seq": 0} == {"engaged": True, "canceled_count": 1, "seq": 0}
+    assert client.get(path).json()["cancel_reason"] == "kill_switch"
+    wish = {"symbol": "BTC-USD", "side": "buy", "type": "market", "quantity": "0.0010"}
+    refused = client.post("/v1/orders", json=wish)
+    assert refused.json()["code"] == "kill_switch_engaged"
+    with Client(exchange.order_endpoint, 0, exchange.operator_key) as operator:
+        operator.release_kill_switch(account_id=DEMO_ACCOUNT_ID)
+    assert client.post("/v1/orders", json=wish).status_code == 201
 
 
 def test_a_stop_order_waits_and_a_self_trade_is_prevented(client: httpx.Client) -> None:
@@ -262,7 +286,7 @@ def test_whatever_is_sent_the_answer_is_one_the_document_promises(
         if (check := schemathesis.checks.CHECKS.get_one(name))
     ]
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert len(operations) == 13
+    assert len(operations) == 15
     for operation in operations:
 
         @settings(
