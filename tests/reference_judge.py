@@ -87,7 +87,11 @@ class ReferenceJudge(ReferenceAuction):
             else not self.is_price(command.instrument_id, trigger_ticks)
         ):
             return Reason.INVALID_TRIGGER_PRICE
-        if command.display_quantity_lots:
+        may_be_iceberg = command.order_type == OrderType.LIMIT and is_resting
+        lowest, highest = terms.quantity_lots_min, command.quantity_lots
+        if command.display_quantity_lots and not (
+            may_be_iceberg and lowest <= command.display_quantity_lots <= highest
+        ):
             return Reason.INVALID_DISPLAY_QUANTITY
         has_minimum = command.time_in_force == TimeInForce.IOC and not is_stop
         if not 0 <= command.minimum_quantity_lots <= (command.quantity_lots if has_minimum else 0):
@@ -127,10 +131,7 @@ class ReferenceJudge(ReferenceAuction):
         if command.quote_budget_units and command.quantity_lots < terms.quantity_lots_min:
             return Reason.BUDGET_TOO_SMALL
         limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
-        meetings = self.meetings(
-            command.instrument_id, command.side, limit_ticks, command.quantity_lots
-        )
-        fills = self.would_trade(command, meetings)
+        fills = self.would_trade(command)
         fees = self.fees_of(command.account_id, command.instrument_id)
         if command.side == Side.SELL:
             need = command.quantity_lots * terms.lot_size_units
@@ -142,8 +143,8 @@ class ReferenceJudge(ReferenceAuction):
                 need = notional + fee(notional, max(fees))
             else:
                 need = 0
-                for maker, lots in fills:
-                    notional = maker.price_ticks * lots * terms.tick_lot_units
+                for price_ticks, lots in fills:
+                    notional = price_ticks * lots * terms.tick_lot_units
                     need += notional + fee(notional, fees.taker_fee_ppm)
         if need > have:
             return Reason.INSUFFICIENT_FUNDS
@@ -192,14 +193,10 @@ class ReferenceJudge(ReferenceAuction):
             return command
         terms = self.instruments[command.instrument_id]
         ppm = self.fees_of(command.account_id, command.instrument_id).taker_fee_ppm
-        limit_ticks = self.limit_ticks(command.instrument_id, command.side, 0)
         most_lots = most_quantity = 0
         for quantity_lots in range(1, terms.quantity_lots_max + 1):
-            one = command._replace(quantity_lots=quantity_lots)
-            fills = self.would_trade(
-                one, self.meetings(one.instrument_id, one.side, limit_ticks, quantity_lots)
-            )
-            notionals = [maker.price_ticks * lots * terms.tick_lot_units for maker, lots in fills]
+            fills = self.would_trade(command._replace(quantity_lots=quantity_lots))
+            notionals = [price * lots * terms.tick_lot_units for price, lots in fills]
             cost = sum(notional + fee(notional, ppm) for notional in notionals)
             traded_lots = sum(lots for _, lots in fills)
             if cost <= command.quote_budget_units and traded_lots > most_lots:

@@ -22,27 +22,21 @@ class ReferenceMatching(ReferenceAdministration):
         group = self.trade_groups.get(left, 0)
         return left == right or (group != 0 and group == self.trade_groups.get(right, 0))
 
-    def meetings(
-        self, instrument_id: int, side: int, limit_ticks: int, open_lots: int
-    ) -> list[tuple[Order, int]]:
-        """(maker, lots) for each trade that a taker without self-trade prevention would have now,
-        fill limit and circuit breaker included.
+    def makers(self, instrument_id: int, side: int, limit_ticks: int) -> list[Order]:
+        """The orders that a taker could trade with now, the first one first: up to its limit and to
+        the circuit breaker.
         """
         low, high = self.bounds(instrument_id, "breaker_ppm")
         limit_ticks = min(limit_ticks, high) if side == Side.BUY else max(limit_ticks, low)
-        found: list[tuple[Order, int]] = []
-        for maker in self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY):
-            is_beyond = (
-                maker.price_ticks > limit_ticks
+        return [
+            maker
+            for maker in self.queue(instrument_id, 3 - side)
+            if (
+                maker.price_ticks <= limit_ticks
                 if side == Side.BUY
-                else maker.price_ticks < limit_ticks
+                else maker.price_ticks >= limit_ticks
             )
-            if is_beyond or not open_lots or len(found) == wire.FILLS_PER_COMMAND_MAX:
-                break
-            lots = min(open_lots, maker.open_lots)
-            found.append((maker, lots))
-            open_lots -= lots
-        return found
+        ]
 
     def bounds(self, instrument_id: int, name: str) -> tuple[int, int]:
         """The lowest and highest price within this share of the reference price."""
@@ -64,61 +58,70 @@ class ReferenceMatching(ReferenceAdministration):
     def trip_breaker(self, instrument_id: int) -> None:
         raise NotImplementedError
 
-    def would_trade(
-        self, command: wire.NewOrder, meetings: list[tuple[Order, int]]
-    ) -> list[tuple[Order, int]]:
-        """The trades that self-trade prevention leaves of `meetings`."""
+    def rest(self, order: Order) -> None:
+        self.resting.append(order)
+        order.slice_lots = order.display_quantity_lots
+        self.take_hold(order)
+
+    def would_trade(self, command: wire.NewOrder) -> list[tuple[int, int]]:
+        """(price, lots) of each trade that the order would have now."""
         mode = command.self_trade_prevention
-        if not mode:
-            return meetings
-        left = []
-        open_lots = command.quantity_lots
         limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
-        everyone = self.meetings(command.instrument_id, command.side, limit_ticks, INFINITE_TICKS)
-        for maker, _ in everyone:
-            if not open_lots:
+        open_lots = command.quantity_lots
+        trades = []
+        left = [
+            (maker, maker.shown_lots, maker.open_lots)
+            for maker in self.makers(command.instrument_id, command.side, limit_ticks)
+        ]
+        for _ in range(wire.FILLS_PER_COMMAND_MAX):
+            if not left or not open_lots:
                 break
-            lots = min(open_lots, maker.open_lots)
-            if not self.is_same_trader(command.account_id, maker.account_id):
-                left.append((maker, lots))
-                open_lots -= lots
-            elif mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
-                open_lots -= lots
-            elif mode != SelfTradePrevention.CANCEL_OLDEST:
-                break
-        return left
+            maker, shown_lots, whole_lots = left.pop(0)
+            if mode and self.is_same_trader(command.account_id, maker.account_id):
+                if mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+                    open_lots -= min(open_lots, whole_lots)
+                elif mode != SelfTradePrevention.CANCEL_OLDEST:
+                    break
+                continue
+            lots = min(open_lots, shown_lots)
+            trades.append((maker.price_ticks, lots))
+            open_lots -= lots
+            whole_lots -= lots
+            if whole_lots and lots == shown_lots:
+                behind = sum(other.price_ticks == maker.price_ticks for other, _, _ in left)
+                part_lots = min(maker.display_quantity_lots, whole_lots)
+                left.insert(behind, (maker, part_lots, whole_lots))
+        return trades
 
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
         if not self.is_continuous(taker.instrument_id):
-            self.resting.append(taker)
-            self.take_hold(taker)
+            self.rest(taker)
             return
         limit_ticks = self.limit_ticks(taker.instrument_id, taker.side, taker.price_ticks)
         met_count = 0
         while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
-            meetings = self.meetings(taker.instrument_id, taker.side, limit_ticks, taker.open_lots)
-            if not meetings:
+            makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
+            if not makers:
                 break
             met_count += 1
             self.met_count += 1
-            maker, lots = meetings[0]
+            maker = makers[0]
             if not taker.self_trade_prevention or not self.is_same_trader(
                 taker.account_id, maker.account_id
             ):
-                self.trade(taker, maker, lots)
-            elif not self.prevent(taker, maker, lots):
+                self.trade(taker, maker, min(taker.open_lots, maker.shown_lots))
+            elif not self.prevent(taker, maker, min(taker.open_lots, maker.open_lots)):
                 self.end(taker, CancelReason.SELF_TRADE)
                 return
         if not taker.open_lots:
             return
-        if self.meetings(taker.instrument_id, taker.side, limit_ticks, 1):
+        if self.makers(taker.instrument_id, taker.side, limit_ticks):
             self.end(taker, CancelReason.FILL_LIMIT)
         elif self.is_crossing(taker.instrument_id, taker.side, limit_ticks):
             self.trip_breaker(taker.instrument_id)
             if taker.price_ticks and taker.time_in_force in RESTING:
-                self.resting.append(taker)
-                self.take_hold(taker)
+                self.rest(taker)
             else:
                 self.end(taker, CancelReason.CIRCUIT_BREAKER)
         elif (
@@ -128,8 +131,7 @@ class ReferenceMatching(ReferenceAdministration):
         ):
             self.end(taker, CancelReason.PROTECTION_BAND)
         elif taker.time_in_force in RESTING:
-            self.resting.append(taker)
-            self.take_hold(taker)
+            self.rest(taker)
         else:
             self.end(taker, CancelReason.IOC_REMAINDER)
 
@@ -242,6 +244,7 @@ class ReferenceMatching(ReferenceAdministration):
     def trade(self, taker: Order, maker: Order, lots: int, price: int = 0) -> None:
         """At the maker's price, unless another is named."""
         terms = self.instruments[taker.instrument_id]
+        in_turns = not price  # in an auction an iceberg trades with all of it
         price = price or maker.price_ticks
         notional = price * lots * terms.tick_lot_units
         base_units = lots * terms.lot_size_units
@@ -260,8 +263,13 @@ class ReferenceMatching(ReferenceAdministration):
             order.filled_lots += lots
         self.funds_of(HOUSE, terms.quote_asset_id).available += maker_fee + taker_fee
         self.take_hold(maker)
-        if not maker.open_lots:
+        if in_turns:
+            maker.slice_lots -= lots
+        if not maker.shown_lots:
             self.resting.remove(maker)
+        if not maker.shown_lots and maker.open_lots:
+            self.resting.append(maker)  # behind the others of its price
+            maker.slice_lots = maker.display_quantity_lots
         self.trade_counter += 1
         trade = self.emit(
             wire.Trade,

@@ -103,9 +103,17 @@ class Order:
     self_trade_prevention: int = 0
     filled_lots: int = 0
 
+    slice_lots: int = 0  # iceberg orders: what is left of the part that the book shows
+
     @property
     def open_lots(self) -> int:
         return self.quantity_lots - self.filled_lots
+
+    @property
+    def shown_lots(self) -> int:
+        return (
+            min(self.slice_lots, self.open_lots) if self.display_quantity_lots else self.open_lots
+        )
 
 
 @dataclass
@@ -236,7 +244,7 @@ class ReferenceState:
             levels: dict[int, tuple[int, int]] = {}
             for order in self.queue(instrument_id, side):
                 lots, count = levels.get(order.price_ticks, (0, 0))
-                levels[order.price_ticks] = (lots + order.open_lots, count + 1)
+                levels[order.price_ticks] = (lots + order.shown_lots, count + 1)
             sides.append([(price, lots, count) for price, (lots, count) in levels.items()])
         return sides[0], sides[1]
 

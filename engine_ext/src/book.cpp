@@ -20,7 +20,7 @@ std::uint64_t price_key(std::uint32_t set, std::uint64_t rank) noexcept {
 static_assert(static_cast<int>(wire::Side::buy) == 1 && static_cast<int>(wire::Side::sell) == 2);
 
 void Book::rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
-                std::int64_t open_lots) noexcept {
+                std::int64_t open_lots, bool is_part) noexcept {
   assert(price_ticks >= 1 && price_ticks <= wire::price_ticks_max && open_lots >= 1);
   const std::uint32_t set = set_of(side);
   const BookStore::LevelEntry* const entry =
@@ -28,7 +28,7 @@ void Book::rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
   const std::uint32_t level_slot = entry != nullptr ? entry->level : make_level(side, price_ticks);
 
   Level& level = store_->levels[level_slot];
-  store_->orders[slot] = {open_lots, no_slot, level.tail, level_slot, 0};
+  store_->orders[slot] = {open_lots, no_slot, level.tail, level_slot, is_part ? 1U : 0U};
   if (level.tail == no_slot) {
     level.head = slot;
   } else {
@@ -37,6 +37,7 @@ void Book::rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
   level.tail = slot;
   level.open_lots += open_lots;
   ++level.order_count;
+  if (is_part) ++level.part_count;
 }
 
 void Book::unlink(std::uint32_t slot) noexcept {
@@ -54,6 +55,7 @@ void Book::unlink(std::uint32_t slot) noexcept {
   }
   level.open_lots -= order.open_lots;
   --level.order_count;
+  level.part_count -= order.is_part;
   if (level.head == no_slot) drop_level(order.level);
 }
 
@@ -77,7 +79,9 @@ std::uint32_t Book::make_level(wire::Side side, std::int64_t price_ticks) noexce
                                 .better = better,
                                 .worse = worse,
                                 .order_count = 0,
-                                .set = set};
+                                .set = set,
+                                .part_count = 0,
+                                .unused = 0};
   if (better == no_slot) {
     best_slot = level_slot;
   } else {

@@ -28,7 +28,7 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
   std::uint32_t buys = no_slot;  // the worst that is still in
   for (std::uint32_t level = bid; level != no_slot && book.level(level).price_ticks >= lowest_ticks;
        level = book.level(level).worse) {
-    buy_lots += book.level(level).open_lots;
+    buy_lots += whole_lots(book.level(level));
     buys = level;
   }
   std::uint32_t sells = ask;  // the best that is still out
@@ -46,7 +46,7 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
         : !is_in(sells) ? book.level(buys).price_ticks
                         : std::min(book.level(buys).price_ticks, book.level(sells).price_ticks);
     if (is_in(sells) && book.level(sells).price_ticks == price_ticks) {
-      sell_lots += book.level(sells).open_lots;
+      sell_lots += whole_lots(book.level(sells));
       sells = book.level(sells).worse;
     }
     const Auction found{price_ticks, std::min(buy_lots, sell_lots), buy_lots - sell_lots};
@@ -56,11 +56,21 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
     };
     if (best.price_ticks == 0 || rank(found) <= rank(best)) best = found;
     if (buys != no_slot && book.level(buys).price_ticks == price_ticks) {
-      buy_lots -= book.level(buys).open_lots;
+      buy_lots -= whole_lots(book.level(buys));
       buys = book.level(buys).better;
     }
   }
   return best;
+}
+
+/// What is open at a price, which in an auction all takes part.
+std::int64_t EngineState::whole_lots(const Level& level) const noexcept {
+  if (level.part_count == 0) return level.open_lots;
+  std::int64_t lots = 0;
+  for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
+    lots += orders[slot].open_lots();
+  }
+  return lots;
 }
 
 /// Begins the trades of an auction. The book must be crossed.
@@ -118,7 +128,7 @@ void EngineState::uncross_one(Instrument& instrument) noexcept {
       cancel(taker_slot, CancelReason::self_trade, false);
     } else if (taker.open_lots() < taker_lots) {
       release_part(taker, taker_lots, instrument);
-      book.reduce(taker_slot, taker.open_lots());
+      show_at_most_open(taker_slot, instrument);
     }
     return;
   }
@@ -130,14 +140,15 @@ void EngineState::uncross_one(Instrument& instrument) noexcept {
     if (open_lots == traded_lots) {
       book.unlink(slot);
     } else {
-      book.reduce(slot, open_lots - traded_lots);
+      book.resize(slot, std::min(store.orders[slot].open_lots, open_lots - traded_lots));
     }
   }
   // As a taker that is in no book: what it holds for these lots is free to be spent.
   accounts.balance(taker.account_index, hold_asset_id(taker.side, instrument.terms))
       .release(hold_units(taker, taker_lots, instrument.terms) -
                hold_units(taker, taker_lots - traded_lots, instrument.terms));
-  settle(taker, maker_slot, instrument.uncross_price_ticks, traded_lots, instrument);
+  (void)settle(taker, maker_slot, instrument.uncross_price_ticks, traded_lots,
+               maker_lots - traded_lots, instrument);
   if (maker_lots == traded_lots) store.orders.release(maker_slot);
   if (taker_lots == traded_lots) {
     close(taker_slot);

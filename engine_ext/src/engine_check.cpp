@@ -1,6 +1,7 @@
 // The invariants of the whole state, verified from scratch.
 #include <vector>
 
+#include "engine_rules.hpp"
 #include "engine_state.hpp"
 
 namespace tradepit::detail {
@@ -40,7 +41,11 @@ const char* EngineState::check() const {
         const Level& level = store.levels[level_slot];
         for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
           const Order& order = orders[slot];
-          if (order.open_lots() != store.orders[slot].open_lots ||
+          const OrderTerms& own = terms_of(order);
+          const std::int64_t shown_lots = store.orders[slot].open_lots;
+          const bool is_iceberg = own.display_quantity_lots != 0;
+          if ((is_iceberg ? shown_lots > part_lots(order, own) : shown_lots != order.open_lots()) ||
+              is_iceberg != (store.orders[slot].is_part != 0) ||
               (is_waiting ? terms_of(order).trigger_price_ticks : order.price_ticks) !=
                   level.price_ticks ||
               order.side != side || (order.is_waiting != 0) != is_waiting ||

@@ -154,7 +154,11 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
                                   : command.trigger_price_ticks != 0) {
     return Reason::invalid_trigger_price;
   }
-  if (command.display_quantity_lots != 0) return Reason::invalid_display_quantity;
+  if (command.display_quantity_lots != 0 &&
+      (!rests || command.order_type != OrderType::limit ||
+       !is_within(command.display_quantity_lots, terms.quantity_lots_min, command.quantity_lots))) {
+    return Reason::invalid_display_quantity;
+  }
   const bool may_have_minimum =
       command.time_in_force == TimeInForce::ioc && !is_stop(command.order_type);
   if (!is_within(command.minimum_quantity_lots, 0, may_have_minimum ? command.quantity_lots : 0)) {
@@ -210,9 +214,14 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
     if (maker_slot == taking.gone_slot) return Book::Meeting::none;
     return meeting(taking.self_trade_prevention, taking.account_index, maker_slot);
   };
+  const auto whole = [&](std::uint32_t maker_slot) {
+    const Order& maker = orders[maker_slot];
+    return std::pair(maker.open_lots(), terms_of(maker).display_quantity_lots);
+  };
   const std::int64_t limit_ticks =
       limit_before_breaker(taking.side, taking.limit_ticks, instrument);
-  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_max, meet, visit);
+  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_max, meet, whole,
+                             visit);
 }
 
 /// What the taker's account can spend once the order that it replaces has gone.

@@ -37,7 +37,9 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
     const Book::Matched matched = book.match(
         taker.side, limit_ticks, taker.open_lots(), count_max,
         [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
-            std::int64_t) { settle(taker, maker_slot, price_ticks, traded_lots, instrument); });
+            std::int64_t shown_lots) {
+          return settle(taker, maker_slot, price_ticks, traded_lots, shown_lots, instrument);
+        });
     met_count_ += matched.fill_count;
     if (matched.fill_count > 0) touch(instrument);
   };
@@ -87,7 +89,7 @@ bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& in
         .release(hold_units(maker, maker_lots, terms) -
                  hold_units(maker, maker_lots - prevented_lots, terms));
     maker.quantity_lots -= prevented_lots;
-    instrument.book.reduce(maker_slot, maker.open_lots());
+    show_at_most_open(maker_slot, instrument);
     touch(instrument);
   }
   if (!ends_taker && decrements) taker.quantity_lots -= prevented_lots;
@@ -121,9 +123,11 @@ bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& in
   return !ends_taker;
 }
 
-/// Books one fill: moves the funds, emits the trade, closes the maker's order if it is filled.
-void EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
-                         std::int64_t traded_lots, Instrument& instrument) noexcept {
+/// Books one fill: moves the funds, emits the trade, closes the maker's order if it is filled. If
+/// all of it that the book showed has traded, what it shows next.
+std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
+                                 std::int64_t traded_lots, std::int64_t shown_lots,
+                                 Instrument& instrument) noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
   Order& maker = orders[maker_slot];
   const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
@@ -201,7 +205,10 @@ void EngineState::settle(Order& taker, std::uint32_t maker_slot, std::int64_t pr
     report.liquidity = wire::Liquidity::maker;
     reports_->append(report);
   }
-  if (maker.open_lots() == 0) close(maker_slot);
+  if (shown_lots != 0) return 0;
+  if (maker.open_lots() != 0) return part_lots(maker, terms_of(maker));
+  close(maker_slot);
+  return 0;
 }
 
 /// Trades an order that has a slot and is in no book; what stays open rests or is canceled.
@@ -224,7 +231,9 @@ void EngineState::rest(std::uint32_t order_slot, Instrument& instrument) noexcep
   const Order& order = orders[order_slot];
   accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
       .hold(hold_units(order, order.open_lots(), instrument.terms));
-  instrument.book.rest(order_slot, order.side, order.price_ticks, order.open_lots());
+  const OrderTerms& own = terms_of(order);
+  instrument.book.rest(order_slot, order.side, order.price_ticks, part_lots(order, own),
+                       own.display_quantity_lots != 0);
   touch(instrument);
 }
 

@@ -242,7 +242,11 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   if (reports_ != nullptr) answer(report_of(order, ExecutionKind::replaced));
 
   if (keeps_priority) {
-    instrument->book.resize(order_slot, order.open_lots());  // whichever book the order is in
+    // Whichever book the order is in; what an iceberg holds back shrinks first.
+    instrument->book.resize(order_slot,
+                            terms_of(order).display_quantity_lots == 0
+                                ? order.open_lots()
+                                : std::min(store.orders[order_slot].open_lots, order.open_lots()));
     accounts.balance(account_index, hold_asset_id(order.side, instrument->terms))
         .hold(hold_units(order, order.open_lots(), instrument->terms));
     return;

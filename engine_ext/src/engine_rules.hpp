@@ -86,6 +86,13 @@ inline void set_fees(Order& order, const wire::FeeTerms& fees) noexcept {
 [[nodiscard]] bool are_fees_sound(const wire::FeeTerms& fees, std::span<const wire::FeeTerms> tiers,
                                   std::int64_t largest_notional) noexcept;
 
+/// How many of the open lots the book shows when the order comes to the back of its level.
+inline std::int64_t part_lots(const Order& order, const OrderTerms& terms) noexcept {
+  return terms.display_quantity_lots == 0
+             ? order.open_lots()
+             : std::min(order.open_lots(), terms.display_quantity_lots);
+}
+
 /// What `open_lots` of the order hold, in the asset that hold_asset_id() names.
 inline std::int64_t hold_units(const Order& order, std::int64_t open_lots,
                                const wire::InstrumentChanged& terms) noexcept {

@@ -92,6 +92,7 @@ struct OrderRecord {
   std::int64_t price_ticks;
   std::int64_t quantity_lots;
   std::int64_t filled_lots;
+  std::int64_t shown_lots;  // in the book
   std::uint32_t account_index;
   std::uint32_t instrument_id;
   std::uint32_t session_id;
@@ -275,6 +276,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
                                    order.price_ticks,
                                    order.quantity_lots,
                                    order.filled_lots,
+                                   store.orders[slot].open_lots,
                                    order.account_index,
                                    order.instrument_id,
                                    order.session_id,
@@ -519,6 +521,10 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         (own.trigger_price_ticks == 0) != is_limit ||
         (is_gtd ? own.expire_time_ns < 1 || own.expire_time_ns == never_ns
                 : own.expire_time_ns != 0) ||
+        own.display_quantity_lots < 0 ||
+        (own.display_quantity_lots != 0 &&
+         record.order_type != static_cast<std::uint8_t>(OrderType::limit)) ||
+        record.shown_lots < 1 || record.shown_lots > record.quantity_lots - record.filled_lots ||
         own.trigger_price_ticks < 0 || own.trigger_price_ticks > wire::price_ticks_max ||
         record.taker_fee_ppm > record.hold_fee_ppm || record.price_ticks > wire::price_ticks_max ||
         record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
@@ -572,7 +578,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       instrument->stops.rest(slot, opposite(order.side), own.trigger_price_ticks,
                              order.open_lots());
     } else {
-      instrument->book.rest(slot, order.side, order.price_ticks, order.open_lots());
+      instrument->book.rest(slot, order.side, order.price_ticks, record.shown_lots,
+                            own.display_quantity_lots != 0);
     }
     slots.push_back(slot);
   }

@@ -379,13 +379,20 @@ class EngineState {
   [[nodiscard]] wire::CancelReason trade(Order& taker, Instrument& instrument) noexcept;
   [[nodiscard]] bool prevent(Order& taker, std::uint32_t maker_slot,
                              Instrument& instrument) noexcept;
-  void settle(Order& taker, std::uint32_t maker_slot, std::int64_t price_ticks,
-              std::int64_t traded_lots, Instrument& instrument) noexcept;
+  [[nodiscard]] std::int64_t settle(Order& taker, std::uint32_t maker_slot,
+                                    std::int64_t price_ticks, std::int64_t traded_lots,
+                                    std::int64_t shown_lots, Instrument& instrument) noexcept;
   void enter(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void rest(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void wait(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void end_waiting(Order& order, std::int64_t reached_price_ticks) noexcept;
   void trigger_reached(Instrument& instrument) noexcept;
+  [[nodiscard]] std::int64_t whole_lots(const Level& level) const noexcept;
+  /// After an order has lost open lots: it keeps its place, and an iceberg holds back less first.
+  void show_at_most_open(std::uint32_t order_slot, Instrument& instrument) noexcept {
+    instrument.book.resize(
+        order_slot, std::min(store.orders[order_slot].open_lots, orders[order_slot].open_lots()));
+  }
   void release_hold(const Order& order, const Instrument& instrument) noexcept;
   void prefetch_ids(std::uint64_t client_order_id, std::uint32_t account_index) const noexcept;
   void prefetch_neighbours(std::uint32_t order_slot) const noexcept;

@@ -89,6 +89,7 @@ class CommandSource:
         )
         time_in_force = self.mostly(times, (1, 0, 3, 4))
         has_budget = (order_type, side) == (2, 1) and self.random.random() < 0.5
+        may_be_iceberg = order_type == 1 and time_in_force in (1, 5)
         has_minimum = order_type in (1, 2) and time_in_force == 2
         command = wire.NewOrder(
             account_id=self.account_id(),
@@ -98,7 +99,9 @@ class CommandSource:
             trigger_price_ticks=self.price()
             if order_type in (3, 4)
             else self.mostly((0,), (1, -1)),
-            display_quantity_lots=self.mostly((0,), (1, 2, *INT64_EDGES)),
+            display_quantity_lots=self.mostly(
+                (0, 0, 1, 2, 3) if may_be_iceberg else (0,), (1, 2, *INT64_EDGES)
+            ),
             minimum_quantity_lots=self.mostly(
                 (0, 0, 1, 2, 5) if has_minimum else (0,), (1, 2, *INT64_EDGES)
             ),

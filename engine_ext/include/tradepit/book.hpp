@@ -1,6 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "tradepit/flat_table.hpp"
@@ -12,11 +15,11 @@ namespace tradepit {
 
 /// What the book keeps of an order. Who owns it stands elsewhere, under the same slot.
 struct RestingOrder {
-  std::int64_t open_lots;
-  std::uint32_t next;  // younger, in the queue of its level
+  std::int64_t open_lots;  // that the book shows
+  std::uint32_t next;      // younger, in the queue of its level
   std::uint32_t previous;
   std::uint32_t level;
-  std::uint32_t unused;
+  std::uint32_t is_part;  // of an order whose owner holds more back
 };
 
 /// The orders of one price, oldest first.
@@ -28,7 +31,9 @@ struct Level {
   std::uint32_t better;  // next level towards the touch
   std::uint32_t worse;
   std::uint32_t order_count;
-  std::uint32_t set;  // of PriceSet: which side of which book
+  std::uint32_t set;         // of PriceSet: which side of which book
+  std::uint32_t part_count;  // orders that rest in parts
+  std::uint32_t unused;
 };
 
 /// What the books of a shard share: one pool of orders, one of levels, and the way from a price to
@@ -36,7 +41,11 @@ struct Level {
 class BookStore {
  public:
   explicit BookStore(std::uint32_t max_orders) noexcept
-      : orders(max_orders), levels(max_orders), level_by_price(max_orders), prices(max_orders) {}
+      : orders(max_orders),
+        levels(max_orders),
+        level_by_price(max_orders),
+        prices(max_orders),
+        walk_queue(static_cast<std::size_t>(wire::fills_per_command_max)) {}
 
   struct LevelEntry {
     using Key = std::uint64_t;
@@ -54,6 +63,16 @@ class BookStore {
   Pool<Level> levels;
   FlatTable<LevelEntry> level_by_price;
   PriceSet prices;
+
+  /// A part of an order that comes back to its level while Book::walk looks at it.
+  struct Returning {
+    std::uint32_t slot;
+    std::uint32_t unused;
+    std::int64_t shown_lots;
+    std::int64_t whole_lots;
+    std::int64_t part_lots;
+  };
+  LazyArray<Returning> walk_queue;  // of the walk at work
 };
 
 [[nodiscard]] constexpr wire::Side opposite(wire::Side side) noexcept {
@@ -71,8 +90,8 @@ class Book {
 
   /// Puts `slot`, taken from the store's orders, at the back of its price. The order must not cross
   /// the other side; price from 1 to price_ticks_max, lots from 1.
-  void rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
-            std::int64_t open_lots) noexcept;
+  void rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks, std::int64_t open_lots,
+            bool is_part = false) noexcept;
 
   /// Takes an order out of its level; the slot stays the caller's.
   void unlink(std::uint32_t slot) noexcept;
@@ -121,7 +140,8 @@ class Book {
 
   /// Trades a taker against the other side up to its limit, best price and oldest order first.
   /// `on_fill(maker_slot, price_ticks, traded_lots, maker_open_lots)` sees each fill after the book
-  /// reflects it; a filled maker's slot is released when on_fill returns.
+  /// reflects it. What it returns, if anything, is how many lots a filled maker goes on with at the
+  /// back of its level; with none, the maker's slot is released.
   template <typename OnFill>
   [[nodiscard]] Matched match(wire::Side taker_side, std::int64_t limit_ticks,
                               std::int64_t open_lots, std::uint32_t fills_max,
@@ -142,8 +162,19 @@ class Book {
       ++fill_count;
       const std::int64_t maker_open_lots = maker.open_lots;
       if (maker_open_lots == 0) unlink(maker_slot);
-      on_fill(maker_slot, price_ticks, traded_lots, maker_open_lots);
-      if (maker_open_lots == 0) store_->orders.release(maker_slot);
+      std::int64_t next_lots = 0;
+      if constexpr (std::is_void_v<decltype(on_fill(maker_slot, price_ticks, traded_lots,
+                                                    maker_open_lots))>) {
+        on_fill(maker_slot, price_ticks, traded_lots, maker_open_lots);
+      } else {
+        next_lots = on_fill(maker_slot, price_ticks, traded_lots, maker_open_lots);
+      }
+      if (maker_open_lots != 0) continue;
+      if (next_lots == 0) {
+        store_->orders.release(maker_slot);
+      } else {
+        rest(maker_slot, opposite(taker_side), price_ticks, next_lots, true);
+      }
     }
     return {open_lots, fill_count};
   }
@@ -154,28 +185,44 @@ class Book {
   /// What match() would do: calls `visit(price_ticks, traded_lots, open_lots)` for each fill, with
   /// what is open before it, as long as that returns true, and changes nothing. `meet(maker_slot)`
   /// says whether the taker trades with this maker, passes it by, loses as many lots as the maker
-  /// has without a trade, goes no further, or does not meet it at all. Returns what would stay
-  /// open, which does not count lost lots.
-  template <typename Meet, typename Visit>
+  /// has without a trade, goes no further, or does not meet it at all. `whole(maker_slot)` is asked
+  /// for {open lots in all, lots of a part} of an order that rests in parts, which come back to the
+  /// end of their level. Returns what would stay open, which does not count lost lots.
+  template <typename Meet, typename Whole, typename Visit>
   [[nodiscard]] std::int64_t walk(wire::Side taker_side, std::int64_t limit_ticks,
                                   std::int64_t open_lots, std::uint32_t fills_max, Meet meet,
-                                  Visit visit) const noexcept {
+                                  Whole whole, Visit visit) const noexcept {
     for (std::uint32_t level_slot = best(opposite(taker_side)); level_slot != no_slot;) {
       const Level& level = store_->levels[level_slot];
       if (!is_within(taker_side, level.price_ticks, limit_ticks)) break;
-      for (std::uint32_t slot = level.head; slot != no_slot;) {
+      std::uint32_t returning_begin = 0;
+      std::uint32_t returning_end = 0;
+      for (std::uint32_t slot = level.head;;) {
         if (open_lots == 0 || fills_max == 0) return open_lots;
-        const RestingOrder& maker = store_->orders[slot];
-        const std::int64_t traded_lots = open_lots < maker.open_lots ? open_lots : maker.open_lots;
-        const Meeting meeting = meet(slot);
-        slot = maker.next;
+        BookStore::Returning maker;
+        if (slot != no_slot) {
+          const RestingOrder& order = store_->orders[slot];
+          maker = {slot, 0, order.open_lots, order.open_lots, 0};
+          if (order.is_part != 0) std::tie(maker.whole_lots, maker.part_lots) = whole(slot);
+          slot = order.next;
+        } else if (returning_begin != returning_end) {
+          maker = store_->walk_queue[returning_begin++];
+        } else {
+          break;
+        }
+        const Meeting meeting = meet(maker.slot);
         if (meeting == Meeting::none) continue;
         if (meeting == Meeting::ends) return open_lots;
-        if (meeting == Meeting::trades && !visit(level.price_ticks, traded_lots, open_lots)) {
-          return open_lots - traded_lots;
-        }
-        if (meeting != Meeting::passes) open_lots -= traded_lots;
         --fills_max;
+        if (meeting == Meeting::shrinks) open_lots -= std::min(open_lots, maker.whole_lots);
+        if (meeting != Meeting::trades) continue;
+        const std::int64_t traded_lots = std::min(open_lots, maker.shown_lots);
+        if (!visit(level.price_ticks, traded_lots, open_lots)) return open_lots - traded_lots;
+        open_lots -= traded_lots;
+        maker.whole_lots -= traded_lots;
+        if (traded_lots < maker.shown_lots || maker.whole_lots == 0) continue;
+        maker.shown_lots = std::min(maker.part_lots, maker.whole_lots);
+        store_->walk_queue[returning_end++] = maker;
       }
       level_slot = level.worse;
     }
