@@ -54,6 +54,7 @@ class ReferenceEngine(ReferenceControl):
             wire.SetFeeSchedule: self.set_fee_schedule,
             wire.SetTickTable: self.set_tick_table,
             wire.SetTradingState: self.set_trading_state,
+            wire.SetCalendar: self.set_calendar,
             wire.Tick: self.tick,
             wire.SessionEnded: self.session_ended,
             wire.KillSwitch: self.kill_switch,

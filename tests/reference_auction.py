@@ -12,7 +12,7 @@ from tradepit.protocol.wire import (
 )
 
 from tests.reference_matching import ReferenceMatching
-from tests.reference_state import RESTING, Order
+from tests.reference_state import NEVER_NS, RESTING, Order
 
 AUCTIONS = (
     TradingState.OPENING_AUCTION,
@@ -127,6 +127,54 @@ class ReferenceAuction(ReferenceMatching):
             self.go_on_changing(instrument_id)
         else:
             self.change_state(instrument_id, self.changes[instrument_id][2])
+
+    # ---- calendars --------------------------------------------------------------------------
+
+    def set_calendar(self, command: wire.SetCalendar) -> None:
+        minutes = [entry.minute_of_week for entry in command.entries]
+        if command.instrument_id not in self.instruments:
+            self.reject_command(Reason.UNKNOWN_INSTRUMENT)
+        elif (
+            minutes != sorted(set(minutes))
+            or any(minute >= 7 * 24 * 60 for minute in minutes)
+            or any(entry.trading_state not in tuple(TradingState) for entry in command.entries)
+        ):
+            self.reject_command(Reason.INVALID_CALENDAR)
+        else:
+            self.calendars[command.instrument_id] = command.entries
+            self.expect_entry(command.instrument_id)
+            self.emit(
+                wire.CalendarChanged,
+                instrument_id=command.instrument_id,
+                entries=command.entries,
+            )
+
+    def entries_around(self, instrument_id: int) -> list[tuple[int, int]]:
+        """(time, state) of the entries of three weeks around now."""
+        minute_ns = 60 * 10**9
+        week_ns = 7 * 24 * 60 * minute_ns
+        monday = (self.command.time_ns + 3 * 24 * 60 * minute_ns) // week_ns * week_ns
+        monday -= 3 * 24 * 60 * minute_ns  # the epoch was a Thursday
+        return [
+            (monday + week * week_ns + entry.minute_of_week * minute_ns, entry.trading_state)
+            for week in (-1, 0, 1)
+            for entry in self.calendars.get(instrument_id, ())
+        ]
+
+    def expect_entry(self, instrument_id: int) -> None:
+        self.entry_deadlines.pop(instrument_id, None)
+        for time_ns, _ in self.entries_around(instrument_id):
+            if self.command.time_ns < time_ns < NEVER_NS:
+                self.entry_deadlines[instrument_id] = time_ns
+                break
+
+    def follow_calendar(self, instrument_id: int) -> None:
+        if instrument_id in self.uncrossing:
+            self.advance(instrument_id)
+            return
+        self.expect_entry(instrument_id)
+        passed = [e for e in self.entries_around(instrument_id) if e[0] <= self.command.time_ns]
+        self.change_state(instrument_id, passed[-1][1])
 
     # ---- auctions ---------------------------------------------------------------------------
 

@@ -135,6 +135,10 @@ class ReferenceControl(ReferenceJudge):
                 or canceled_count == wire.CANCELS_PER_COMMAND_MAX
             ):
                 break
+            if due[1] == 5:
+                if not met_count:
+                    self.follow_calendar(due[2])
+                break
             if due[1] == 1:
                 if not met_count:
                     self.advance(due[2])

@@ -151,6 +151,9 @@ class ReferenceState:
     changes: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """The last change of each instrument's state: to which, until when, what then."""
     state_deadlines: dict[int, int] = field(default_factory=dict)
+    calendars: dict[int, tuple[wire.CalendarEntry, ...]] = field(default_factory=dict)
+    entry_deadlines: dict[int, int] = field(default_factory=dict)
+    """When the next entry of each calendar begins."""
     uncrossing: dict[int, int] = field(default_factory=dict)
     """Prices of auctions whose trades are not all made."""
     tick_tables: dict[int, tuple[wire.PriceBand, ...]] = field(default_factory=dict)
@@ -189,6 +192,7 @@ class ReferenceState:
                 (time_ns, 3 if kind == "dead_man" else 4, accounts.index(account_id))
                 for (kind, account_id), time_ns in self.timers.items()
             ),
+            *((time_ns, 5, number) for number, time_ns in self.entry_deadlines.items()),
         ]
 
     def is_continuous(self, instrument_id: int) -> bool:

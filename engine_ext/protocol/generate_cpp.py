@@ -28,7 +28,7 @@ def cpp_struct(layout: Layout, flags: set[str]) -> list[str]:
             lines.append(f"  {ctype} {field.name}[{field.count}]{{}};{comment}")
         else:
             ctype = SCALARS[field.base][1]
-            if field.enum and field.enum not in flags:
+            if field.enum and field.enum not in flags and field.base != "u32":
                 ctype = field.enum
             lines.append(f"  {ctype} {field.name}{{}};{comment}")
     if layout.repeats is not None:

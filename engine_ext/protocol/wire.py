@@ -43,6 +43,7 @@ class MessageType(IntEnum):
     SET_FEE_SCHEDULE = 10
     SET_TICK_TABLE = 11
     SET_TRADING_STATE = 12
+    SET_CALENDAR = 13
     TICK = 16
     KILL_SWITCH = 17
     CANCEL_AFTER = 18
@@ -71,6 +72,7 @@ class MessageType(IntEnum):
     TICK_TABLE_CHANGED = 82
     TRADING_STATE_CHANGED = 83
     AUCTION_UNCROSSED = 84
+    CALENDAR_CHANGED = 85
     TICKED = 88
     KILL_SWITCH_CHANGED = 89
     CANCEL_AFTER_CHANGED = 90
@@ -269,6 +271,7 @@ class Reason(IntEnum):
     INVALID_FEE_SCHEDULE = 86
     INVALID_TICK_TABLE = 87
     INVALID_TRADING_STATE = 88
+    INVALID_CALENDAR = 89
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -328,6 +331,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_FEE_SCHEDULE: "a fee lies between 0 and fee_ppm_max, a rebate is at most the smallest taker fee of all tiers, and the largest order, fee included, stays below units_max",
     Reason.INVALID_TICK_TABLE: "bands begin at rising prices from 1, with steps from 1",
     Reason.INVALID_TRADING_STATE: "state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state",
+    Reason.INVALID_CALENDAR: "entries are at rising minutes of the week from 0 to 10079, each with a known state",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -387,6 +391,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_FEE_SCHEDULE: 400,
     Reason.INVALID_TICK_TABLE: 400,
     Reason.INVALID_TRADING_STATE: 400,
+    Reason.INVALID_CALENDAR: 400,
 }
 
 
@@ -429,6 +434,19 @@ class PriceBand(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(PRICE_BAND_LAYOUT, self)
+
+
+CALENDAR_ENTRY_LAYOUT = Struct("<II")
+
+
+class CalendarEntry(NamedTuple):
+    """A state that begins every week."""
+
+    minute_of_week: int = 0
+    trading_state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(CALENDAR_ENTRY_LAYOUT, self)
 
 
 _NEW_ORDER = Struct("<BBHIqQQqqqqqqqqQIIBBBBBBH")
@@ -716,6 +734,34 @@ class SetTradingState(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_SET_TRADING_STATE, (VERSION, 12, 32, *self))
+
+
+_SET_CALENDAR = Struct("<BBHIqI4x")
+_SET_CALENDAR_BODY = Struct("<4xIqI4x")
+
+
+class SetCalendar(NamedTuple):
+    """Sets at which times of the week an instrument changes its trading state, from the next
+    entry on and in place of all that was set before; without entries it no longer does.
+    Other changes of the state hold until the next entry.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    instrument_id: int = 0
+    entries: tuple[CalendarEntry, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.entries) > 32:
+            raise ValueError("at most 32 entries")
+        items = b"".join(item.encode() for item in self.entries)
+        return (
+            pack_record(
+                _SET_CALENDAR,
+                (VERSION, 13, 24 + len(items), self.request_id, self.time_ns, self.instrument_id),
+            )
+            + items
+        )
 
 
 _TICK = Struct("<BBHIq")
@@ -1328,6 +1374,32 @@ class AuctionUncrossed(NamedTuple):
         return pack_record(_AUCTION_UNCROSSED, (VERSION, 84, 56, *self))
 
 
+_CALENDAR_CHANGED = Struct("<BBHIQqI4x")
+_CALENDAR_CHANGED_BODY = Struct("<4xIQqI4x")
+
+
+class CalendarChanged(NamedTuple):
+    """At which times of the week an instrument changes its trading state from now on."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    instrument_id: int = 0
+    entries: tuple[CalendarEntry, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.entries) > 32:
+            raise ValueError("at most 32 entries")
+        items = b"".join(item.encode() for item in self.entries)
+        return (
+            pack_record(
+                _CALENDAR_CHANGED,
+                (VERSION, 85, 32 + len(items), self.request_id, self.seq, self.time_ns, self.instrument_id),
+            )
+            + items
+        )
+
+
 _TICKED = Struct("<BBHIQqqI4x")
 _TICKED_BODY = Struct("<4xIQqqI4x")
 
@@ -1673,6 +1745,7 @@ type_of_record: dict[type[Any], MessageType] = {
     SetFeeSchedule: MessageType.SET_FEE_SCHEDULE,
     SetTickTable: MessageType.SET_TICK_TABLE,
     SetTradingState: MessageType.SET_TRADING_STATE,
+    SetCalendar: MessageType.SET_CALENDAR,
     Tick: MessageType.TICK,
     KillSwitch: MessageType.KILL_SWITCH,
     CancelAfter: MessageType.CANCEL_AFTER,
@@ -1701,6 +1774,7 @@ type_of_record: dict[type[Any], MessageType] = {
     TickTableChanged: MessageType.TICK_TABLE_CHANGED,
     TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
     AuctionUncrossed: MessageType.AUCTION_UNCROSSED,
+    CalendarChanged: MessageType.CALENDAR_CHANGED,
     Ticked: MessageType.TICKED,
     KillSwitchChanged: MessageType.KILL_SWITCH_CHANGED,
     CancelAfterChanged: MessageType.CANCEL_AFTER_CHANGED,
@@ -1728,6 +1802,7 @@ record_of_type: dict[int, type[Any]] = {
     10: SetFeeSchedule,
     11: SetTickTable,
     12: SetTradingState,
+    13: SetCalendar,
     16: Tick,
     17: KillSwitch,
     18: CancelAfter,
@@ -1756,6 +1831,7 @@ record_of_type: dict[int, type[Any]] = {
     82: TickTableChanged,
     83: TradingStateChanged,
     84: AuctionUncrossed,
+    85: CalendarChanged,
     88: Ticked,
     89: KillSwitchChanged,
     90: CancelAfterChanged,
@@ -1773,6 +1849,9 @@ record_of_type: dict[int, type[Any]] = {
 
 # Which enum a numeric field holds: for people-readable output.
 ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
+    CalendarEntry: {
+        "trading_state": TradingState,
+    },
     NewOrder: {
         "side": Side,
         "order_type": OrderType,
@@ -1886,8 +1965,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
 REPEATS: dict[type[Any], tuple[str, type[Any], int]] = {
     SetFeeSchedule: ("tiers", FeeTerms, 7),
     SetTickTable: ("bands", PriceBand, 8),
+    SetCalendar: ("entries", CalendarEntry, 32),
     FeeScheduleChanged: ("tiers", FeeTerms, 7),
     TickTableChanged: ("bands", PriceBand, 8),
+    CalendarChanged: ("entries", CalendarEntry, 32),
 }
 
 COMMANDS: tuple[type[Any], ...] = (
@@ -1903,6 +1984,7 @@ COMMANDS: tuple[type[Any], ...] = (
     SetFeeSchedule,
     SetTickTable,
     SetTradingState,
+    SetCalendar,
     Tick,
     KillSwitch,
     CancelAfter,
@@ -1926,6 +2008,7 @@ EVENTS: tuple[type[Any], ...] = (
     TickTableChanged,
     TradingStateChanged,
     AuctionUncrossed,
+    CalendarChanged,
     Ticked,
     KillSwitchChanged,
     CancelAfterChanged,
@@ -1944,6 +2027,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     10: (_SET_FEE_SCHEDULE_BODY, 24, lambda values: SetFeeSchedule(*values), ()),
     11: (_SET_TICK_TABLE_BODY, 24, lambda values: SetTickTable(*values), ()),
     12: (_SET_TRADING_STATE_BODY, 32, SetTradingState._make, ()),
+    13: (_SET_CALENDAR_BODY, 24, lambda values: SetCalendar(*values), ()),
     16: (_TICK_BODY, 16, Tick._make, ()),
     17: (_KILL_SWITCH_BODY, 32, KillSwitch._make, ()),
     18: (_CANCEL_AFTER_BODY, 32, CancelAfter._make, ()),
@@ -1972,6 +2056,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     82: (_TICK_TABLE_CHANGED_BODY, 32, lambda values: TickTableChanged(*values), ()),
     83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
     84: (_AUCTION_UNCROSSED_BODY, 56, AuctionUncrossed._make, ()),
+    85: (_CALENDAR_CHANGED_BODY, 32, lambda values: CalendarChanged(*values), ()),
     88: (_TICKED_BODY, 40, Ticked._make, ()),
     89: (_KILL_SWITCH_CHANGED_BODY, 40, KillSwitchChanged._make, ()),
     90: (_CANCEL_AFTER_CHANGED_BODY, 40, CancelAfterChanged._make, ()),
@@ -1989,8 +2074,10 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
 _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
     10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     11: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
+    13: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),
     81: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     82: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
+    85: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),
 }
 
 

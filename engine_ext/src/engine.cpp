@@ -27,7 +27,7 @@ EngineState::EngineState(const EngineConfig& limits)
       accounts(limits.max_accounts, limits.max_assets),
       order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
-      deadlines(deadline_owner(DeadlineKind::kill_switch, std::uint64_t{limits.max_accounts} + 1)),
+      deadlines(deadline_owner(DeadlineKind::calendar, std::uint64_t{limits.max_instruments} + 1)),
       day_links(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
       instruments(std::size_t{limits.max_instruments} + 1) {
@@ -92,6 +92,9 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       break;
     case wire::MessageType::set_tick_table:
       set_tick_table(command);
+      break;
+    case wire::MessageType::set_calendar:
+      set_calendar(command);
       break;
     case wire::MessageType::set_trading_state:
       set_trading_state(read_as<wire::SetTradingState>(command));

@@ -25,6 +25,34 @@ bool is_range(std::int64_t low, std::int64_t high, std::int64_t high_max) noexce
 
 }  // namespace
 
+/// The command that leaves an instrument with these terms.
+wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
+  wire::SetInstrument command;
+  std::memcpy(command.symbol, terms.symbol, sizeof command.symbol);
+  command.tick_size = terms.tick_size;
+  command.lot_size_units = terms.lot_size_units;
+  command.price_ticks_min = terms.price_ticks_min;
+  command.price_ticks_max = terms.price_ticks_max;
+  command.quantity_lots_min = terms.quantity_lots_min;
+  command.quantity_lots_max = terms.quantity_lots_max;
+  command.instrument_id = terms.instrument_id;
+  command.base_asset_id = terms.base_asset_id;
+  command.quote_asset_id = terms.quote_asset_id;
+  command.maker_fee_ppm = terms.maker_fee_ppm;
+  command.taker_fee_ppm = terms.taker_fee_ppm;
+  command.market_protection_ppm = terms.market_protection_ppm;
+  command.price_decimals = terms.price_decimals;
+  command.trading_state = terms.trading_state;
+  command.notional_units_min = terms.notional_units_min;
+  command.notional_units_max = terms.notional_units_max;
+  command.reference_price_ticks = terms.reference_price_ticks;
+  command.static_collar_ppm = terms.static_collar_ppm;
+  command.dynamic_collar_ppm = terms.dynamic_collar_ppm;
+  command.breaker_ppm = terms.breaker_ppm;
+  command.breaker_auction_ns = terms.breaker_auction_ns;
+  return command;
+}
+
 void EngineState::set_asset(const wire::SetAsset& command) noexcept {
   const std::uint32_t asset_id = command.asset_id;
   const bool is_valid =

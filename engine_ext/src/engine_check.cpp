@@ -24,6 +24,10 @@ const char* EngineState::check() const {
       return "an instrument changes its state at another time than it should";
     }
     if (is_due) ++deadline_count;
+    if (deadlines.has(calendar_owner(*instrument))) {
+      if (instrument->calendar.count == 0) return "a deadline outlives its calendar";
+      ++deadline_count;
+    }
     // Both sides of the book, then both of the waiting orders, where buys and sells change places.
     for (const int place : {0, 1, 2, 3}) {
       const bool is_waiting = place >= 2;

@@ -68,6 +68,8 @@ inline bool may_rest(wire::TimeInForce time_in_force) noexcept {
          time_in_force == wire::TimeInForce::gtd;
 }
 
+[[nodiscard]] wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept;
+
 [[nodiscard]] wire::Reason judge_state(const Instrument& instrument) noexcept;
 [[nodiscard]] wire::Reason judge_state(const wire::NewOrder& command,
                                        const Instrument& instrument) noexcept;

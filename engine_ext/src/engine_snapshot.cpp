@@ -57,6 +57,8 @@ struct InstrumentRecord {
   std::int64_t reached_high_ticks;
   std::uint32_t fee_tier_count;    // as many wire::FeeTerms follow
   std::uint32_t price_band_count;  // as many wire::PriceBand follow
+  std::int64_t entry_due_ns;       // never_ns if none is
+  std::uint64_t entry_count;       // as many wire::CalendarEntry follow
 };
 
 struct AccountRecord {
@@ -148,34 +150,6 @@ bool is_wire_record(const Record& record) noexcept {
          record.header.request_id == 0;
 }
 
-/// The command that leaves an instrument with these terms.
-wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
-  wire::SetInstrument command;
-  std::memcpy(command.symbol, terms.symbol, sizeof command.symbol);
-  command.tick_size = terms.tick_size;
-  command.lot_size_units = terms.lot_size_units;
-  command.price_ticks_min = terms.price_ticks_min;
-  command.price_ticks_max = terms.price_ticks_max;
-  command.quantity_lots_min = terms.quantity_lots_min;
-  command.quantity_lots_max = terms.quantity_lots_max;
-  command.instrument_id = terms.instrument_id;
-  command.base_asset_id = terms.base_asset_id;
-  command.quote_asset_id = terms.quote_asset_id;
-  command.maker_fee_ppm = terms.maker_fee_ppm;
-  command.taker_fee_ppm = terms.taker_fee_ppm;
-  command.market_protection_ppm = terms.market_protection_ppm;
-  command.price_decimals = terms.price_decimals;
-  command.trading_state = terms.trading_state;
-  command.notional_units_min = terms.notional_units_min;
-  command.notional_units_max = terms.notional_units_max;
-  command.reference_price_ticks = terms.reference_price_ticks;
-  command.static_collar_ppm = terms.static_collar_ppm;
-  command.dynamic_collar_ppm = terms.dynamic_collar_ppm;
-  command.breaker_ppm = terms.breaker_ppm;
-  command.breaker_auction_ns = terms.breaker_auction_ns;
-  return command;
-}
-
 /// Whether an order with these terms would have none.
 bool is_plain(const OrderTerms& own) noexcept {
   static constexpr OrderTerms none{};
@@ -220,9 +194,13 @@ void EngineState::snapshot(ByteBuffer& out) const {
         instrument->uncross_price_ticks, static_cast<std::uint32_t>(change.state),
         static_cast<std::uint32_t>(change.next_state), instrument->last_price_ticks,
         instrument->reached_low_ticks, instrument->reached_high_ticks, instrument->fee_tiers.count,
-        instrument->tick_table.count});
+        instrument->tick_table.count,
+        deadlines.has(calendar_owner(*instrument)) ? deadlines.time_of(calendar_owner(*instrument))
+                                                   : never_ns,
+        instrument->calendar.count});
     out.append_bytes(std::as_bytes(instrument->fee_tiers.set()));
     out.append_bytes(std::as_bytes(instrument->tick_table.set()));
+    out.append_bytes(std::as_bytes(instrument->calendar.set()));
     ++header.instrument_count;
   }
   header.account_count = accounts.count();
@@ -382,6 +360,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     if (!reader.read(record)) return refuse(cut_short);
     FeeTiers fee_tiers;
     TickTable tick_table;
+    Calendar calendar;
     if (record.last_price_ticks < 0 || record.last_price_ticks > wire::price_ticks_max ||
         record.reached_low_ticks < 1 || record.reached_high_ticks < 0 ||
         record.reached_high_ticks > wire::price_ticks_max || record.change_state < 1 ||
@@ -389,7 +368,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         record.uncross_price_ticks > wire::price_ticks_max || record.due_ns == never_ns ||
         record.change_end_time_ns == never_ns ||
         record.fee_tier_count > std::size(fee_tiers.items) ||
-        record.price_band_count > std::size(tick_table.items)) {
+        record.price_band_count > std::size(tick_table.items) ||
+        record.entry_count > std::size(calendar.items)) {
       return refuse("the snapshot has an impossible instrument");
     }
     for (; fee_tiers.count < record.fee_tier_count; ++fee_tiers.count) {
@@ -398,7 +378,10 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     for (; tick_table.count < record.price_band_count; ++tick_table.count) {
       if (!reader.read(tick_table.items[tick_table.count])) return refuse(cut_short);
     }
-    if (!tick_table.is_sound() ||
+    for (; calendar.count < record.entry_count; ++calendar.count) {
+      if (!reader.read(calendar.items[calendar.count])) return refuse(cut_short);
+    }
+    if (!tick_table.is_sound() || !calendar.is_sound() ||
         !are_fees_sound(
             {terms.maker_fee_ppm, terms.taker_fee_ppm}, fee_tiers.set(),
             notional_units(terms.price_ticks_max, terms.quantity_lots_max, terms.tick_lot_units))) {
@@ -418,6 +401,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     }
     instrument.fee_tiers = fee_tiers;
     instrument.tick_table = tick_table;
+    instrument.calendar = calendar;
+    state->expect_entry(instrument, record.entry_due_ns);
   }
   for (std::uint64_t index = 0; index < header.account_count; ++index) {
     AccountRecord record;

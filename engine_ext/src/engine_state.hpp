@@ -94,6 +94,17 @@ struct Auction {
   }
 };
 
+/// Which trading state begins at which time of the week.
+struct Calendar {
+  wire::CalendarEntry items[wire::SetCalendar::repeated_max];
+  std::uint32_t count = 0;
+
+  [[nodiscard]] std::span<const wire::CalendarEntry> set() const noexcept { return {items, count}; }
+  [[nodiscard]] bool is_sound() const noexcept;
+  [[nodiscard]] const wire::CalendarEntry& last_at(std::int64_t time_ns) const noexcept;
+  [[nodiscard]] std::int64_t next_after(std::int64_t time_ns) const noexcept;
+};
+
 struct Instrument {
   explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
       : terms(as_listed),
@@ -109,6 +120,7 @@ struct Instrument {
   std::int64_t uncross_price_ticks = 0;  // of an auction whose trades are not all made; 0 = none
   FeeTiers fee_tiers;
   TickTable tick_table;
+  Calendar calendar;
   Book book;
   std::uint64_t touched_seq = 0;  // last command that changed the book
 
@@ -220,7 +232,8 @@ enum class DeadlineKind : std::uint8_t {
   trading_state,
   day_end,
   dead_man,
-  kill_switch
+  kill_switch,
+  calendar
 };
 
 /// Neighbours in an instrument's list of day orders, by the slot of an order.
@@ -306,6 +319,12 @@ class EngineState {
   [[nodiscard]] std::uint64_t deadline_owner(const Instrument& instrument) const noexcept {
     return deadline_owner(DeadlineKind::trading_state, instrument.terms.instrument_id);
   }
+  [[nodiscard]] std::uint64_t calendar_owner(const Instrument& instrument) const noexcept {
+    return deadline_owner(DeadlineKind::calendar, instrument.terms.instrument_id);
+  }
+  void set_calendar(const std::byte* command) noexcept;
+  void follow_calendar(Instrument& instrument) noexcept;
+  void expect_entry(const Instrument& instrument, std::int64_t due_ns) noexcept;
   void expect_state(const Instrument& instrument, std::int64_t due_ns) noexcept;
   void session_ended(const wire::SessionEnded& command) noexcept;
   void kill_switch(const wire::KillSwitch& command) noexcept;

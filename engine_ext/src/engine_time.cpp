@@ -42,6 +42,8 @@ std::uint64_t EngineState::deadline_owner(DeadlineKind kind, std::uint64_t index
       return accounts_begin + index;
     case DeadlineKind::kill_switch:
       return accounts_begin + config.max_accounts + 1 + index;
+    case DeadlineKind::calendar:
+      return accounts_begin + 2 * (std::uint64_t{config.max_accounts} + 1) + index;
   }
   return 0;
 }
@@ -109,6 +111,7 @@ bool EngineState::meet(const Deadlines::Entry& due, std::uint32_t& canceled_coun
   const std::uint32_t index = number_of_owner(due);
   switch (kind_of(due)) {
     case DeadlineKind::trading_state:
+    case DeadlineKind::calendar:
       break;  // tick() sees to it
     case DeadlineKind::order_expiry:
       cancel(static_cast<std::uint32_t>(due.owner), CancelReason::expired, false);
@@ -132,6 +135,12 @@ bool EngineState::meet(const Deadlines::Entry& due, std::uint32_t& canceled_coun
   return true;
 }
 
+/// `due_ns` may be never_ns.
+void EngineState::expect_entry(const Instrument& instrument, std::int64_t due_ns) noexcept {
+  if (due_ns == never_ns) return deadlines.clear(calendar_owner(instrument));
+  set_deadline(DeadlineKind::calendar, instrument.terms.instrument_id, due_ns);
+}
+
 void EngineState::expect_state(const Instrument& instrument, std::int64_t due_ns) noexcept {
   set_deadline(DeadlineKind::trading_state, instrument.terms.instrument_id, due_ns);
 }
@@ -144,6 +153,10 @@ void EngineState::tick() noexcept {
                                     met_count < cancels_max && ended.canceled_count < cancels_max;
        ++met_count) {
     const Deadlines::Entry due = deadlines.first();
+    if (kind_of(due) == DeadlineKind::calendar) {
+      if (met_count == 0) follow_calendar(*find_instrument(number_of_owner(due)));
+      break;
+    }
     if (kind_of(due) == DeadlineKind::trading_state) {
       // A change of state may have many events: it has a Tick for itself.
       if (met_count == 0) advance(*find_instrument(number_of_owner(due)));

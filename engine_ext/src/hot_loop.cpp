@@ -38,6 +38,7 @@ static_assert(offsetof(wire::SetAccount, time_ns) == time_offset);
 static_assert(offsetof(wire::SetFeeSchedule, time_ns) == time_offset);
 static_assert(offsetof(wire::SetTickTable, time_ns) == time_offset);
 static_assert(offsetof(wire::SetTradingState, time_ns) == time_offset);
+static_assert(offsetof(wire::SetCalendar, time_ns) == time_offset);
 static_assert(offsetof(wire::Tick, time_ns) == time_offset);
 static_assert(offsetof(wire::CancelOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset);

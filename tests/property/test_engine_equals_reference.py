@@ -47,7 +47,8 @@ class CommandSource:
             (self.set_account, 3),
             (self.set_fee_schedule, 2),
             (self.set_tick_table, 1),
-            (self.set_trading_state, 5),
+            (self.set_trading_state, 3),
+            (self.set_calendar, 1),
             (self.set_asset, 1),
             (self.tick, 6),
             (self.kill_switch, 2),
@@ -58,6 +59,8 @@ class CommandSource:
             [maker for maker, _ in makers], [weight for _, weight in makers]
         )
         self.time_ns += self.random.choice((0, 0, 1, 2))
+        if self.random.random() < 0.01:
+            self.time_ns += 60 * 10**9  # for calendars
         time_ns = self.time_ns if self.random.random() < 39 / 40 else self.random.randint(-3, 30)
         return make()._replace(request_id=self.random.getrandbits(32), time_ns=time_ns)
 
@@ -264,6 +267,22 @@ class CommandSource:
                     step_ticks=self.mostly((1, 1, 2, 2, 3), INT64_EDGES),
                 )
                 for start in starts
+            ),
+        )
+
+    def set_calendar(self) -> wire.SetCalendar:
+        thursday = 3 * 24 * 60  # when the epoch began
+        minutes = sorted(self.random.sample(range(8), self.random.choice((0, 1, 2, 3))))
+        return wire.SetCalendar(
+            instrument_id=self.mostly((1, 2), (0, 3, 4, 2**32 - 1)),
+            entries=tuple(
+                wire.CalendarEntry(
+                    minute_of_week=self.mostly(
+                        (thursday + minute,), (0, 10_079, 10_080, 2**32 - 1)
+                    ),
+                    trading_state=self.mostly((1, 1, 1, 3, 4, 7), (0, 8, 2**32 - 1)),
+                )
+                for minute in minutes
             ),
         )
 

@@ -233,6 +233,11 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.INVALID_INSTRUMENT, [LISTING._replace(notional_units_min=-1)]),
     (Reason.INVALID_INSTRUMENT, [LISTING._replace(notional_units_min=2, notional_units_max=1)]),
     (Reason.UNKNOWN_INSTRUMENT, [wire.SetTickTable(instrument_id=2)]),
+    (Reason.UNKNOWN_INSTRUMENT, [wire.SetCalendar(instrument_id=2)]),
+    (
+        Reason.INVALID_CALENDAR,
+        [wire.SetCalendar(instrument_id=INSTRUMENT, entries=(wire.CalendarEntry(10_080, 1),))],
+    ),
     (
         Reason.INVALID_TICK_TABLE,
         [wire.SetTickTable(instrument_id=INSTRUMENT, bands=(wire.PriceBand(0, 1),))],

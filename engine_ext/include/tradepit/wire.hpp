@@ -40,6 +40,7 @@ enum class MessageType : std::uint8_t {
   set_fee_schedule = 10,
   set_tick_table = 11,
   set_trading_state = 12,
+  set_calendar = 13,
   tick = 16,
   kill_switch = 17,
   cancel_after = 18,
@@ -68,6 +69,7 @@ enum class MessageType : std::uint8_t {
   tick_table_changed = 82,
   trading_state_changed = 83,
   auction_uncrossed = 84,
+  calendar_changed = 85,
   ticked = 88,
   kill_switch_changed = 89,
   cancel_after_changed = 90,
@@ -274,6 +276,7 @@ enum class Reason : std::uint16_t {
   invalid_fee_schedule = 86,  ///< a fee lies between 0 and fee_ppm_max, a rebate is at most the smallest taker fee of all tiers, and the largest order, fee included, stays below units_max
   invalid_tick_table = 87,  ///< bands begin at rising prices from 1, with steps from 1
   invalid_trading_state = 88,  ///< state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state
+  invalid_calendar = 89,  ///< entries are at rising minutes of the week from 0 to 10079, each with a known state
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
@@ -308,6 +311,15 @@ struct PriceBand {
 static_assert(is_wire_layout<PriceBand, 16>);
 static_assert(offsetof(PriceBand, from_price_ticks) == 0);
 static_assert(offsetof(PriceBand, step_ticks) == 8);
+
+/// A state that begins every week.
+struct CalendarEntry {
+  std::uint32_t minute_of_week{};  ///< from Monday 00:00 UTC, 0 to 10079, rising from entry to entry
+  std::uint32_t trading_state{};
+};
+static_assert(is_wire_layout<CalendarEntry, 8>);
+static_assert(offsetof(CalendarEntry, minute_of_week) == 0);
+static_assert(offsetof(CalendarEntry, trading_state) == 4);
 
 /// Places an order.
 struct NewOrder {
@@ -590,6 +602,21 @@ static_assert(offsetof(SetTradingState, instrument_id) == 24);
 static_assert(offsetof(SetTradingState, state) == 28);
 static_assert(offsetof(SetTradingState, next_state) == 29);
 static_assert(offsetof(SetTradingState, reserved) == 30);
+
+/// Sets at which times of the week an instrument changes its trading state, from the next entry on and in place of all that was set before; without entries it no longer does. Other changes of the state hold until the next entry.
+struct SetCalendar {
+  static constexpr MessageType type = MessageType::set_calendar;
+  Header header{version, static_cast<std::uint8_t>(type), 24, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+  using Repeated = CalendarEntry;  ///< from Monday on
+  static constexpr std::size_t repeated_max = 32;
+};
+static_assert(is_wire_layout<SetCalendar, 24>);
+static_assert(offsetof(SetCalendar, time_ns) == 8);
+static_assert(offsetof(SetCalendar, instrument_id) == 16);
+static_assert(offsetof(SetCalendar, reserved) == 20);
 
 /// Time has passed: what was due by time_ns happens, at most cancels_per_command_max orders of it. The only command that ends anything by time, so each expiry has one cause.
 struct Tick {
@@ -1215,6 +1242,23 @@ static_assert(offsetof(AuctionUncrossed, instrument_id) == 48);
 static_assert(offsetof(AuctionUncrossed, imbalance_side) == 52);
 static_assert(offsetof(AuctionUncrossed, reserved) == 53);
 
+/// At which times of the week an instrument changes its trading state from now on.
+struct CalendarChanged {
+  static constexpr MessageType type = MessageType::calendar_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint32_t instrument_id{};
+  std::uint8_t reserved[4]{};
+  using Repeated = CalendarEntry;  ///< from Monday on
+  static constexpr std::size_t repeated_max = 32;
+};
+static_assert(is_wire_layout<CalendarChanged, 32>);
+static_assert(offsetof(CalendarChanged, seq) == 8);
+static_assert(offsetof(CalendarChanged, time_ns) == 16);
+static_assert(offsetof(CalendarChanged, instrument_id) == 24);
+static_assert(offsetof(CalendarChanged, reserved) == 28);
+
 /// Ends a Tick, after what was due.
 struct Ticked {
   static constexpr MessageType type = MessageType::ticked;
@@ -1578,7 +1622,7 @@ static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
 /// The longest record.
-inline constexpr std::size_t record_bytes_max = 176;
+inline constexpr std::size_t record_bytes_max = 288;
 
 /// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
@@ -1595,6 +1639,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_fee_schedule: return sizeof(SetFeeSchedule);
     case MessageType::set_tick_table: return sizeof(SetTickTable);
     case MessageType::set_trading_state: return sizeof(SetTradingState);
+    case MessageType::set_calendar: return sizeof(SetCalendar);
     case MessageType::tick: return sizeof(Tick);
     case MessageType::kill_switch: return sizeof(KillSwitch);
     case MessageType::cancel_after: return sizeof(CancelAfter);
@@ -1623,6 +1668,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::tick_table_changed: return sizeof(TickTableChanged);
     case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
     case MessageType::auction_uncrossed: return sizeof(AuctionUncrossed);
+    case MessageType::calendar_changed: return sizeof(CalendarChanged);
     case MessageType::ticked: return sizeof(Ticked);
     case MessageType::kill_switch_changed: return sizeof(KillSwitchChanged);
     case MessageType::cancel_after_changed: return sizeof(CancelAfterChanged);
@@ -1654,6 +1700,10 @@ inline constexpr std::size_t record_bytes_max = 176;
       item = sizeof(PriceBand);
       item_count_max = 8;
       break;
+    case MessageType::set_calendar:
+      item = sizeof(CalendarEntry);
+      item_count_max = 32;
+      break;
     case MessageType::fee_schedule_changed:
       item = sizeof(FeeTerms);
       item_count_max = 7;
@@ -1661,6 +1711,10 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::tick_table_changed:
       item = sizeof(PriceBand);
       item_count_max = 8;
+      break;
+    case MessageType::calendar_changed:
+      item = sizeof(CalendarEntry);
+      item_count_max = 32;
       break;
     default:
       break;
@@ -1684,6 +1738,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_fee_schedule:
     case MessageType::set_tick_table:
     case MessageType::set_trading_state:
+    case MessageType::set_calendar:
     case MessageType::tick:
     case MessageType::kill_switch:
     case MessageType::cancel_after:
@@ -1730,6 +1785,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::tick_table_changed:
     case MessageType::trading_state_changed:
     case MessageType::auction_uncrossed:
+    case MessageType::calendar_changed:
     case MessageType::ticked:
     case MessageType::kill_switch_changed:
     case MessageType::cancel_after_changed:
@@ -1750,6 +1806,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_fee_schedule:
     case MessageType::set_tick_table:
     case MessageType::set_trading_state:
+    case MessageType::set_calendar:
       return true;
     default:
       return false;
@@ -1779,6 +1836,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::tick_table_changed:
     case MessageType::trading_state_changed:
     case MessageType::auction_uncrossed:
+    case MessageType::calendar_changed:
     case MessageType::kill_switch_changed:
     case MessageType::cancel_after_changed:
       return true;
@@ -1799,6 +1857,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::set_fee_schedule: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::set_tick_table: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::set_trading_state: return (bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::set_calendar: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::kill_switch: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::session_ended: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
@@ -1817,6 +1876,7 @@ inline constexpr std::size_t record_bytes_max = 176;
     case MessageType::tick_table_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
     case MessageType::auction_uncrossed: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
+    case MessageType::calendar_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::kill_switch_changed: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
