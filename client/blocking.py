@@ -262,6 +262,33 @@ class Client:
         changed: wire.TickTableChanged = results.single_record(self._ask(request))
         return changed
 
+    def set_trading_state(
+        self, instrument_id: int, state: int, *, end_time_ns: int = 0, next_state: int = 0
+    ) -> wire.TradingStateChanged | wire.AuctionUncrossed:
+        """Move an instrument to a trading state, perhaps until a time at which the next begins.
+
+        Returns AuctionUncrossed where the auction's trades are too many for one command: the state
+        follows when they are done.
+        """
+        request = wire.SetTradingState(
+            instrument_id=instrument_id,
+            state=state,
+            end_time_ns=end_time_ns,
+            next_state=next_state,
+        )
+        changed: wire.TradingStateChanged | wire.AuctionUncrossed = results.single_record(
+            self._ask(request)
+        )
+        return changed
+
+    def set_calendar(
+        self, instrument_id: int, entries: Sequence[wire.CalendarEntry]
+    ) -> wire.CalendarChanged:
+        """Set at which times of the week the instrument changes its state, from Monday on."""
+        request = wire.SetCalendar(instrument_id=instrument_id, entries=tuple(entries))
+        changed: wire.CalendarChanged = results.single_record(self._ask(request))
+        return changed
+
     def credit(
         self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
     ) -> wire.BalanceChanged:

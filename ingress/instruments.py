@@ -36,7 +36,8 @@ class PriceBandView(msgspec.Struct, frozen=True, kw_only=True):
 class InstrumentView(msgspec.Struct, frozen=True, kw_only=True):
     """An instrument's terms. Prices are in the quote asset, quantities in the base asset; fees are
     fractions of the notional, negative where the trader is paid. `market_protection` is the fraction of
-    the best price that orders without a price may trade away from it. Null: no such bound.
+    the best price that orders without a price may trade away from it, the collars and the breaker are
+    fractions of the reference price, the dynamic collar of the last trade price. Null: no such bound.
     """
 
     symbol: str
@@ -53,6 +54,10 @@ class InstrumentView(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee: str
     trading_state: str
     market_protection: str | None
+    reference_price: str | None
+    static_collar: str | None
+    dynamic_collar: str | None
+    breaker: str | None
     notional_min: str | None
     notional_max: str | None
     fee_tiers: list[FeeTierView]
@@ -87,9 +92,13 @@ def _view(instrument: Instrument) -> InstrumentView:
         maker_fee=format_units(terms.maker_fee_ppm, _FEE_DECIMALS),
         taker_fee=format_units(terms.taker_fee_ppm, _FEE_DECIMALS),
         trading_state=wire.TradingState(terms.trading_state).name.lower(),
-        market_protection=format_units(terms.market_protection_ppm, _FEE_DECIMALS)
-        if terms.market_protection_ppm
+        market_protection=_share_text(terms.market_protection_ppm),
+        reference_price=units.price_text(terms.reference_price_ticks)
+        if terms.reference_price_ticks
         else None,
+        static_collar=_share_text(terms.static_collar_ppm),
+        dynamic_collar=_share_text(terms.dynamic_collar_ppm),
+        breaker=_share_text(terms.breaker_ppm),
         notional_min=units.money_text(terms.notional_units_min)
         if terms.notional_units_min
         else None,
@@ -112,6 +121,10 @@ def _view(instrument: Instrument) -> InstrumentView:
             for band in instrument.price_bands
         ],
     )
+
+
+def _share_text(ppm: int) -> str | None:
+    return format_units(ppm, _FEE_DECIMALS) if ppm else None
 
 
 @get("/instruments", responses=problem_responses(503, 504))

@@ -161,11 +161,16 @@ def write_hpp(
     out.append("  switch (type) {")
     out += [f"    case MessageType::{snake(m.name)}:" for m in messages if m.internal]
     out += ["      return true;", "    default:", "      return false;", "  }", "}", ""]
-    out.append("/// True for an event that answers its command as it is, to whoever sent that.")
-    out.append("[[nodiscard]] constexpr bool is_answer(MessageType type) noexcept {")
-    out.append("  switch (type) {")
-    out += [f"    case MessageType::{snake(m.name)}:" for m in messages if m.answer]
-    out += ["      return true;", "    default:", "      return false;", "  }", "}", ""]
+    out.append("/// True for an event that answers the command as it is; the last such event does.")
+    out.append(
+        "[[nodiscard]] constexpr bool is_answer(MessageType command, MessageType event) noexcept {"
+    )
+    out.append("  switch (command) {")
+    for m in messages:
+        if m.answered_by:
+            events = " || ".join(f"event == MessageType::{snake(name)}" for name in m.answered_by)
+            out.append(f"    case MessageType::{snake(m.name)}: return {events};")
+    out += ["    default: return false;", "  }", "}", ""]
     out.append(
         "/// True if every reserved byte of the record at `bytes` is zero; `bytes` holds size_of(type)."
     )

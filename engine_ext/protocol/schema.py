@@ -90,7 +90,7 @@ class Layout:
     family: str = ""
     admin: bool = False
     internal: bool = False
-    answer: bool = False
+    answered_by: tuple[str, ...] = ()
     repeats: Repeats | None = None
 
     @property
@@ -132,7 +132,7 @@ def place(name: str, spec: dict[str, Any], start: int) -> Layout:
         family=spec.get("family", ""),
         admin=spec.get("admin", False),
         internal=spec.get("internal", False),
-        answer=spec.get("answer", False),
+        answered_by=tuple(spec.get("answered_by", ())),
         repeats=Repeats(*spec["repeats"]) if "repeats" in spec else None,
     )
 

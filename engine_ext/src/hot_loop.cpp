@@ -277,7 +277,7 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
   }
   sequence(record);
   route_reports(session, request_id);
-  forward_events(session, request_id);
+  forward_events(session, request_id, type);
   note_tops(now_ns_);
   note_auctions(now_ns_);
 }
@@ -299,7 +299,7 @@ bool HotLoop::pass_time() {
     tick.time_ns = now_ns_;
     sequence(bytes_of(tick));
     route_reports(nobody, 0);
-    forward_events(nobody, 0);
+    forward_events(nobody, 0, wire::MessageType::tick);
     note_tops(now_ns_);
     note_auctions(now_ns_);
   }
@@ -337,10 +337,11 @@ void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
 }
 
 /// Counts events, turns trades into market data and sends on the event that is an answer.
-void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id) {
+void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id,
+                             wire::MessageType command) {
   const std::byte* at = events_.data();
   const std::byte* const end = at + events_.size();
-  bool is_answered = false;  // the first of a command's events answers it
+  const std::byte* answer = nullptr;
   while (at < end) {
     const auto header = load<wire::Header>(at);
     switch (static_cast<wire::MessageType>(header.type)) {
@@ -373,19 +374,17 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id) {
         break;
       }
       default:
-        if (!is_answered && session != nobody &&
-            wire::is_answer(static_cast<wire::MessageType>(header.type))) {
-          RecordBuffer copy;
-          std::memcpy(copy.bytes, at, header.length);
-          std::memcpy(copy.bytes + offsetof(wire::Header, request_id), &request_id,
-                      sizeof request_id);
-          reply(session, {copy.bytes, header.length});
-          is_answered = true;
-        }
+        if (wire::is_answer(command, static_cast<wire::MessageType>(header.type))) answer = at;
         break;
     }
     at += header.length;
   }
+  if (session == nobody || answer == nullptr) return;
+  RecordBuffer copy;
+  const std::size_t length = load<wire::Header>(answer).length;
+  std::memcpy(copy.bytes, answer, length);
+  std::memcpy(copy.bytes + offsetof(wire::Header, request_id), &request_id, sizeof request_id);
+  reply(session, {copy.bytes, length});
 }
 
 /// Records the new top of each book that the last command changed.

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tradepit.client import AsyncClient, Client, FeedSubscriber, Order, Refused, new_order
+from tradepit.client.feed import FeedRecord
 from tradepit.protocol import wire
 from tradepit.protocol.errors import OutcomeUnknown, TradepitError, Unreachable
 from tradepit.protocol.wire import CancelReason, ExecutionKind, Liquidity, OrderStatus, Side
@@ -62,7 +63,7 @@ def test_a_trade_is_seen_by_both_parties_and_the_feed(matcher: Matcher) -> None:
         (report,) = maker.reports(DEADLINE_S)
         assert (report.kind, report.trade_id) == (ExecutionKind.TRADE, fill.trade_id)
         assert (report.filled_lots, report.remaining_lots, report.fee_units) == (4, 6, 0)
-        records: list[wire.MarketTrade | wire.TopOfBook] = []
+        records: list[FeedRecord] = []
         while not any(type(record) is wire.MarketTrade for record in records):
             records += feed.receive(DEADLINE_S)
         trade = next(record for record in records if type(record) is wire.MarketTrade)
@@ -306,3 +307,42 @@ def test_orders_go_when_the_dead_man_timer_runs_out(matcher: Matcher) -> None:
         maker.cancel_after(1_000_000)
         (report,) = maker.reports(DEADLINE_S)
         assert (report.order_id, report.cancel_reason) == (resting.order_id, CancelReason.DEAD_MAN)
+
+
+def test_an_operator_opens_the_market_with_an_auction(matcher: Matcher) -> None:
+    with (
+        matcher.operator() as operator,
+        matcher.trader(MAKER) as maker,
+        matcher.trader(TAKER) as taker,
+        FeedSubscriber(matcher.feed_endpoint, [INSTRUMENT]) as feed,
+    ):
+        auction = wire.TradingState.OPENING_AUCTION
+        changed = operator.set_trading_state(INSTRUMENT, auction)
+        assert (type(changed), changed.instrument_id) == (wire.TradingStateChanged, INSTRUMENT)
+        resting = offer(maker)
+        while not feed.receive(0.05):  # until the subscription is there, keep the top moving
+            resting = maker.replace(order_id=resting.order_id, price_ticks=resting.price_ticks + 1)
+        bid = taker.submit(
+            instrument_id=INSTRUMENT,
+            side=Side.BUY,
+            quantity_lots=4,
+            price_ticks=resting.price_ticks + 10,
+        )
+        assert (bid.status, bid.fills) == (OrderStatus.OPEN, ())
+        indicative = None
+        while indicative is None or not indicative.executable_lots:
+            for record in feed.receive(DEADLINE_S):
+                if type(record) is wire.AuctionIndicative:
+                    indicative = record
+        assert indicative.executable_lots == 4
+        opened = operator.set_trading_state(INSTRUMENT, wire.TradingState.CONTINUOUS)
+        assert type(opened) is wire.TradingStateChanged
+        (report,) = taker.reports(DEADLINE_S)
+        assert (report.kind, report.filled_lots) == (ExecutionKind.TRADE, 4)
+        assert report.trade_price_ticks == indicative.indicative_price_ticks
+
+        entries = (
+            wire.CalendarEntry(minute_of_week=60, trading_state=auction),
+            wire.CalendarEntry(minute_of_week=75, trading_state=wire.TradingState.CONTINUOUS),
+        )
+        assert operator.set_calendar(INSTRUMENT, entries).entries == entries

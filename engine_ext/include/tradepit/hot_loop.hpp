@@ -109,7 +109,7 @@ class HotLoop {
   /// Applies a command and appends it to the journal, which must have room.
   void sequence(std::span<const std::byte> record);
   void route_reports(std::uint32_t session, std::uint32_t request_id);
-  void forward_events(std::uint32_t session, std::uint32_t request_id);
+  void forward_events(std::uint32_t session, std::uint32_t request_id, wire::MessageType command);
   void note_tops(std::int64_t time_ns);
   void note_auctions(std::int64_t time_ns);
   void reply(std::uint32_t session, std::span<const std::byte> bytes);

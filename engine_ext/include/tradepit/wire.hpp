@@ -1824,24 +1824,22 @@ inline constexpr std::size_t record_bytes_max = 288;
   }
 }
 
-/// True for an event that answers its command as it is, to whoever sent that.
-[[nodiscard]] constexpr bool is_answer(MessageType type) noexcept {
-  switch (type) {
-    case MessageType::mass_canceled:
-    case MessageType::balance_changed:
-    case MessageType::asset_changed:
-    case MessageType::instrument_changed:
-    case MessageType::account_changed:
-    case MessageType::fee_schedule_changed:
-    case MessageType::tick_table_changed:
-    case MessageType::trading_state_changed:
-    case MessageType::auction_uncrossed:
-    case MessageType::calendar_changed:
-    case MessageType::kill_switch_changed:
-    case MessageType::cancel_after_changed:
-      return true;
-    default:
-      return false;
+/// True for an event that answers the command as it is; the last such event does.
+[[nodiscard]] constexpr bool is_answer(MessageType command, MessageType event) noexcept {
+  switch (command) {
+    case MessageType::mass_cancel: return event == MessageType::mass_canceled;
+    case MessageType::set_asset: return event == MessageType::asset_changed;
+    case MessageType::set_instrument: return event == MessageType::instrument_changed;
+    case MessageType::set_account: return event == MessageType::account_changed;
+    case MessageType::credit: return event == MessageType::balance_changed;
+    case MessageType::debit: return event == MessageType::balance_changed;
+    case MessageType::set_fee_schedule: return event == MessageType::fee_schedule_changed;
+    case MessageType::set_tick_table: return event == MessageType::tick_table_changed;
+    case MessageType::set_trading_state: return event == MessageType::trading_state_changed || event == MessageType::auction_uncrossed;
+    case MessageType::set_calendar: return event == MessageType::calendar_changed;
+    case MessageType::kill_switch: return event == MessageType::kill_switch_changed;
+    case MessageType::cancel_after: return event == MessageType::cancel_after_changed;
+    default: return false;
   }
 }
 
