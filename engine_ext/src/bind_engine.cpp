@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tradepit/engine.hpp"
+#include "tradepit/look_ahead.hpp"
 #include "tradepit/wire_check.hpp"
 
 namespace py = pybind11;
@@ -60,7 +61,9 @@ bool is_engine_query(wire::MessageType type) {
 void apply(Engine& engine, std::string_view commands, ByteBuffer& events, ByteBuffer* reports) {
   const std::vector<std::size_t> offsets = split(commands, wire::is_command);
   const py::gil_scoped_release unlocked;
+  LookAhead look_ahead(engine, as_span(commands));
   for (const std::size_t offset : offsets) {
+    look_ahead.step();
     engine.apply(as_span(commands).data() + offset, events, reports);
   }
 }

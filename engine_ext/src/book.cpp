@@ -40,6 +40,18 @@ void Book::rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
   if (is_part) ++level.part_count;
 }
 
+void Book::prefetch_price(wire::Side side, std::int64_t price_ticks) const noexcept {
+  const std::uint32_t set = set_of(side);
+  store_->level_by_price.prefetch(price_key(set, rank_of(set, price_ticks)));
+}
+
+void Book::prefetch_level(wire::Side side, std::int64_t price_ticks) const noexcept {
+  const std::uint32_t set = set_of(side);
+  const BookStore::LevelEntry* const entry =
+      std::as_const(store_->level_by_price).find(price_key(set, rank_of(set, price_ticks)));
+  if (entry != nullptr) store_->orders.prefetch(store_->levels[entry->level].tail);
+}
+
 void Book::unlink(std::uint32_t slot) noexcept {
   const RestingOrder& order = store_->orders[slot];
   Level& level = store_->levels[order.level];

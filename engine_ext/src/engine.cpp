@@ -23,6 +23,7 @@ EngineState::EngineState(const EngineConfig& limits)
     : config(limits),
       store(limits.max_orders),
       orders(limits.max_orders),
+      account_links(limits.max_orders),
       order_terms(limits.max_orders + 1),
       accounts(limits.max_accounts, limits.max_assets),
       order_ids(limits.max_client_order_ids, limits.max_orders),
@@ -205,6 +206,9 @@ Engine::~Engine() = default;
 
 void Engine::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept {
   state_->apply(command, events, reports);
+}
+void Engine::prefetch(std::span<const std::byte> record, int stage) const noexcept {
+  state_->prefetch(record, stage);
 }
 void Engine::query(const std::byte* request, ByteBuffer& out) const noexcept {
   state_->query(request, out);

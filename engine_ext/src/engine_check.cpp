@@ -77,9 +77,10 @@ const char* EngineState::check() const {
           const std::uint32_t asset_id =
               side == wire::Side::sell ? terms.base_asset_id : terms.quote_asset_id;
           held_units[order.account_index * assets.size() + asset_id] +=
-              side == wire::Side::sell ? order.open_lots() * terms.lot_size_units
-                                       : buy_hold_units(order.price_ticks, order.open_lots(),
-                                                        terms.tick_lot_units, order.hold_fee_ppm);
+              side == wire::Side::sell
+                  ? order.open_lots() * terms.lot_size_units
+                  : buy_hold_units(order.price_ticks, order.open_lots(), terms.tick_lot_units,
+                                   hold_fee_ppm(fees_of(order)));
         }
       }
     }
@@ -106,9 +107,9 @@ const char* EngineState::check() const {
     std::uint32_t older_slot = no_slot;
     std::uint32_t count = 0;
     for (std::uint32_t slot = account.oldest_order; slot != no_slot;
-         slot = orders[slot].younger_order) {
+         slot = account_links[slot].younger) {
       const Order& order = orders[slot];
-      if (order.account_index != index || order.older_order != older_slot ||
+      if (order.account_index != index || account_links[slot].older != older_slot ||
           (older_slot != no_slot && orders[older_slot].order_id >= order.order_id)) {
         return "an account's list of orders is broken";
       }

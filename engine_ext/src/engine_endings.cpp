@@ -16,33 +16,15 @@ void EngineState::release_hold(const Order& order, const Instrument& instrument)
       .release(hold_units(order, order.open_lots(), instrument.terms));
 }
 
-/// Asks for what closing an order will touch: these misses then overlap instead of adding up.
-void EngineState::prefetch_neighbours(std::uint32_t order_slot) const noexcept {
-  const Order& order = orders[order_slot];
-  order_ids.prefetch(number_of(order.order_id));
-  if (order.older_order != no_slot) orders.prefetch(order.older_order);
-  if (order.younger_order != no_slot) orders.prefetch(order.younger_order);
-  const RestingOrder& resting = store.orders[order_slot];
-  store.orders.prefetch(resting.next);
-  store.orders.prefetch(resting.previous);
-  store.levels.prefetch(resting.level);
-}
-
 /// Forgets an order that is open no longer; its slot stays taken.
 void EngineState::close(std::uint32_t order_slot) noexcept {
   const Order& order = orders[order_slot];
   order_ids.close(number_of(order.order_id), name_of(order), order_slot);
   Account& account = accounts[order.account_index];
-  if (order.older_order == no_slot) {
-    account.oldest_order = order.younger_order;
-  } else {
-    orders[order.older_order].younger_order = order.younger_order;
-  }
-  if (order.younger_order == no_slot) {
-    account.youngest_order = order.older_order;
-  } else {
-    orders[order.younger_order].older_order = order.older_order;
-  }
+  const auto [older_slot, younger_slot] = account_links[order_slot];
+  (older_slot == no_slot ? account.oldest_order : account_links[older_slot].younger) = younger_slot;
+  (younger_slot == no_slot ? account.youngest_order : account_links[younger_slot].older) =
+      older_slot;
   --account.open_order_count;
   if (order.time_in_force != wire::TimeInForce::gtc) forget_expiry(order_slot);
   release_terms(order);
@@ -51,7 +33,7 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
 /// Cancels an order that rests or waits. `is_answer`: the command asked for it.
 void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
   const Order& order = orders[order_slot];
-  prefetch_neighbours(order_slot);
+  prefetch_closing(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
   release_hold(order, instrument);
   if (order.is_waiting != 0) {
@@ -95,15 +77,10 @@ void EngineState::report_canceled(const Order& order, CancelReason reason,
 
 /// Makes an order the youngest of its account. Order ids only grow, so the list is in their order.
 void EngineState::link_to_account(std::uint32_t order_slot) noexcept {
-  Order& order = orders[order_slot];
-  Account& account = accounts[order.account_index];
-  order.older_order = account.youngest_order;
-  order.younger_order = no_slot;
-  if (account.youngest_order == no_slot) {
-    account.oldest_order = order_slot;
-  } else {
-    orders[account.youngest_order].younger_order = order_slot;
-  }
+  Account& account = accounts[orders[order_slot].account_index];
+  const std::uint32_t older_slot = account.youngest_order;
+  account_links[order_slot] = {older_slot, no_slot};
+  (older_slot == no_slot ? account.oldest_order : account_links[older_slot].younger) = order_slot;
   account.youngest_order = order_slot;
   ++account.open_order_count;
 }

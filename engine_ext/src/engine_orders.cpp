@@ -219,9 +219,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   release_hold(order, *instrument);
   order.price_ticks = changed.price_ticks;
   order.quantity_lots = changed.quantity_lots;
-  order.maker_fee_ppm = changed.maker_fee_ppm;
-  order.hold_fee_ppm = changed.hold_fee_ppm;
-  order.taker_fee_ppm = changed.taker_fee_ppm;
+  set_fees(order, fees_of(changed));
   accounts[account_index].changed_seq = seq;
   if (order.is_waiting == 0) touch(*instrument);
 

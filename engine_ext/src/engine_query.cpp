@@ -155,9 +155,9 @@ void EngineState::query_open_orders(const wire::OpenOrdersQuery& request,
   // A page goes on behind its last order, or, if that has gone, from the oldest with a larger id.
   const std::uint32_t after_slot = find_order(account_index, request.after_order_id, 0);
   std::uint32_t slot =
-      after_slot != no_slot ? orders[after_slot].younger_order : account.oldest_order;
+      after_slot != no_slot ? account_links[after_slot].younger : account.oldest_order;
   std::uint32_t count = 0;
-  for (; slot != no_slot && count < request.count_max; slot = orders[slot].younger_order) {
+  for (; slot != no_slot && count < request.count_max; slot = account_links[slot].younger) {
     const Order& order = orders[slot];
     if (order.order_id <= request.after_order_id) continue;
     if (request.instrument_id != 0 && request.instrument_id != order.instrument_id) continue;

@@ -79,10 +79,20 @@ inline std::uint32_t hold_fee_ppm(const wire::FeeTerms& fees) noexcept {
   return std::max(fees.taker_fee_ppm, static_cast<std::uint32_t>(std::max(fees.maker_fee_ppm, 0)));
 }
 
+inline wire::FeeTerms fees_of(const Order& order) noexcept {
+  wire::FeeTerms fees;
+  fees.maker_fee_ppm = order.maker_fee_ppm;
+  fees.taker_fee_ppm = order.taker_fee_ppm;
+  return fees;
+}
+
 inline void set_fees(Order& order, const wire::FeeTerms& fees) noexcept {
+  static_assert(wire::fee_ppm_max < (1 << 17));  // fits, whatever the compiler thinks
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
   order.maker_fee_ppm = fees.maker_fee_ppm;
-  order.hold_fee_ppm = hold_fee_ppm(fees);
   order.taker_fee_ppm = fees.taker_fee_ppm;
+#pragma GCC diagnostic pop
 }
 
 [[nodiscard]] bool are_fees_sound(const wire::FeeTerms& fees, std::span<const wire::FeeTerms> tiers,
@@ -99,7 +109,8 @@ inline std::int64_t part_lots(const Order& order, const OrderTerms& terms) noexc
 inline std::int64_t hold_units(const Order& order, std::int64_t open_lots,
                                const wire::InstrumentChanged& terms) noexcept {
   if (order.side == wire::Side::sell) return open_lots * terms.lot_size_units;
-  return buy_hold_units(order.price_ticks, open_lots, terms.tick_lot_units, order.hold_fee_ppm);
+  return buy_hold_units(order.price_ticks, open_lots, terms.tick_lot_units,
+                        hold_fee_ppm(fees_of(order)));
 }
 
 inline std::uint32_t hold_asset_id(wire::Side side, const wire::InstrumentChanged& terms) noexcept {

@@ -99,7 +99,6 @@ struct OrderRecord {
   std::uint32_t instrument_id;
   std::uint32_t session_id;
   std::int32_t maker_fee_ppm;
-  std::uint32_t hold_fee_ppm;
   std::uint32_t taker_fee_ppm;
   std::uint8_t side;
   std::uint8_t order_type;
@@ -108,7 +107,7 @@ struct OrderRecord {
   std::uint8_t self_trade_prevention;
   std::uint8_t is_waiting;
   std::uint8_t has_terms;  // an OrderTerms follows
-  std::uint8_t reserved;
+  std::uint8_t reserved[5];
 };
 
 template <typename Record>
@@ -259,7 +258,6 @@ void EngineState::snapshot(ByteBuffer& out) const {
                                    order.instrument_id,
                                    order.session_id,
                                    order.maker_fee_ppm,
-                                   order.hold_fee_ppm,
                                    order.taker_fee_ppm,
                                    static_cast<std::uint8_t>(order.side),
                                    static_cast<std::uint8_t>(order.order_type),
@@ -476,7 +474,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     }
   }
 
-  std::vector<std::uint32_t> slots;
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> slots;  // by order id
+  slots.reserve(std::min<std::uint64_t>(header.order_count, header.max_orders));
   for (std::uint64_t count = 0; count < header.order_count; ++count) {
     OrderRecord record;
     if (!reader.read(record)) return refuse(cut_short);
@@ -511,13 +510,12 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
          record.order_type != static_cast<std::uint8_t>(OrderType::limit)) ||
         record.shown_lots < 1 || record.shown_lots > record.quantity_lots - record.filled_lots ||
         own.trigger_price_ticks < 0 || own.trigger_price_ticks > wire::price_ticks_max ||
-        record.taker_fee_ppm > record.hold_fee_ppm || record.price_ticks > wire::price_ticks_max ||
+        record.taker_fee_ppm > wire::fee_ppm_max || record.price_ticks > wire::price_ticks_max ||
         record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
         record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
         record.self_trade_prevention >
             static_cast<std::uint8_t>(SelfTradePrevention::decrement_and_cancel) ||
-        record.maker_fee_ppm < -wire::fee_ppm_max || record.hold_fee_ppm > wire::fee_ppm_max ||
-        record.hold_fee_ppm != hold_fee_ppm({record.maker_fee_ppm, record.taker_fee_ppm})) {
+        record.maker_fee_ppm < -wire::fee_ppm_max || record.maker_fee_ppm > wire::fee_ppm_max) {
       return refuse("the snapshot has an impossible order");
     }
     // Bounds what check() multiplies below.
@@ -542,13 +540,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     }
     order.account_index = record.account_index;
     order.instrument_id = record.instrument_id;
-    order.maker_fee_ppm = record.maker_fee_ppm;
-    order.hold_fee_ppm = record.hold_fee_ppm;
-    order.taker_fee_ppm = record.taker_fee_ppm;
+    set_fees(order, {record.maker_fee_ppm, record.taker_fee_ppm});
     order.side = static_cast<wire::Side>(record.side);
     order.order_type = static_cast<OrderType>(record.order_type);
     order.time_in_force = static_cast<TimeInForce>(record.time_in_force);
-    order.is_waiting = record.is_waiting;
+    order.is_waiting = record.is_waiting != 0 ? 1 : 0;
     order.flags = record.flags;
     order.self_trade_prevention = static_cast<SelfTradePrevention>(record.self_trade_prevention);
     const std::uint64_t number = number_of(order.order_id);
@@ -566,13 +562,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       instrument->book.rest(slot, order.side, order.price_ticks, record.shown_lots,
                             own.display_quantity_lots != 0);
     }
-    slots.push_back(slot);
+    slots.emplace_back(order.order_id, slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
-  std::sort(slots.begin(), slots.end(), [&](std::uint32_t left, std::uint32_t right) {
-    return state->orders[left].order_id < state->orders[right].order_id;
-  });
-  for (const std::uint32_t slot : slots) {
+  std::sort(slots.begin(), slots.end());
+  for (const auto& [order_id, slot] : slots) {
     state->link_to_account(slot);
     state->expect_expiry(slot);
   }

@@ -38,24 +38,28 @@ struct Order {
   std::int64_t filled_lots;
   std::uint32_t account_index;
   std::uint32_t instrument_id;
-  std::uint32_t older_order;  // of the account
-  std::uint32_t younger_order;
   std::uint32_t terms_slot;  // of EngineState::order_terms, or no_slot
   std::uint32_t session_id;  // of the session that sent it
   // The fee terms of the command that last placed or replaced the order: what it holds was computed
-  // with them, so it trades by them.
-  std::int32_t maker_fee_ppm;  // negative: a rebate
-  std::uint32_t hold_fee_ppm;  // the larger of both
-  std::uint32_t taker_fee_ppm;
-  wire::Side side;
-  wire::OrderType order_type;
-  wire::TimeInForce time_in_force;
-  std::uint8_t flags;
-  wire::SelfTradePrevention self_trade_prevention;
-  std::uint8_t is_waiting;  // for its trigger price
-  std::uint8_t unused[6];
+  // with them, so it trades by them. See set_fees().
+  std::int32_t maker_fee_ppm : 18;  // negative: a rebate
+  wire::OrderType order_type : 4;
+  wire::Side side : 2;
+  wire::TimeInForce time_in_force : 4;
+  wire::SelfTradePrevention self_trade_prevention : 4;
+  std::uint32_t taker_fee_ppm : 17;
+  std::uint8_t is_waiting : 1;  // for its trigger price
+  std::uint8_t flags : 8;
 
   [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
+};
+static_assert(sizeof(Order) == 64, "an order takes one cache line");
+
+/// The neighbours of an order in the list of its account's orders. They stand apart from the
+/// orders: canceling one touches both of its neighbours, and here many share a page.
+struct AccountLinks {
+  std::uint32_t older;
+  std::uint32_t younger;
 };
 
 /// What the fee tiers from 1 on pay; those behind the last pay as tier 0.
@@ -256,6 +260,7 @@ class EngineState {
   explicit EngineState(const EngineConfig& config);
 
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
+  void prefetch(std::span<const std::byte> record, int stage) const noexcept;
   void query(const std::byte* request, ByteBuffer& out) const noexcept;
   void snapshot(ByteBuffer& out) const;
   [[nodiscard]] static std::unique_ptr<EngineState> restore(std::span<const std::byte> snapshot,
@@ -285,8 +290,9 @@ class EngineState {
   std::uint64_t trade_counter = 0;
 
   BookStore store;
-  LazyArray<Order> orders;       // by slot of store.orders
-  Pool<OrderTerms> order_terms;  // one more than orders: the taker's
+  LazyArray<Order> orders;                // by slot of store.orders
+  LazyArray<AccountLinks> account_links;  // by slot of store.orders
+  Pool<OrderTerms> order_terms;           // one more than orders: the taker's
   Accounts accounts;
   OrderIds order_ids;
   TransferIds transfer_ids;
@@ -414,7 +420,6 @@ class EngineState {
   }
   void release_hold(const Order& order, const Instrument& instrument) noexcept;
   void prefetch_ids(std::uint64_t client_order_id, std::uint32_t account_index) const noexcept;
-  void prefetch_neighbours(std::uint32_t order_slot) const noexcept;
   void close(std::uint32_t order_slot) noexcept;
   void cancel(std::uint32_t order_slot, wire::CancelReason reason, bool is_answer = true) noexcept;
   void report_canceled(const Order& order, wire::CancelReason reason,
@@ -438,6 +443,12 @@ class EngineState {
                                    std::int64_t& tick_lot_units) const noexcept;
   void transfer(std::uint32_t account_index, std::uint64_t account_id, std::uint64_t transfer_id,
                 std::uint32_t asset_id, std::int64_t delta_units) noexcept;
+
+  // Looking ahead.
+  void prefetch_order(std::uint64_t account_id, std::uint64_t order_id,
+                      std::uint64_t client_order_id, int stage) const noexcept;
+  void prefetch_new_order(const wire::NewOrder& command, int stage) const noexcept;
+  void prefetch_closing(std::uint32_t order_slot) const noexcept;
 
   // Queries.
   void query_instruments(const wire::InstrumentsQuery& request, ByteBuffer& out) const noexcept;

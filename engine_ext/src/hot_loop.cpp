@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "hot_loop_detail.hpp"
+#include "tradepit/look_ahead.hpp"
 #include "tradepit/wire_check.hpp"
 
 namespace tradepit {
@@ -161,7 +162,9 @@ void HotLoop::handle_message(std::string_view routing_id, std::span<const std::b
     return;
   }
   if (payload.empty()) reject(session, 0, 0, 0, wire::Reason::malformed);
+  LookAhead look_ahead(engine_, payload);
   for (std::size_t offset = 0; offset < payload.size();) {
+    look_ahead.step();
     if (!handle_record(session, payload, offset)) return;
   }
 }

@@ -5,7 +5,6 @@
 //
 // Of ROUNDS runs the figure is the median; "best" stands beside it, for a shared machine.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -15,26 +14,28 @@
 #include <unordered_map>
 #include <vector>
 
+#include "market.hpp"
 #include "tradepit/book.hpp"
 #include "tradepit/engine.hpp"
+#include "tradepit/look_ahead.hpp"
 #include "workload.hpp"
 
 namespace {
 
+using bench::account_count;
+using bench::length_at;
+using bench::opening;
+using bench::seconds_now;
 using tradepit::ByteBuffer;
 using tradepit::Engine;
 using tradepit::EngineConfig;
+using tradepit::LookAhead;
 using tradepit::no_slot;
 using workload::Command;
 using workload::Kind;
 namespace wire = tradepit::wire;
 
-constexpr std::uint32_t account_count = 100;
 constexpr std::size_t output_bytes_max = 64 * 1024;
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 void print(const std::string& name, std::size_t command_count, std::vector<double> seconds,
            std::uint64_t fill_hash) {
@@ -58,6 +59,27 @@ class BookRun {
   explicit BookRun(std::uint64_t id_max)
       : store_(2'000'000), book_(store_, 1), slot_by_id_(id_max + 1, no_slot) {
     ids_.resize(2'000'000);
+  }
+
+  /// Asks for what `commands` from `index` on will touch, a little ahead of each.
+  void look_ahead(const std::vector<Command>& commands, std::size_t index) const {
+    const auto at = [&](std::size_t distance) -> const Command& {
+      return commands[std::min(index + distance, commands.size() - 1)];
+    };
+    const Command& far = at(24);
+    __builtin_prefetch(&slot_by_id_[far.id], 1);
+    const Command& near = at(16);
+    if (near.kind == Kind::add) {
+      book_.prefetch_price(side_of(near), near.price_ticks);
+    } else if (slot_by_id_[near.id] != no_slot) {
+      book_.prefetch(slot_by_id_[near.id]);
+    }
+    const Command& next = at(8);
+    if (next.kind == Kind::add) {
+      book_.prefetch_level(side_of(next), next.price_ticks);
+    } else if (slot_by_id_[next.id] != no_slot) {
+      book_.prefetch_neighbours(slot_by_id_[next.id]);
+    }
   }
 
   void apply(const Command& command, workload::FillHash* hash) {
@@ -89,7 +111,7 @@ class BookRun {
 };
 
 void bench_book(const std::string& name, const std::vector<Command>& commands, int rounds,
-                std::uint64_t id_max) {
+                std::uint64_t id_max, bool looks_ahead) {
   workload::FillHash hash;
   std::vector<double> seconds;
   const auto timed = static_cast<std::size_t>(
@@ -103,10 +125,13 @@ void bench_book(const std::string& name, const std::vector<Command>& commands, i
       for (; index < commands.size(); ++index) run.apply(commands[index], &hash);
       continue;
     }
-    for (; index < commands.size(); ++index) run.apply(commands[index], nullptr);
+    for (; index < commands.size(); ++index) {
+      if (looks_ahead) run.look_ahead(commands, index);
+      run.apply(commands[index], nullptr);
+    }
     seconds.push_back(seconds_now() - begin);
   }
-  print("book " + name, timed, seconds, hash.value());
+  print("book " + name + (looks_ahead ? " looking ahead" : ""), timed, seconds, hash.value());
 }
 
 /// Commands as records, in one run of bytes.
@@ -116,53 +141,6 @@ struct Script {
   std::size_t timed_count = 0;             // commands of the flow, however many records they take
   std::vector<std::uint64_t> id_by_order;  // flow id by the counter of our order id
 };
-
-template <typename Record>
-void credit(Record& record, std::uint64_t account_id, std::uint64_t transfer_id,
-            std::uint32_t asset_id) {
-  record.account_id = account_id;
-  record.transfer_id = transfer_id;
-  record.amount_units = wire::units_max / (account_count + 1);
-  record.asset_id = asset_id;
-}
-
-/// Two assets, one instrument without fees below the order sizes of the flow, rich accounts.
-ByteBuffer opening(std::uint32_t fee_ppm) {
-  ByteBuffer bytes;
-  for (std::uint32_t asset_id = 1; asset_id <= 2; ++asset_id) {
-    wire::SetAsset asset;
-    asset.symbol[0] = static_cast<char>('A' + asset_id);
-    asset.asset_id = asset_id;
-    bytes.append(asset);
-  }
-  wire::SetInstrument instrument;
-  instrument.symbol[0] = 'X';
-  instrument.tick_size = 1;
-  instrument.lot_size_units = 1;
-  instrument.price_ticks_min = 1;
-  instrument.price_ticks_max = 1 << 30;
-  instrument.quantity_lots_min = 1;
-  instrument.quantity_lots_max = 1 << 24;
-  instrument.instrument_id = 1;
-  instrument.base_asset_id = 2;
-  instrument.quote_asset_id = 1;
-  instrument.maker_fee_ppm = 0;
-  instrument.taker_fee_ppm = fee_ppm;
-  instrument.trading_state = wire::TradingState::continuous;
-  bytes.append(instrument);
-  for (std::uint32_t account_id = 1; account_id <= account_count; ++account_id) {
-    wire::SetAccount account;
-    account.account_id = account_id;
-    account.state = wire::AccountState::active;
-    bytes.append(account);
-    for (std::uint32_t asset_id = 1; asset_id <= 2; ++asset_id) {
-      wire::Credit record;
-      credit(record, account_id, account_id * 2 + asset_id, asset_id);
-      bytes.append(record);
-    }
-  }
-  return bytes;
-}
 
 /// A replace of the flow always loses its place, ours may keep it: it becomes a cancel and an
 /// order.
@@ -205,15 +183,11 @@ Script encode(const std::vector<Command>& commands, std::uint64_t first_order) {
   return script;
 }
 
-std::size_t length_at(const std::byte* bytes) {
-  wire::Header header;
-  std::memcpy(&header, bytes, sizeof header);
-  return header.length;
-}
-
 void apply_all(Engine& engine, const ByteBuffer& bytes, std::size_t from, std::size_t to,
                ByteBuffer& events, ByteBuffer* reports) {
+  LookAhead look_ahead(engine, bytes.bytes().subspan(from, to - from));
   for (std::size_t offset = from; offset < to; offset += length_at(bytes.data() + offset)) {
+    look_ahead.step();
     if (events.size() > output_bytes_max) events.clear();
     if (reports != nullptr && reports->size() > output_bytes_max) reports->clear();
     engine.apply(bytes.data() + offset, events, reports);
@@ -313,7 +287,9 @@ int main(int argc, char** argv) {
     const workload::Shape& shape = mode == "near" ? workload::near_book : workload::deep_book;
     const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
     const std::vector<Command> commands = workload::Generator(shape).run();
-    bench_book(mode, commands, rounds, shape.resting_target + shape.command_count);
+    const std::uint64_t id_max = shape.resting_target + shape.command_count;
+    bench_book(mode, commands, rounds, id_max, false);
+    bench_book(mode, commands, rounds, id_max, true);
     bench_engine(mode, commands, rounds, false);
     return 0;
   }

@@ -54,8 +54,9 @@ class BookStore {
     std::uint32_t unused = 0;
     [[nodiscard]] Key key() const noexcept { return price_key; }
     [[nodiscard]] static std::uint64_t home(Key key) noexcept {
-      return home_in_runs(key & ((std::uint64_t{1} << PriceSet::rank_bits) - 1),
-                          key >> PriceSet::rank_bits);
+      // Prices of one book, half a page of them together.
+      return home_in_runs<7>(key & ((std::uint64_t{1} << PriceSet::rank_bits) - 1),
+                             key >> PriceSet::rank_bits);
     }
   };
 
@@ -228,6 +229,21 @@ class Book {
     }
     return open_lots;
   }
+
+  // Asking for memory ahead of its use, so that a book that fits no cache waits once for many
+  // orders and not many times for each. None of these changes or promises anything.
+
+  /// An order; some time later, what taking it out will touch.
+  void prefetch(std::uint32_t slot) const noexcept { store_->orders.prefetch(slot); }
+  void prefetch_neighbours(std::uint32_t slot) const noexcept {
+    const RestingOrder& order = std::as_const(store_->orders)[slot];
+    store_->orders.prefetch(order.next);
+    store_->orders.prefetch(order.previous);
+    store_->levels.prefetch(order.level);
+  }
+  /// The way to a price; some time later, what putting an order there will touch.
+  void prefetch_price(wire::Side side, std::int64_t price_ticks) const noexcept;
+  void prefetch_level(wire::Side side, std::int64_t price_ticks) const noexcept;
 
   /// Verifies links, sums and indexes of this book, slowly, and adds its counts to the arguments.
   /// Null, or what is broken. A book that nothing is matched in may be crossed.

@@ -75,6 +75,12 @@ class Engine {
   /// Administrative commands make no reports: their event is the answer.
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
 
+  /// Asks for memory that a command will touch when it is applied, so that it need not wait for it
+  /// then. `record` may be any bytes. Each stage needs what the one before has asked for, and
+  /// time to get it: see LookAhead. Changes nothing.
+  void prefetch(std::span<const std::byte> record, int stage) const noexcept;
+  static constexpr int prefetch_stages = 4;
+
   /// Answers BookQuery, OrderQuery, OpenOrdersQuery, BalancesQuery or InstrumentsQuery with the
   /// records that schema.toml names, request_id echoed. A refusal is one Reject record with
   /// ReportFlag `last` and offset_bytes 0. `request` passed check_record().

@@ -16,12 +16,12 @@ namespace tradepit {
   return value ^ (value >> 31);
 }
 
-/// Where a key that counts upward belongs: runs of sixteen keep together, so that neighbours are
+/// Where a key that counts upward belongs: runs of 2^run_bits keep together, so that neighbours are
 /// found in the cache, and are scattered, so that a run which stays for long does not stand in the
 /// way of later ones.
+template <int run_bits = 4>
 [[nodiscard]] constexpr std::uint64_t home_in_runs(std::uint64_t counter,
                                                    std::uint64_t salt) noexcept {
-  constexpr int run_bits = 4;
   constexpr std::uint64_t run_mask = (1U << run_bits) - 1;
   const std::uint64_t run = mix_bits((counter >> run_bits) + salt * 0x9E3779B97F4A7C15);
   return (run & ~run_mask) | (counter & run_mask);
@@ -41,7 +41,7 @@ class FlatTable {
 
   /// Takes up to `max_entries`, at most half full.
   explicit FlatTable(std::size_t max_entries) noexcept
-      : entries_(std::bit_ceil(max_entries * 2 + 4)),
+      : entries_(std::bit_ceil(max_entries * 2 + 4), /*has_large_pages=*/false),
         mask_(entries_.count() - 1),
         max_entries_(max_entries) {}
 

@@ -18,9 +18,9 @@ class HashIndex {
   /// Values are below this.
   static constexpr std::uint32_t values_end = no_slot;
 
-  /// Takes up to `max_entries`, at most two thirds full.
+  /// Takes up to `max_entries`, at most four fifths full.
   explicit HashIndex(std::size_t max_entries) noexcept
-      : entries_((max_entries * 3 / 2 / line_entries + 1) * line_entries),
+      : entries_((max_entries * 5 / 4 / line_entries + 1) * line_entries),
         line_count_(entries_.count() / line_entries),
         max_entries_(max_entries) {
     assert(line_count_ <= (std::uint64_t{1} << line_hash_bits));

@@ -53,6 +53,18 @@ class OrderIds {
     return value != no_slot;
   }
 
+  /// Where the order with this number may stand, or no_slot: for prefetching alone.
+  [[nodiscard]] std::uint32_t guess(std::uint64_t number) const noexcept {
+    if (is_recent(number)) return recent_[place_of(number)].next_slot - 1;
+    return old_by_number_.find(hash_of(number), [](std::uint32_t) { return true; });
+  }
+
+  [[nodiscard]] std::uint32_t guess(Name name) const noexcept {
+    const std::uint32_t value = by_name_.find(hash_of(name), [](std::uint32_t) { return true; });
+    if (value == no_slot) return no_slot;
+    return (value & is_old) != 0 ? value >> 1 : recent_[value >> 1].next_slot - 1;
+  }
+
   /// Ask for the memory of an order ahead of its use.
   void prefetch(std::uint64_t number) const noexcept {
     if (is_recent(number)) {

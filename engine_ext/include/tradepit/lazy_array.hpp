@@ -18,14 +18,15 @@ class LazyArray {
  public:
   LazyArray() noexcept = default;
 
-  /// Ends the process if the system has no address space left.
-  explicit LazyArray(std::size_t count) noexcept : count_(count) {
+  /// Ends the process if the system has no address space left. Large pages spare address
+  /// translations in what fills up; what stays thinly spread would only take more memory.
+  explicit LazyArray(std::size_t count, bool has_large_pages = true) noexcept : count_(count) {
     if (count == 0) return;
     void* const data = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) std::abort();
-    // Large pages spare the address translation; where there are none, nothing is lost.
-    (void)madvise(data, count * sizeof(T), MADV_HUGEPAGE);
+    // Where there are none, nothing is lost.
+    if (has_large_pages) (void)madvise(data, count * sizeof(T), MADV_HUGEPAGE);
     data_ = static_cast<T*>(data);
   }
 
@@ -43,7 +44,13 @@ class LazyArray {
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
   /// Asks for the element's memory ahead of its use.
-  void prefetch(std::size_t index) const noexcept { __builtin_prefetch(data_ + index, 1); }
+  void prefetch(std::size_t index) const noexcept {
+    __builtin_prefetch(data_ + index, 1);
+    constexpr std::size_t line_bytes = 64;
+    if constexpr (line_bytes % sizeof(T) != 0) {  // it may reach into another cache line
+      __builtin_prefetch(reinterpret_cast<const char*>(data_ + index) + sizeof(T) - 1, 1);
+    }
+  }
 
   [[nodiscard]] T& operator[](std::size_t index) noexcept {
     assert(index < count_);

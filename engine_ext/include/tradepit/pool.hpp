@@ -1,6 +1,7 @@
 #pragma once
 #include <cassert>
 #include <cstdint>
+#include <cstring>
 
 #include "tradepit/lazy_array.hpp"
 
@@ -13,28 +14,34 @@ inline constexpr std::uint32_t no_slot = 0xFFFFFFFF;
 /// while it is still in the cache. Which slot a thing gets is never observable.
 template <typename T>
 class Pool {
+  static_assert(sizeof(T) >= sizeof(std::uint32_t));
+
  public:
   Pool() noexcept = default;
-  explicit Pool(std::uint32_t capacity) noexcept : slots_(capacity), free_(capacity) {
-    assert(capacity < no_slot);
-  }
+  explicit Pool(std::uint32_t capacity) noexcept : slots_(capacity) { assert(capacity < no_slot); }
 
   [[nodiscard]] std::uint32_t capacity() const noexcept {
     return static_cast<std::uint32_t>(slots_.count());
   }
-  [[nodiscard]] std::uint32_t used_count() const noexcept { return fresh_ - free_count_; }
-  [[nodiscard]] bool is_full() const noexcept { return used_count() == capacity(); }
+  [[nodiscard]] std::uint32_t used_count() const noexcept { return used_count_; }
+  [[nodiscard]] bool is_full() const noexcept { return used_count_ == capacity(); }
 
   /// A slot with stale contents. The pool must not be full.
   [[nodiscard]] std::uint32_t take() noexcept {
-    if (free_count_ > 0) return free_[--free_count_];
-    assert(fresh_ < capacity());
-    return fresh_++;
+    assert(used_count_ < capacity());
+    ++used_count_;
+    if (free_ == no_slot) return fresh_++;
+    const std::uint32_t slot = free_;
+    std::memcpy(&free_, &slots_[slot], sizeof free_);
+    return slot;
   }
 
+  /// Gives a slot back; its contents are gone.
   void release(std::uint32_t slot) noexcept {
-    assert(free_count_ < fresh_);
-    free_[free_count_++] = slot;
+    assert(used_count_ > 0);
+    --used_count_;
+    std::memcpy(static_cast<void*>(&slots_[slot]), &free_, sizeof free_);
+    free_ = slot;
   }
 
   /// Asks for the memory of a slot ahead of its use; `no_slot` is allowed.
@@ -46,10 +53,10 @@ class Pool {
   [[nodiscard]] const T& operator[](std::uint32_t slot) const noexcept { return slots_[slot]; }
 
  private:
-  LazyArray<T> slots_;
-  LazyArray<std::uint32_t> free_;
-  std::uint32_t free_count_ = 0;
+  LazyArray<T> slots_;  // a free one begins with the slot that was released before it
+  std::uint32_t free_ = no_slot;
   std::uint32_t fresh_ = 0;  // slots from here on were never taken
+  std::uint32_t used_count_ = 0;
 };
 
 }  // namespace tradepit
