@@ -15,7 +15,7 @@ using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
 constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 9;
+constexpr std::uint32_t snapshot_version = 10;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -134,6 +134,13 @@ class Reader {
     if (rest_.size() < sizeof record) return false;
     std::memcpy(&record, rest_.data(), sizeof record);
     rest_ = rest_.subspan(sizeof record);
+    return true;
+  }
+  /// A look at what stands `offset_bytes` further on; false if that is behind the end.
+  template <typename Record>
+  [[nodiscard]] bool peek(std::size_t offset_bytes, Record& record) const noexcept {
+    if (rest_.size() < offset_bytes + sizeof record) return false;
+    std::memcpy(&record, rest_.data() + offset_bytes, sizeof record);
     return true;
   }
   [[nodiscard]] bool is_at_end() const noexcept { return rest_.empty(); }
@@ -479,6 +486,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   for (std::uint64_t count = 0; count < header.order_count; ++count) {
     OrderRecord record;
     if (!reader.read(record)) return refuse(cut_short);
+    // Where no order on the way has terms, this is one that comes soon: its ids are far apart.
+    if (OrderRecord soon; reader.peek(16 * sizeof record, soon)) {
+      state->order_ids.prefetch(number_of(soon.order_id));
+      state->order_ids.prefetch(OrderIds::Name{soon.client_order_id, soon.account_index});
+    }
     OrderTerms own{};
     if (record.has_terms != 0 && !reader.read(own)) return refuse(cut_short);
     Instrument* const instrument = state->find_instrument(record.instrument_id);
