@@ -51,6 +51,16 @@ def measure(program: Path, *arguments: str) -> dict[str, Any]:
     }
 
 
+def measure_depth() -> dict[str, Any]:
+    """A million resting orders: memory, single commands, two queues, a snapshot."""
+    program = build("cpp", "depth_bench", "-DCMAKE_BUILD_TYPE=Release")
+    done = subprocess.run(
+        [program], stdout=subprocess.PIPE, text=True, timeout=RUN_TIMEOUT_S, check=True
+    )
+    figures = [json.loads(line) for line in done.stdout.splitlines()]
+    return {f"1,000,000 resting, {figure.pop('name')}": figure for figure in figures}
+
+
 def measure_all(rounds: int) -> dict[str, Any]:
     program = build("cpp", "engine_bench", "-DCMAKE_BUILD_TYPE=Release")
     figures: dict[str, Any] = {}
@@ -62,7 +72,7 @@ def measure_all(rounds: int) -> dict[str, Any]:
                 figures[name.replace("csv", "normal")] = figure
     figures |= measure(program, "near", str(rounds))
     figures |= measure(program, "deep", str(rounds))
-    return figures
+    return figures | measure_depth()
 
 
 def main() -> None:
