@@ -99,6 +99,7 @@ TEST(a_book_equals_sorted_maps_of_queues_on_random_orders) {
     std::vector<std::pair<std::uint32_t, std::int64_t>> fills_expected;
     const auto walked = book.walk(
         side, price, lots, 1000, [](std::uint32_t) { return tradepit::Book::Meeting::trades; },
+        [](std::uint32_t) { return std::pair<std::int64_t, std::int64_t>{}; },  // no parts
         [](std::int64_t, std::int64_t, std::int64_t) { return true; });
     const Book::Matched matched =
         book.match(side, price, lots, 1000,
