@@ -15,7 +15,7 @@ namespace tradepit {
 struct EngineConfig {
   std::uint32_t shard_id = 0;
   std::uint32_t max_orders = 1U << 20;            ///< open at one time
-  std::uint32_t max_client_order_ids = 1U << 18;  ///< of the last orders accepted; not used again
+  std::uint32_t max_client_order_ids = 1U << 20;  ///< of the last orders accepted; not used again
   std::uint32_t max_transfer_ids = 1U << 20;      ///< remembered; an older id would apply again
   std::uint32_t max_accounts = 1U << 16;          ///< the house not counted
   std::uint32_t max_instruments = 1U << 10;       ///< the largest instrument_id
