@@ -86,6 +86,7 @@ class AsyncClient:
         self._report_came = asyncio.Event()
         self.reports_dropped = 0
         self.logon_count = 0
+        self.session_id = 0  # what the orders of this session carry; another after each logon
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -477,6 +478,7 @@ class AsyncClient:
         self._is_logged_on = True
         self._logon_sent_s = 0.0
         self.logon_count += 1
+        self.session_id = logged_on.session_id
         if self._logged_on is not None and not self._logged_on.done():
             self._logged_on.set_result(logged_on)
         # What the old session refused goes before what was asked since.

@@ -102,6 +102,11 @@ class Client:
         self._session.close()
         self._is_logged_on = False
 
+    @property
+    def session_id(self) -> int:
+        """What the orders of this session carry; 0 before the first logon, another after each."""
+        return self._session.session_id
+
     # One request, one answer.
 
     def submit(self, **terms: Unpack[NewOrderTerms]) -> Order:

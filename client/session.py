@@ -82,6 +82,7 @@ class Session:
         self.endpoint = endpoint
         self.account_id = account_id
         self.timeout_s = timeout_s
+        self.session_id = 0  # of the last logon
         flags = wire.LogonFlag.RECEIVE_REPORTS if receive_reports else wire.LogonFlag(0)
         self._logon = wire.Logon(LOGON_REQUEST_ID, account_id, key_bytes(key), flags)
         self._socket: zmq.Socket[bytes] | None = None
@@ -141,6 +142,7 @@ class Session:
             for record in wire.decode_all(data):
                 if type(record) is wire.LoggedOn:
                     logged_on = record
+                    self.session_id = record.session_id
                 elif type(record) is wire.Reject and record.request_id == LOGON_REQUEST_ID:
                     raise refusal(record.reason)
                 else:

@@ -100,7 +100,7 @@ class FakeMatcher:
             if request.key != self._operator_key:
                 return [wire.Reject(number, reason=wire.Reason.WRONG_KEY)]
             self._sessions.add(identity)
-            return [wire.LoggedOn(number, 0, self.seq, 0, wire.Durability.DISK)]
+            return [wire.LoggedOn(number, 0, self.seq, durability=wire.Durability.DISK)]
         if identity not in self._sessions:
             return [wire.Reject(number, reason=wire.Reason.NOT_LOGGED_ON)]
         answer: list[Any] = getattr(self, f"_on_{type(request).__name__}")(request)

@@ -102,6 +102,8 @@ class ReferenceEngine(ReferenceControl):
             self.cancel(gone, CancelReason.REPLACED)
         command = self.as_placed(command)
         self.order_counter += 1
+        session_number = command.session_id % wire.TIED_SESSION_BIT
+        self.session_counter = max(self.session_counter, session_number)
         fees = self.fees_of(command.account_id, command.instrument_id)
         order = Order(
             order_id=self.limits.shard_id << 48 | self.order_counter,

@@ -142,6 +142,7 @@ class ReferenceState:
     digest: int = 0x5450424F4F4B3031
     order_counter: int = 0
     trade_counter: int = 0
+    session_counter: int = 0  # the highest session_id, without TIED_SESSION_BIT, of accepted orders
     assets: dict[int, wire.AssetChanged] = field(default_factory=dict)
     instruments: dict[int, wire.InstrumentChanged] = field(default_factory=dict)
     accounts: dict[int, int] = field(default_factory=lambda: {HOUSE: AccountState.ACTIVE})

@@ -35,6 +35,10 @@ class Engine:
     @property
     def open_order_count(self) -> int: ...
     @property
+    def session_counter(self) -> int: ...
+    @property
+    def has_tied_orders(self) -> bool: ...
+    @property
     def account_count(self) -> int:
         """Accounts opened; the house is not counted."""
 

@@ -1523,8 +1523,8 @@ class Reject(NamedTuple):
         return pack_record(_REJECT, (VERSION, 97, 24, *self))
 
 
-_LOGGED_ON = Struct("<BBHIQQIB3x")
-_LOGGED_ON_BODY = Struct("<4xIQQIB3x")
+_LOGGED_ON = Struct("<BBHIQQIIB7x")
+_LOGGED_ON_BODY = Struct("<4xIQQIIB7x")
 
 
 class LoggedOn(NamedTuple):
@@ -1534,10 +1534,11 @@ class LoggedOn(NamedTuple):
     account_id: int = 0
     seq: int = 0
     shard_id: int = 0
+    session_id: int = 0
     durability: int = 0
 
     def encode(self) -> bytes:
-        return pack_record(_LOGGED_ON, (VERSION, 98, 32, *self))
+        return pack_record(_LOGGED_ON, (VERSION, 98, 40, *self))
 
 
 _SHARD_STATUS = Struct("<BBHIQQQqQII")
@@ -2062,7 +2063,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     90: (_CANCEL_AFTER_CHANGED_BODY, 40, CancelAfterChanged._make, ()),
     96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
-    98: (_LOGGED_ON_BODY, 32, LoggedOn._make, ()),
+    98: (_LOGGED_ON_BODY, 40, LoggedOn._make, ()),
     99: (_SHARD_STATUS_BODY, 56, ShardStatus._make, ()),
     100: (_BOOK_LEVEL_BODY, 40, BookLevel._make, ()),
     101: (_BALANCE_BODY, 40, Balance._make, ()),

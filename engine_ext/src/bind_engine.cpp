@@ -165,6 +165,8 @@ void bind_engine(py::module_& module) {
                                return engine.next_deadline_ns();
                              })
       .def_property_readonly("open_order_count", &Engine::open_order_count)
+      .def_property_readonly("session_counter", &Engine::session_counter)
+      .def_property_readonly("has_tied_orders", &Engine::has_tied_orders)
       .def_property_readonly("account_count", &Engine::account_count)
       .def_property_readonly("shard_id",
                              [](const Engine& engine) { return engine.config().shard_id; })

@@ -217,6 +217,18 @@ std::uint64_t Engine::seq() const noexcept { return state_->seq; }
 std::int64_t Engine::time_ns() const noexcept { return state_->time_ns; }
 std::int64_t Engine::next_deadline_ns() const noexcept { return state_->deadlines.first_ns(); }
 std::uint64_t Engine::digest() const noexcept { return state_->digest; }
+std::uint32_t Engine::session_counter() const noexcept { return state_->session_counter; }
+
+bool Engine::has_tied_orders() const noexcept {
+  for (std::uint32_t index = 0; index < state_->accounts.count(); ++index) {
+    std::uint32_t slot = state_->accounts[index].oldest_order;
+    for (; slot != no_slot; slot = state_->account_links[slot].younger) {
+      if ((state_->orders[slot].session_id & wire::tied_session_bit) != 0) return true;
+    }
+  }
+  return false;
+}
+
 std::uint64_t Engine::open_order_count() const noexcept {
   return state_->store.orders.used_count();
 }

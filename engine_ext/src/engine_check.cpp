@@ -65,6 +65,7 @@ const char* EngineState::check() const {
           if (is_gtd) ++deadline_count;
           if (order.time_in_force == wire::TimeInForce::day) ++day_count;
           if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
+          if (session_number(order.session_id) > session_counter) return "a session is miscounted";
           if (order.client_order_id != 0) {
             std::uint32_t found_slot;
             (void)find_name(name_of(order), found_slot);

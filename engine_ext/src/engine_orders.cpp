@@ -64,6 +64,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.self_trade_prevention = command.self_trade_prevention;
   order.is_waiting = is_stop(command.order_type) ? 1 : 0;
   order.session_id = command.session_id;
+  session_counter = std::max(session_counter, session_number(command.session_id));
   order.terms_slot = take_terms(command);
 
   wire::OrderAccepted accepted;

@@ -35,6 +35,7 @@ struct SnapshotHeader {
   std::int64_t time_ns;
   std::uint64_t order_counter;
   std::uint64_t trade_counter;
+  std::uint64_t session_counter;
   std::uint64_t asset_count;       // wire::AssetChanged, by asset_id
   std::uint64_t instrument_count;  // wire::InstrumentChanged and InstrumentRecord, by instrument_id
   std::uint64_t account_count;     // AccountRecord, by index, the house included
@@ -42,8 +43,7 @@ struct SnapshotHeader {
   std::uint64_t client_id_count;   // ClientIdRecord, of the last orders accepted
   std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
   std::uint64_t deadline_count;     // DeadlineRecord, by kind and number; not those of orders
-  std::uint64_t
-      order_count;  // OrderRecord, by instrument, side, price and age; the waiting ones last
+  std::uint64_t order_count;  // OrderRecord, by instrument, side, price, age; the waiting ones last
 };
 
 struct InstrumentRecord {
@@ -121,7 +121,6 @@ static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRe
 
 // Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
 constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
-
 constexpr std::size_t checked_from = offsetof(SnapshotHeader, size_bytes);
 
 /// Reads records one after the other; it never reads past the end.
@@ -183,6 +182,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
   header.time_ns = time_ns;
   header.order_counter = order_counter;
   header.trade_counter = trade_counter;
+  header.session_counter = session_counter;
   out.append(header);  // again at the end, with the counts
 
   for (const Asset& asset : assets) {
@@ -323,7 +323,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     return refuse("the snapshot's limits are out of range");
   }
   if (header.seq >= counts_end || header.order_counter >= counts_end ||
-      header.trade_counter >= counts_end) {
+      header.trade_counter >= counts_end || header.session_counter >= wire::tied_session_bit) {
     return refuse("the snapshot's counts are out of range");
   }
 
@@ -341,6 +341,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   state->time_ns = header.time_ns;
   state->order_counter = header.order_counter;
   state->trade_counter = header.trade_counter;
+  state->session_counter = static_cast<std::uint32_t>(header.session_counter);
 
   for (std::uint64_t count = 0; count < header.asset_count; ++count) {
     wire::AssetChanged terms;

@@ -18,6 +18,11 @@
 
 namespace tradepit::detail {
 
+/// A session_id without the bit that says what the session asked for.
+constexpr std::uint32_t session_number(std::uint32_t session_id) noexcept {
+  return session_id & ~static_cast<std::uint32_t>(wire::tied_session_bit);
+}
+
 /// What only some orders have; a plain one has none of it.
 struct OrderTerms {
   std::int64_t trigger_price_ticks;    // stop orders
@@ -288,6 +293,7 @@ class EngineState {
   std::int64_t time_ns = 0;  // of the last command
   std::uint64_t order_counter = 0;
   std::uint64_t trade_counter = 0;
+  std::uint32_t session_counter = 0;  // the highest session_number of an accepted order
 
   BookStore store;
   LazyArray<Order> orders;                // by slot of store.orders

@@ -31,6 +31,7 @@ constexpr std::uint32_t nobody = sessions_max;
 
 constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
 constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
+constexpr std::size_t session_offset = offsetof(wire::NewOrder, session_id);
 constexpr std::size_t query_account_offset = offsetof(wire::BalancesQuery, account_id);
 static_assert(offsetof(wire::Debit, time_ns) == time_offset);
 static_assert(offsetof(wire::SetAsset, time_ns) == time_offset);
@@ -87,7 +88,7 @@ HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<Api
       zmq_(zmq),
       engine_(engine),
       journal_(journal),
-      sessions_(std::move(keys)),
+      sessions_(std::move(keys), engine.session_counter()),
       now_ns_(engine.time_ns()),
       stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
@@ -214,6 +215,10 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     refusal =
         wire::Reason::not_authorized;  // whoever stopped an account may not be the one to go on
   }
+  if (type == wire::MessageType::new_order && refusal == wire::Reason::none &&
+      load<std::uint32_t>(buffer.bytes + session_offset) != 0) {
+    refusal = wire::Reason::invalid_session;
+  }
   if (refusal != wire::Reason::none) {
     reject(session, header.request_id, record_offset, header.type, refusal);
   } else if (message_reply_bytes_ > reply_bytes_per_message_max ||
@@ -221,6 +226,10 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
   } else if (is_command) {
     std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);
+    if (type == wire::MessageType::new_order) {
+      const std::uint32_t session_id = sessions_[session].session_id;
+      std::memcpy(buffer.bytes + session_offset, &session_id, sizeof session_id);
+    }
     handle_command(session, record, type, record_offset);
   } else {
     handle_query(session, record, type);
@@ -241,6 +250,7 @@ void HotLoop::handle_logon(std::uint32_t session, std::span<const std::byte> rec
   answer.account_id = logon.account_id;
   answer.seq = engine_.seq();
   answer.shard_id = engine_.config().shard_id;
+  answer.session_id = sessions_[session].session_id;
   answer.durability = config_.durability;
   reply(session, bytes_of(answer));
 }

@@ -23,8 +23,8 @@ bool is_assigned(std::string_view routing_id) noexcept {
 
 }  // namespace
 
-SessionTable::SessionTable(std::vector<ApiKey> keys)
-    : keys_(std::move(keys)), sessions_(sessions_max) {
+SessionTable::SessionTable(std::vector<ApiKey> keys, std::uint32_t session_counter)
+    : keys_(std::move(keys)), sessions_(sessions_max), session_counter_(session_counter) {
   for (std::uint32_t index = sessions_max; index > 0; --index) free_.push_back(index - 1);
 }
 
@@ -91,7 +91,9 @@ wire::Reason SessionTable::log_on(std::uint32_t index, const wire::Logon& logon)
   if (!is_valid) return wire::Reason::wrong_key;
   Session& session = sessions_[index];
   if (!is_assigned(session.routing_id)) return wire::Reason::not_authorized;
+  if (session_counter_ + 1 == wire::tied_session_bit) return wire::Reason::busy;
   unsubscribe(index);
+  session.session_id = ++session_counter_;
   session.is_logged_on = true;
   session.account_id = logon.account_id;
   session.is_operator = logon.account_id == 0;

@@ -320,6 +320,57 @@ def test_another_accounts_order_is_unknown(matcher: MatcherProcess) -> None:
         assert len(maker.open_orders()) == 1
 
 
+def test_mass_cancel_takes_the_orders_of_one_session_of_an_account(
+    matcher: MatcherProcess,
+) -> None:
+    with matcher.trader(MAKER) as first, matcher.trader(MAKER) as second:
+        assert 0 < first.session_id < second.session_id < wire.TIED_SESSION_BIT
+        for each in (first, second):
+            each.submit(
+                instrument_id=INSTRUMENT, side=wire.Side.BUY, price_ticks=10, quantity_lots=1
+            )
+        assert first.mass_cancel(session_id=second.session_id) == 1
+        assert first.mass_cancel(session_id=second.session_id) == 0
+        assert first.mass_cancel(session_id=first.session_id) == 1
+
+
+def test_a_session_id_is_not_used_again_after_a_restart(matcher: MatcherProcess) -> None:
+    with matcher.trader(MAKER) as before:
+        order = before.submit(
+            instrument_id=INSTRUMENT, side=wire.Side.BUY, price_ticks=10, quantity_lots=1
+        )
+    matcher.kill()
+    matcher.start()
+    with matcher.operator() as after:
+        assert after.session_id > before.session_id
+        assert after.mass_cancel(session_id=after.session_id) == 0
+        assert after.mass_cancel(session_id=before.session_id) == 1
+    with matcher.trader(MAKER) as trader, pytest.raises(Refused):
+        trader.order(order_id=order.order_id)
+
+
+def test_a_client_may_not_name_its_session_in_an_order(matcher: MatcherProcess) -> None:
+    order = wire.NewOrder(
+        request_id=5,
+        account_id=MAKER,
+        instrument_id=INSTRUMENT,
+        side=wire.Side.BUY,
+        order_type=wire.OrderType.LIMIT,
+        time_in_force=wire.TimeInForce.GTC,
+        price_ticks=10,
+        quantity_lots=1,
+    )
+    with RawPeer(matcher.order_endpoint) as peer:
+        logged_on = peer.log_on(MAKER, matcher.trader_keys[MAKER])
+        assert isinstance(logged_on, wire.LoggedOn)
+        before = matcher.status()
+        for session_id in (logged_on.session_id, logged_on.session_id + 1):
+            (reject,) = peer.ask(order._replace(session_id=session_id).encode())
+            assert isinstance(reject, wire.Reject)
+            assert reject.reason == wire.Reason.INVALID_SESSION
+        assert matcher.status().seq == before.seq
+
+
 def test_a_peer_that_leaves_with_much_unread_takes_nobody_along(matcher: MatcherProcess) -> None:
     """Its place in the table is the next peer's, who must get his own answers and only those."""
     order = wire.NewOrder(

@@ -382,6 +382,9 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
     engine.check()
     assert engine.next_deadline_ns == reference.next_deadline_ns
     assert engine.open_order_count == len(reference.open_orders)
+    assert engine.session_counter == reference.session_counter
+    is_any_tied = any(order.session_id >= wire.TIED_SESSION_BIT for order in reference.open_orders)
+    assert engine.has_tied_orders == is_any_tied
     assert engine.account_count == len(reference.accounts) - 1
     for instrument_id in reference.instruments:
         bids, asks = reference.book(instrument_id)

@@ -93,6 +93,10 @@ class Engine {
   /// a time. Not later than time_ns() if the last Tick left something over; never_ns without any.
   [[nodiscard]] std::int64_t next_deadline_ns() const noexcept;
   [[nodiscard]] std::uint64_t open_order_count() const noexcept;
+  /// The highest session_id, without tied_session_bit, of all orders ever accepted.
+  [[nodiscard]] std::uint32_t session_counter() const noexcept;
+  /// Whether an open order was sent by a session with tied_session_bit. Walks all of them.
+  [[nodiscard]] bool has_tied_orders() const noexcept;
   [[nodiscard]] std::uint32_t account_count() const noexcept;  ///< the house not counted
   [[nodiscard]] const EngineConfig& config() const noexcept;
 

@@ -31,6 +31,7 @@ struct Session {
   std::string routing_id;
   std::uint64_t account_id = 0;
   std::uint64_t last_used = 0;   ///< turn of the loop: the least recently used session makes room
+  std::uint32_t session_id = 0;  ///< given at logon
   std::uint32_t generation = 0;  ///< tells this session from the one that had its place before
   std::uint32_t abuse_count = 0;
   bool is_logged_on = false;
@@ -47,7 +48,8 @@ struct Session {
 /// Sessions by the routing id that ZeroMQ gives a connection. A reconnect is a new session.
 class SessionTable {
  public:
-  explicit SessionTable(std::vector<ApiKey> keys);
+  /// Session ids go on behind `session_counter`.
+  SessionTable(std::vector<ApiKey> keys, std::uint32_t session_counter);
 
   /// The session of a peer, made if there is none: then the least recently used one gives way, one
   /// that has not logged on before any that has.
@@ -59,7 +61,8 @@ class SessionTable {
 
   /// Logs the session on, or says why not. Every key is compared, each in constant time. A peer
   /// that chose its routing id may not: whoever connects with it next would have its session. An
-  /// account's least recently used subscriber gives way to one too many.
+  /// account's least recently used subscriber gives way to one too many. Each logon has a
+  /// session_id of its own; when all are used up it is refused as busy.
   [[nodiscard]] wire::Reason log_on(std::uint32_t index, const wire::Logon& logon);
   /// THE account check: whether the session may send this record for that account.
   [[nodiscard]] static wire::Reason authorize(const Session& session, wire::MessageType type,
@@ -85,6 +88,7 @@ class SessionTable {
   std::vector<std::uint32_t> free_;
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> by_routing_id_;
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> subscribers_;
+  std::uint32_t session_counter_;
   std::uint32_t in_use_count_ = 0;
   std::uint64_t turn_ = 0;
 };

@@ -338,7 +338,7 @@ struct NewOrder {
   std::int64_t offset_ticks{};  ///< trailing stop orders: distance of the trigger price; pegged orders: added to the reference; else 0
   std::uint64_t replaces_order_id{};  ///< cancels this open order of the account in the same instrument and step, if this one is accepted; 0 = none
   std::uint32_t instrument_id{};
-  std::uint32_t session_id{};  ///< stamped by the matcher; a client sends 0
+  std::uint32_t session_id{};  ///< that of the session (LoggedOn), stamped by the matcher; a client sends 0
   Side side{};
   OrderType order_type{};
   TimeInForce time_in_force{};
@@ -1403,19 +1403,21 @@ static_assert(offsetof(Reject, flags) == 23);
 /// The session may send.
 struct LoggedOn {
   static constexpr MessageType type = MessageType::logged_on;
-  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
   std::uint64_t account_id{};  ///< 0 for an operator
   std::uint64_t seq{};  ///< last sequenced command
   std::uint32_t shard_id{};
+  std::uint32_t session_id{};  ///< of this session: its orders carry it, and MassCancel may name it
   Durability durability{};  ///< what a reply promises
-  std::uint8_t reserved[3]{};
+  std::uint8_t reserved[7]{};
 };
-static_assert(is_wire_layout<LoggedOn, 32>);
+static_assert(is_wire_layout<LoggedOn, 40>);
 static_assert(offsetof(LoggedOn, account_id) == 8);
 static_assert(offsetof(LoggedOn, seq) == 16);
 static_assert(offsetof(LoggedOn, shard_id) == 24);
-static_assert(offsetof(LoggedOn, durability) == 28);
-static_assert(offsetof(LoggedOn, reserved) == 29);
+static_assert(offsetof(LoggedOn, session_id) == 28);
+static_assert(offsetof(LoggedOn, durability) == 32);
+static_assert(offsetof(LoggedOn, reserved) == 33);
 
 /// Where the shard stands.
 struct ShardStatus {
@@ -1878,7 +1880,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::kill_switch_changed: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
-    case MessageType::logged_on: return (bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::logged_on: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::balance: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::query_end: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
