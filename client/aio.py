@@ -24,7 +24,7 @@ from tradepit.client.requests import (
     request_ids,
 )
 from tradepit.client.results import Answer, Book, Listing, Order
-from tradepit.client.session import TIMEOUT_S, key_bytes, open_socket
+from tradepit.client.session import TIMEOUT_S, key_bytes, logon_flags, open_socket
 from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused, TradepitError, Unreachable
 
@@ -53,6 +53,10 @@ class AsyncClient:
 
     All requests of one turn of the loop travel in one message. Results, exceptions, logging on
     again and reports are those of `Client`. A cancelled call gives up its answer, not the order.
+
+    With `cancel_on_disconnect` the shard cancels the open orders of this session once it has ended: the
+    connection is gone, or nothing came for 10 s. A heartbeat a second is sent as long as the event loop
+    runs: one that is held up for longer than that loses its orders.
     """
 
     def __init__(
@@ -61,10 +65,13 @@ class AsyncClient:
         account_id: int,
         key: str,
         *,
+        cancel_on_disconnect: bool = False,
         timeout_s: float = TIMEOUT_S,
         on_report: Callable[[wire.ExecutionReport], None] | None = None,
     ) -> None:
-        flags = wire.LogonFlag.RECEIVE_REPORTS if account_id else wire.LogonFlag(0)
+        flags = logon_flags(
+            receive_reports=account_id != 0, cancel_on_disconnect=cancel_on_disconnect
+        )
         self._logon = wire.Logon(LOGON_REQUEST_ID, account_id, key_bytes(key), flags).encode()
         self._endpoint = endpoint
         self._account_id = account_id
@@ -79,6 +86,7 @@ class AsyncClient:
         self._is_logged_on = False
         self._logon_sent_s = 0.0  # when the logon that is under way was sent; 0 = none is
         self._heard_s = 0.0
+        self._sent_s = 0.0
         self._heartbeat_id = 0
         self._is_flush_due = False
         self._watch: asyncio.TimerHandle | None = None
@@ -417,6 +425,7 @@ class AsyncClient:
         unsent = [each for each in self._unsent if not each.future.done()]
         self._unsent.clear()
         sent_count = 0
+        loop_s = self._loop.time() if self._loop is not None else 0.0
         for count, message in messages(unsent):
             try:
                 self._socket.send(message, zmq.NOBLOCK)
@@ -425,6 +434,7 @@ class AsyncClient:
             for answer in unsent[sent_count : sent_count + count]:
                 answer.is_sent = True
             sent_count += count
+            self._sent_s = loop_s
         self._unsent.extend(unsent[sent_count:])
         self._read()
 
@@ -524,7 +534,10 @@ class AsyncClient:
             # What gave up waiting must not pile up.
             self._unsent = deque(each for each in self._unsent if not each.future.done())
             self._send_logon()
-        elif now_s - self._heard_s > HEARTBEAT_S and self._heartbeat_id not in self._pending:
+        elif (
+            now_s - min(self._heard_s, self._sent_s) > HEARTBEAT_S
+            and self._heartbeat_id not in self._pending
+        ):
             self._send_heartbeat(now_s)
         self._flush()
         self._read()

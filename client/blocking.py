@@ -47,6 +47,11 @@ class Client:
     Unasked reports (fills of resting orders, and late answers) go to `on_report` if given,
     otherwise to a queue that `reports` empties. The queue drops its oldest at REPORTS_QUEUED_MAX and
     counts them in `reports_dropped`.
+
+    With `cancel_on_disconnect` the shard cancels the open orders of this session once it has ended:
+    the connection is gone, or it has sent nothing for 10 s. A `Client` sends only when it is called:
+    call `reports` or `status` more often than that. After that, and after a restart of the shard, it
+    logs on again as above, and its orders are canceled.
     """
 
     def __init__(
@@ -55,17 +60,24 @@ class Client:
         account_id: int,
         key: str,
         *,
+        cancel_on_disconnect: bool = False,
         timeout_s: float = TIMEOUT_S,
         on_report: Callable[[wire.ExecutionReport], None] | None = None,
     ) -> None:
         self._session = Session(
-            endpoint, account_id, key, receive_reports=account_id != 0, timeout_s=timeout_s
+            endpoint,
+            account_id,
+            key,
+            receive_reports=account_id != 0,
+            cancel_on_disconnect=cancel_on_disconnect,
+            timeout_s=timeout_s,
         )
         self._account_id = account_id
         self._endpoint = endpoint
         self._timeout_s = timeout_s
         self._on_report = on_report
         self._heartbeat_id = 0
+        self._heartbeat_due_s = 0.0
         self._ids = request_ids()
         self._pending: dict[int, Answer] = {}  # in the order of sending
         self._unsent: list[Answer] = []  # pending, and to be sent (again)
@@ -98,7 +110,7 @@ class Client:
         return logged_on
 
     def close(self) -> None:
-        """Close at once. Orders stay as they are."""
+        """Close at once. Orders stay as they are, without `cancel_on_disconnect`."""
         self._session.close()
         self._is_logged_on = False
 
@@ -390,16 +402,18 @@ class Client:
     def reports(self, timeout_s: float) -> list[wire.ExecutionReport]:
         """Unasked reports, oldest first: those queued, else the first to come within `timeout_s`.
 
-        Sends a heartbeat each second while it waits, and so notices a restart of the shard.
+        Sends a heartbeat each second, however often it is called, and so notices a restart of the
+        shard and keeps the session alive.
         """
         deadline_s = time.monotonic() + timeout_s
-        heartbeat_s = time.monotonic() + HEARTBEAT_S
-        while not self._reports:
+        while True:
             now_s = time.monotonic()
-            if now_s >= heartbeat_s:
+            if now_s >= self._heartbeat_due_s:
                 self._send_heartbeat()
-                heartbeat_s = now_s + HEARTBEAT_S
-            data = self._session.receive(min(deadline_s, heartbeat_s) - now_s)
+                self._heartbeat_due_s = now_s + HEARTBEAT_S
+            if self._reports:
+                break
+            data = self._session.receive(min(deadline_s, self._heartbeat_due_s) - now_s)
             if data is not None:
                 self._take(data)
             elif now_s >= deadline_s:

@@ -36,6 +36,16 @@ def key_bytes(key: str) -> bytes:
     return data
 
 
+def logon_flags(*, receive_reports: bool, cancel_on_disconnect: bool) -> wire.LogonFlag:
+    """The flags of a Logon."""
+    flags = wire.LogonFlag(0)
+    if receive_reports:
+        flags |= wire.LogonFlag.RECEIVE_REPORTS
+    if cancel_on_disconnect:
+        flags |= wire.LogonFlag.CANCEL_ON_DISCONNECT
+    return flags
+
+
 def open_socket(kind: int, endpoint: str) -> "zmq.Socket[bytes]":
     """A connected socket that never blocks a shutdown, bounds its queues, and notices a dead peer.
 
@@ -77,13 +87,16 @@ class Session:
         key: str,
         *,
         receive_reports: bool = False,
+        cancel_on_disconnect: bool = False,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.endpoint = endpoint
         self.account_id = account_id
         self.timeout_s = timeout_s
         self.session_id = 0  # of the last logon
-        flags = wire.LogonFlag.RECEIVE_REPORTS if receive_reports else wire.LogonFlag(0)
+        flags = logon_flags(
+            receive_reports=receive_reports, cancel_on_disconnect=cancel_on_disconnect
+        )
         self._logon = wire.Logon(LOGON_REQUEST_ID, account_id, key_bytes(key), flags)
         self._socket: zmq.Socket[bytes] | None = None
 

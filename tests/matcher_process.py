@@ -136,8 +136,13 @@ class MatcherProcess:
     def operator(self) -> Client:
         return Client(self.order_endpoint, 0, self.operator_key)
 
-    def trader(self, account_id: int) -> Client:
-        return Client(self.order_endpoint, account_id, self.trader_keys[account_id])
+    def trader(self, account_id: int, *, cancel_on_disconnect: bool = False) -> Client:
+        return Client(
+            self.order_endpoint,
+            account_id,
+            self.trader_keys[account_id],
+            cancel_on_disconnect=cancel_on_disconnect,
+        )
 
     def status(self) -> wire.ShardStatus:
         with self.operator() as operator:

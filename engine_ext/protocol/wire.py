@@ -19,6 +19,7 @@ FILLS_PER_COMMAND_MAX = 10000
 TRIGGERS_PER_COMMAND_MAX = 1000
 CANCELS_PER_COMMAND_MAX = 10000
 TIED_SESSION_BIT = 2147483648
+TIED_SESSION_SILENCE_NS_MAX = 10000000000
 CANCEL_AFTER_NS_MAX = 86400000000000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
@@ -207,6 +208,7 @@ class ReplaceFlag(IntFlag):
 
 class LogonFlag(IntFlag):
     RECEIVE_REPORTS = 1
+    CANCEL_ON_DISCONNECT = 2
 
 
 class Durability(IntEnum):
@@ -859,7 +861,9 @@ _STATUS_QUERY_BODY = Struct("<4xI")
 
 
 class StatusQuery(NamedTuple):
-    """Asks for ShardStatus; also the heartbeat."""
+    """Asks for ShardStatus; also the heartbeat, and what a session that asked for
+    cancel_on_disconnect sends when it has nothing else to send.
+    """
 
     request_id: int = 0
 
@@ -1546,7 +1550,9 @@ _SHARD_STATUS_BODY = Struct("<4xIQQQqQII")
 
 
 class ShardStatus(NamedTuple):
-    """Where the shard stands."""
+    """Where the shard stands. Sessions that asked for cancel_on_disconnect, and have sent an
+    order, get one each second that answers nothing: its request_id is 0.
+    """
 
     request_id: int = 0
     seq: int = 0

@@ -19,6 +19,7 @@ using detail::bytes_of;
 using detail::clock_ns;
 using detail::count;
 using detail::load;
+using detail::nobody;
 
 constexpr int messages_per_turn_max = 64;
 constexpr int messages_per_hand_over = 8;
@@ -26,8 +27,6 @@ constexpr int messages_per_hand_over = 8;
 /// journal's thread would cost two wake-ups.
 constexpr std::uint64_t inline_commit_entries_max = 4;
 constexpr long poll_timeout_ms_max = 1000;
-/// Who asked for what the matcher itself sequences.
-constexpr std::uint32_t nobody = sessions_max;
 
 constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
 constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
@@ -104,15 +103,19 @@ void HotLoop::stop() noexcept {
 
 std::string HotLoop::run() {
   if (stop_fd_ < 0) return "cannot make an eventfd";
+  if (std::string error = end_earlier_sessions(); !error.empty()) return error;
   while (!stop_.load(std::memory_order_acquire)) {
     sessions_.begin_turn();
     const bool is_drained = drain_socket();
     note_time();
-    const bool is_in_time = pass_time();
+    probe_tied_sessions();
+    const bool is_in_time = pass_time() && end_sessions();
     commit();
     if (journal_.has_failed()) return "the journal failed: " + journal_.error();
     if (!error_.empty()) return error_;
-    if (is_drained || !has_room()) {
+    // The commit may have found peers gone.
+    const bool is_idle = !is_in_time || sessions_.ended().empty();
+    if (is_idle && (is_drained || !has_room())) {
       if (std::string error = wait_for_work(is_in_time); !error.empty()) return error;
     }
   }
@@ -156,6 +159,7 @@ void HotLoop::handle_message(std::string_view routing_id, std::span<const std::b
     count(counters_.messages_dropped);
     return;
   }
+  sessions_[session].silent_probe_count = 0;
   note_time();
   message_reply_bytes_ = 0;
   if (has_extra_frames || payload.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
@@ -229,6 +233,7 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     if (type == wire::MessageType::new_order) {
       const std::uint32_t session_id = sessions_[session].session_id;
       std::memcpy(buffer.bytes + session_offset, &session_id, sizeof session_id);
+      sessions_.tie(session);
     }
     handle_command(session, record, type, record_offset);
   } else {
@@ -260,15 +265,8 @@ void HotLoop::handle_query(std::uint32_t session, std::span<const std::byte> rec
   count(counters_.queries);
   answer_.clear();
   if (type == wire::MessageType::status_query) {
-    wire::ShardStatus status;
+    wire::ShardStatus status = shard_status();
     status.header.request_id = load<wire::Header>(record.data()).request_id;
-    status.seq = engine_.seq();
-    status.committed_seq = journal_.committed_seq();
-    status.digest = engine_.digest();
-    status.time_ns = now_ns_;
-    status.open_order_count = engine_.open_order_count();
-    status.account_count = engine_.account_count();
-    status.shard_id = engine_.config().shard_id;
     answer_.append(status);
   } else {
     engine_.query(record.data(), answer_);
@@ -288,6 +286,11 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
     reject(session, request_id, offset, static_cast<std::uint8_t>(type), reason);
     return;
   }
+  carry_out(record, type, session, request_id);
+}
+
+void HotLoop::carry_out(std::span<const std::byte> record, wire::MessageType type,
+                        std::uint32_t session, std::uint32_t request_id) {
   sequence(record);
   route_reports(session, request_id);
   forward_events(session, request_id, type);
@@ -310,11 +313,7 @@ bool HotLoop::pass_time() {
     if (!journal_.can_append() || outbox_.waiting_bytes() >= waiting_reply_bytes_max) return false;
     wire::Tick tick;
     tick.time_ns = now_ns_;
-    sequence(bytes_of(tick));
-    route_reports(nobody, 0);
-    forward_events(nobody, 0, wire::MessageType::tick);
-    note_tops(now_ns_);
-    note_auctions(now_ns_);
+    carry_out(bytes_of(tick), wire::MessageType::tick, nobody, 0);
   }
   return true;
 }
@@ -383,6 +382,7 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id,
       case wire::MessageType::command_rejected: {
         const auto event = load<wire::CommandRejected>(at);
         count(counters_.rejected_commands);
+        if (session == nobody) break;
         reject(session, request_id, 0, event.command_type, event.reason, event.seq);
         break;
       }

@@ -6,8 +6,13 @@
 #include <ctime>
 #include <span>
 
+#include "tradepit/sessions.hpp"
+
 /// What the two halves of the hot loop share.
 namespace tradepit::detail {
+
+/// Who asked for what the matcher itself sequences.
+inline constexpr std::uint32_t nobody = sessions_max;
 
 template <typename T>
 [[nodiscard]] T load(const std::byte* at) noexcept {

@@ -55,6 +55,7 @@ std::uint32_t SessionTable::find_or_add(std::string_view routing_id) {
 void SessionTable::remove(std::uint32_t index) {
   Session& session = sessions_[index];
   unsubscribe(index);
+  untie(index);
   by_routing_id_.erase(session.routing_id);
   const std::uint32_t generation = session.generation + 1;
   session = Session{};
@@ -65,9 +66,26 @@ void SessionTable::remove(std::uint32_t index) {
 
 void SessionTable::log_off(std::uint32_t index) {
   unsubscribe(index);
+  untie(index);
   sessions_[index].is_logged_on = false;
   sessions_[index].is_operator = false;
   ++sessions_[index].generation;
+}
+
+void SessionTable::tie(std::uint32_t index) {
+  Session& session = sessions_[index];
+  if (session.is_tied || (session.session_id & wire::tied_session_bit) == 0) return;
+  session.is_tied = true;
+  session.silent_probe_count = 0;
+  tied_.push_back(index);
+}
+
+void SessionTable::untie(std::uint32_t index) {
+  Session& session = sessions_[index];
+  if (!session.is_tied) return;
+  session.is_tied = false;
+  std::erase(tied_, index);
+  ended_.push_back({.account_id = session.account_id, .session_id = session.session_id});
 }
 
 void SessionTable::unsubscribe(std::uint32_t index) {
@@ -93,7 +111,11 @@ wire::Reason SessionTable::log_on(std::uint32_t index, const wire::Logon& logon)
   if (!is_assigned(session.routing_id)) return wire::Reason::not_authorized;
   if (session_counter_ + 1 == wire::tied_session_bit) return wire::Reason::busy;
   unsubscribe(index);
+  untie(index);
   session.session_id = ++session_counter_;
+  if ((logon.flags & wire::logon_flag::cancel_on_disconnect) != 0) {
+    session.session_id |= static_cast<std::uint32_t>(wire::tied_session_bit);
+  }
   session.is_logged_on = true;
   session.account_id = logon.account_id;
   session.is_operator = logon.account_id == 0;

@@ -349,23 +349,83 @@ def test_a_session_id_is_not_used_again_after_a_restart(matcher: MatcherProcess)
         trader.order(order_id=order.order_id)
 
 
+def tied_peer(matcher: MatcherProcess, stack: ExitStack) -> RawPeer:
+    """A session with an open order that ends with it."""
+    peer = stack.enter_context(RawPeer(matcher.order_endpoint))
+    flags = wire.LogonFlag.CANCEL_ON_DISCONNECT
+    logged_on = peer.log_on(MAKER, matcher.trader_keys[MAKER], flags)
+    assert isinstance(logged_on, wire.LoggedOn)
+    assert logged_on.session_id > wire.TIED_SESSION_BIT
+    (report,) = peer.ask(RESTING.encode())
+    assert isinstance(report, wire.ExecutionReport)
+    assert report.status == wire.OrderStatus.OPEN
+    return peer
+
+
+@pytest.mark.parametrize("end", ["closes", "falls silent", "logs on again"])
+def test_the_orders_of_a_session_end_with_it_and_others_stay(
+    matcher: MatcherProcess, end: str
+) -> None:
+    with ExitStack() as stack:
+        peers = stack.enter_context(ExitStack())
+        other = stack.enter_context(matcher.trader(MAKER, cancel_on_disconnect=True))
+        kept = other.submit(
+            instrument_id=INSTRUMENT, side=wire.Side.BUY, price_ticks=11, quantity_lots=1
+        )
+        peer = tied_peer(matcher, peers)
+        assert len(other.open_orders()) == 2
+        if end == "closes":
+            peers.close()
+        elif end == "logs on again":
+            key = bytes.fromhex(matcher.trader_keys[MAKER])
+            peer.tell(wire.Logon(request_id=6, account_id=MAKER, key=key).encode())
+        reports: list[wire.ExecutionReport] = []
+
+        def is_canceled() -> bool:
+            reports.extend(other.reports(0.1))
+            return any(each.kind == wire.ExecutionKind.CANCELED for each in reports)
+
+        wait_until(is_canceled, "the orders of the session are canceled")
+        assert reports[-1].cancel_reason == wire.CancelReason.DISCONNECTED
+        assert [order.order_id for order in other.open_orders()] == [kept.order_id]
+        assert other.logon_count == 1
+
+
+def test_what_is_tied_to_a_session_does_not_outlive_a_kill_of_the_matcher(
+    matcher: MatcherProcess,
+) -> None:
+    with ExitStack() as stack:
+        free = stack.enter_context(matcher.trader(TAKER))
+        kept = free.submit(
+            instrument_id=INSTRUMENT, side=wire.Side.BUY, price_ticks=11, quantity_lots=1
+        )
+        tied_peer(matcher, stack)
+        matcher.kill()
+        matcher.start()
+        with matcher.trader(MAKER) as maker:
+            assert maker.open_orders() == []
+        assert [order.order_id for order in free.open_orders()] == [kept.order_id]
+
+
+RESTING = wire.NewOrder(
+    request_id=5,
+    account_id=MAKER,
+    instrument_id=INSTRUMENT,
+    side=wire.Side.BUY,
+    order_type=wire.OrderType.LIMIT,
+    time_in_force=wire.TimeInForce.GTC,
+    price_ticks=10,
+    quantity_lots=1,
+)
+
+
 def test_a_client_may_not_name_its_session_in_an_order(matcher: MatcherProcess) -> None:
-    order = wire.NewOrder(
-        request_id=5,
-        account_id=MAKER,
-        instrument_id=INSTRUMENT,
-        side=wire.Side.BUY,
-        order_type=wire.OrderType.LIMIT,
-        time_in_force=wire.TimeInForce.GTC,
-        price_ticks=10,
-        quantity_lots=1,
-    )
     with RawPeer(matcher.order_endpoint) as peer:
         logged_on = peer.log_on(MAKER, matcher.trader_keys[MAKER])
         assert isinstance(logged_on, wire.LoggedOn)
         before = matcher.status()
         for session_id in (logged_on.session_id, logged_on.session_id + 1):
-            (reject,) = peer.ask(order._replace(session_id=session_id).encode())
+            (reject,) = peer.ask(RESTING._replace(session_id=session_id).encode())
             assert isinstance(reject, wire.Reject)
             assert reject.reason == wire.Reason.INVALID_SESSION
         assert matcher.status().seq == before.seq

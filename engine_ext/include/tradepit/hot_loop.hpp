@@ -108,6 +108,17 @@ class HotLoop {
   void handle_logon(std::uint32_t session, std::span<const std::byte> record, std::size_t offset);
   /// Applies a command and appends it to the journal, which must have room.
   void sequence(std::span<const std::byte> record);
+  /// Sequences a command and passes on what comes of it.
+  void carry_out(std::span<const std::byte> record, wire::MessageType type, std::uint32_t session,
+                 std::uint32_t request_id);
+  /// Once a second: ends the tied sessions that are silent, and sends the others a ShardStatus.
+  void probe_tied_sessions();
+  /// Cancels the orders of tied sessions that have ended, about as many as one command may. False
+  /// if the journal or the replies had no room.
+  [[nodiscard]] bool end_sessions();
+  /// Ends the tied sessions of the process before this one. Returns why it could not, or nothing.
+  [[nodiscard]] std::string end_earlier_sessions();
+  [[nodiscard]] wire::ShardStatus shard_status() const;
   void route_reports(std::uint32_t session, std::uint32_t request_id);
   void forward_events(std::uint32_t session, std::uint32_t request_id, wire::MessageType command);
   void note_tops(std::int64_t time_ns);
@@ -144,6 +155,7 @@ class HotLoop {
   std::vector<std::uint32_t> changed_feeds_;
   std::size_t message_reply_bytes_ = 0;
   std::int64_t now_ns_ = 0;
+  std::int64_t probed_ns_ = 0;
   int stop_fd_ = -1;
   std::atomic<bool> stop_{false};
   std::string error_;

@@ -27,6 +27,12 @@ struct ApiKey {
   bool is_operator;
 };
 
+/// A session that asked for cancel_on_disconnect and is gone.
+struct EndedSession {
+  std::uint64_t account_id;
+  std::uint32_t session_id;
+};
+
 struct Session {
   std::string routing_id;
   std::uint64_t account_id = 0;
@@ -34,11 +40,13 @@ struct Session {
   std::uint32_t session_id = 0;  ///< given at logon
   std::uint32_t generation = 0;  ///< tells this session from the one that had its place before
   std::uint32_t abuse_count = 0;
+  std::uint32_t silent_probe_count = 0;  ///< probes since its last message, if it is tied
   bool is_logged_on = false;
   bool is_operator = false;
   bool receives_reports = false;
   bool is_in_use = false;
   bool has_output = false;
+  bool is_tied = false;  ///< asked for cancel_on_disconnect, and has sent an order
   /// Bytes that libzmq has not given to the network: its own limit counts messages, and they are of
   /// any size.
   std::shared_ptr<std::atomic<std::uint64_t>> unsent_bytes;
@@ -71,6 +79,13 @@ class SessionTable {
   [[nodiscard]] std::span<const std::uint32_t> subscribers(std::uint64_t account_id) const noexcept;
 
   [[nodiscard]] std::uint32_t size() const noexcept { return in_use_count_; }
+  /// To be called for each order that a session sends: its orders end with it, if it asked for
+  /// that.
+  void tie(std::uint32_t index);
+  /// Sessions with tied orders.
+  [[nodiscard]] std::span<const std::uint32_t> tied() const noexcept { return tied_; }
+  /// Tied sessions that have ended, by whatever path: their orders are to be canceled.
+  [[nodiscard]] std::vector<EndedSession>& ended() noexcept { return ended_; }
   void begin_turn() noexcept { ++turn_; }
 
  private:
@@ -82,12 +97,15 @@ class SessionTable {
   };
 
   void unsubscribe(std::uint32_t index);
+  void untie(std::uint32_t index);
 
   std::vector<ApiKey> keys_;
   std::vector<Session> sessions_;
   std::vector<std::uint32_t> free_;
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> by_routing_id_;
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> subscribers_;
+  std::vector<std::uint32_t> tied_;
+  std::vector<EndedSession> ended_;
   std::uint32_t session_counter_;
   std::uint32_t in_use_count_ = 0;
   std::uint64_t turn_ = 0;

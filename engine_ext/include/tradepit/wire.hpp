@@ -17,6 +17,7 @@ inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one ta
 inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers, and none after it has met fills_per_command_max makers in all; the next order that is placed in the instrument goes on.
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
 inline constexpr std::int64_t tied_session_bit = 2147483648;  ///< Bit of the session_id of a session that asked for cancel_on_disconnect.
+inline constexpr std::int64_t tied_session_silence_ns_max = 10000000000;  ///< A session that asked for cancel_on_disconnect ends when it has sent nothing for longer: 10 s.
 inline constexpr std::int64_t cancel_after_ns_max = 86400000000000;  ///< Longest timeout of CancelAfter: one day.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -211,7 +212,8 @@ inline constexpr std::uint8_t known = 3;
 /// Bits of LogonFlag.
 namespace logon_flag {
 inline constexpr std::uint8_t receive_reports = 1;  ///< Send this session every report of its account, not only answers.
-inline constexpr std::uint8_t known = 1;
+inline constexpr std::uint8_t cancel_on_disconnect = 2;  ///< When this session ends, or sends nothing for tied_session_silence_ns_max, cancel the open orders that it sent.
+inline constexpr std::uint8_t known = 3;
 }
 
 enum class Durability : std::uint8_t {
@@ -685,7 +687,7 @@ static_assert(offsetof(Logon, key) == 16);
 static_assert(offsetof(Logon, flags) == 48);
 static_assert(offsetof(Logon, reserved) == 49);
 
-/// Asks for ShardStatus; also the heartbeat.
+/// Asks for ShardStatus; also the heartbeat, and what a session that asked for cancel_on_disconnect sends when it has nothing else to send.
 struct StatusQuery {
   static constexpr MessageType type = MessageType::status_query;
   Header header{version, static_cast<std::uint8_t>(type), 8, 0};
@@ -1419,7 +1421,7 @@ static_assert(offsetof(LoggedOn, session_id) == 28);
 static_assert(offsetof(LoggedOn, durability) == 32);
 static_assert(offsetof(LoggedOn, reserved) == 33);
 
-/// Where the shard stands.
+/// Where the shard stands. Sessions that asked for cancel_on_disconnect, and have sent an order, get one each second that answers nothing: its request_id is 0.
 struct ShardStatus {
   static constexpr MessageType type = MessageType::shard_status;
   Header header{version, static_cast<std::uint8_t>(type), 56, 0};
