@@ -96,8 +96,8 @@ enum class OrderType : std::uint8_t {
   market = 2,
   stop = 3,  ///< Waits for its trigger price, then trades at once like a market order; a buy up to its price.
   stop_limit = 4,  ///< Waits for its trigger price, then is a limit order.
-  trailing_stop = 5,  ///< A stop order whose trigger price follows the market at a distance.
-  pegged = 6,  ///< Rests at a price that follows the best bid, the best ask or their middle.
+  trailing_stop = 5,  ///< A stop order whose trigger price follows the market at a distance. Not there yet: refused.
+  pegged = 6,  ///< Rests at a price that follows the best bid, the best ask or their middle. Not there yet: refused.
   market_to_limit = 7,  ///< Trades at the best price of the other side; the rest is a limit order at that price.
 };
 
@@ -107,15 +107,15 @@ enum class TimeInForce : std::uint8_t {
   fok = 3,  ///< Fill or kill: trades in full at once, or is rejected.
   day = 4,  ///< Rests until the instrument closes.
   gtd = 5,  ///< Good till date: rests until expire_time_ns.
-  at_the_open = 6,  ///< Takes part in the opening auction alone.
-  at_the_close = 7,  ///< Takes part in the closing auction alone.
+  at_the_open = 6,  ///< Takes part in the opening auction alone. Not there yet: refused.
+  at_the_close = 7,  ///< Takes part in the closing auction alone. Not there yet: refused.
 };
 
 /// Bits of OrderFlag.
 namespace order_flag {
 inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at once.
 inline constexpr std::uint8_t post_only_slide = 2;  ///< If it would trade at once, its price moves to the nearest at which it does not.
-inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller.
+inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller. Not there yet: refused.
 inline constexpr std::uint8_t known = 7;
 }
 
