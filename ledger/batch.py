@@ -66,6 +66,7 @@ _PARTIALLY_FILLED = int(OrderStatus.PARTIALLY_FILLED)
 _FILLED = int(OrderStatus.FILLED)
 _CANCELED = int(OrderStatus.CANCELED)
 _BUY = int(wire.Side.BUY)
+_AT_THE_CLOSE = int(wire.TimeInForce.AT_THE_CLOSE)
 
 
 class Position(NamedTuple):
@@ -323,7 +324,8 @@ def _fold_events(
             new_orders[order_id] = [
                 order_id, shard_id, account_id, instrument_id, client_order_id, side, order_type,
                 time_in_force, flags, price_ticks, quantity_lots, 0, 0, 0,
-                _WAITING if trigger_price_ticks else _OPEN, 0, seq, seq,
+                _WAITING if trigger_price_ticks or time_in_force == _AT_THE_CLOSE else _OPEN,
+                0, seq, seq,
                 time_ns, time_ns, self_trade_prevention, trigger_price_ticks,
             ]  # fmt: skip
             terms = (

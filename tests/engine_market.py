@@ -126,6 +126,29 @@ def stop(
     )
 
 
+def trailing(
+    side: Side, offset_ticks: int, quantity_lots: int, *, price_ticks: int = 0, account_id: int = 1
+) -> wire.NewOrder:
+    return stop(side, 0, quantity_lots, price_ticks=price_ticks, account_id=account_id)._replace(
+        order_type=OrderType.TRAILING_STOP, offset_ticks=offset_ticks
+    )
+
+
+def pegged(
+    side: Side,
+    price_ticks: int,
+    quantity_lots: int,
+    reference: wire.PegReference = wire.PegReference.BEST_BID,
+    *,
+    offset_ticks: int = 0,
+    account_id: int = 1,
+) -> wire.NewOrder:
+    """`price_ticks`: as far as it follows."""
+    return limit(side, price_ticks, quantity_lots, account_id=account_id)._replace(
+        order_type=OrderType.PEGGED, peg_reference=reference, offset_ticks=offset_ticks
+    )
+
+
 def stop_limit(
     side: Side,
     trigger_price_ticks: int,

@@ -17,12 +17,14 @@ from tradepit.protocol.wire import (
     Reason,
     ReplaceFlag,
     ReportFlag,
+    TimeInForce,
+    TradingState,
 )
 
 from tests.reference_control import ReferenceControl
-from tests.reference_judge import STOPS
 from tests.reference_state import (
     HOUSE,
+    STOPS,
     Limits,
     Order,
     chain_digest,
@@ -41,6 +43,7 @@ class ReferenceEngine(ReferenceControl):
         self.command = command
         self.events, self.reports = [], []
         self.met_count = 0
+        self.touched = {}
         handlers: dict[type[Any], Callable[[Any], None]] = {
             wire.NewOrder: self.new_order,
             wire.CancelOrder: self.cancel_order,
@@ -61,6 +64,8 @@ class ReferenceEngine(ReferenceControl):
             wire.CancelAfter: self.cancel_after,
         }
         handlers[type(command)](command)
+        for instrument_id in self.touched:
+            self.follow_best_prices(instrument_id)
         self.digest = chain_digest(self.digest, b"".join(event.encode() for event in self.events))
         if isinstance(command, wire.NewOrder | wire.CancelOrder | wire.ReplaceOrder):
             last = self.last_answer
@@ -127,8 +132,10 @@ class ReferenceEngine(ReferenceControl):
             trail_offset_bps=command.trail_offset_bps,
             peg_reference=command.peg_reference,
             session_id=command.session_id,
-            is_waiting=command.order_type in STOPS,
+            is_waiting=command.order_type in STOPS
+            or command.time_in_force == TimeInForce.AT_THE_CLOSE,
         )
+        is_stop = order.order_type in STOPS
         self.recent_names.append((order.account_id, order.client_order_id))
         self.emit(
             wire.OrderAccepted,
@@ -153,15 +160,13 @@ class ReferenceEngine(ReferenceControl):
         )
         self.report(order, ExecutionKind.ACCEPTED)
         last_price = self.last_prices.get(order.instrument_id)
-        is_reached = last_price is not None and self.is_reached(order, last_price)
-        if (
-            last_price
-            and order.is_waiting
-            and is_reached
-            and not self.is_continuous(order.instrument_id)
-        ):
+        is_reached = is_stop and last_price is not None and self.is_reached(order, last_price)
+        if last_price and is_reached and not self.is_continuous(order.instrument_id):
             self.reached.setdefault(order.instrument_id, []).append(last_price)
             is_reached = False
+        state = self.instruments[order.instrument_id].trading_state
+        if order.is_waiting and not is_stop:
+            is_reached = state == TradingState.CLOSING_AUCTION
         if order.is_waiting and not is_reached:
             self.waiting.append(order)
             self.take_hold(order)
@@ -199,10 +204,12 @@ class ReferenceEngine(ReferenceControl):
         if reason:
             self.reject_about(command, reason, order)
             return
-        keeps_place = order.is_waiting or (
+        keeps_place = (order.is_waiting and order.order_type in STOPS) or (
             price_ticks == order.price_ticks and quantity_lots < order.quantity_lots
         )
         self.release_hold(order)
+        if not order.is_waiting:
+            self.touched[order.instrument_id] = None
         order.price_ticks = price_ticks
         order.quantity_lots = quantity_lots
         order.maker_fee_ppm = fees.maker_fee_ppm
@@ -223,6 +230,11 @@ class ReferenceEngine(ReferenceControl):
         )
         self.report(order, ExecutionKind.REPLACED)
         if keeps_place:
+            self.take_hold(order)
+            return
+        if order.is_waiting:
+            self.waiting.remove(order)
+            self.waiting.append(order)
             self.take_hold(order)
             return
         self.resting.remove(order)

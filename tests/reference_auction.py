@@ -12,8 +12,9 @@ from tradepit.protocol.wire import (
 )
 
 from tests.reference_matching import ReferenceMatching
-from tests.reference_state import NEVER_NS, RESTING, Order
+from tests.reference_state import NEVER_NS, RESTING, STOPS, Order
 
+BEFORE_OPEN = (TradingState.PRE_OPEN, TradingState.OPENING_AUCTION)
 AUCTIONS = (
     TradingState.OPENING_AUCTION,
     TradingState.VOLATILITY_AUCTION,
@@ -36,9 +37,12 @@ class ReferenceAuction(ReferenceMatching):
 
     def judge_placing(self, command: wire.NewOrder) -> Reason:
         reason = self.judge_state(command.instrument_id)
-        if reason or self.is_continuous(command.instrument_id):
+        if reason:
             return reason
-        if command.order_type in (OrderType.STOP, OrderType.STOP_LIMIT):
+        state = self.instruments[command.instrument_id].trading_state
+        if command.time_in_force == TimeInForce.AT_THE_OPEN and state not in BEFORE_OPEN:
+            return Reason.NOT_IN_THIS_STATE
+        if self.is_continuous(command.instrument_id) or command.order_type in STOPS:
             return Reason.NONE
         is_allowed = (
             command.order_type == OrderType.LIMIT
@@ -105,11 +109,78 @@ class ReferenceAuction(ReferenceMatching):
         )
         if state == TradingState.CLOSED and has_day_orders:
             self.day_ends[instrument_id] = max(self.command.time_ns, 1)
+        self.touched[instrument_id] = None
+        self.change_auction(instrument_id, state)
         self.state_deadlines.pop(instrument_id, None)
         if next_state:
             self.state_deadlines[instrument_id] = end_time_ns
-        if state == TradingState.CONTINUOUS:
+        if state == TradingState.CONTINUOUS and instrument_id not in self.auctions_over:
             self.trigger_reached(instrument_id)
+
+    # ---- orders for one auction alone -------------------------------------------------------
+
+    def at_the_close(self, instrument_id: int, *, waiting: bool) -> list[Order]:
+        return [
+            order
+            for order in (self.waiting if waiting else self.resting)
+            if (order.instrument_id, order.time_in_force)
+            == (instrument_id, TimeInForce.AT_THE_CLOSE)
+        ]
+
+    def over(self, instrument_id: int, state: int) -> list[Order]:
+        """The orders for an auction that is over in this state, the oldest first of each kind."""
+        opening = [
+            order
+            for order in self.open_orders
+            if (order.instrument_id, order.time_in_force)
+            == (instrument_id, TimeInForce.AT_THE_OPEN)
+        ]
+        resting = self.at_the_close(instrument_id, waiting=False)
+        waiting = self.at_the_close(instrument_id, waiting=True)
+        closing = [] if state == TradingState.CLOSING_AUCTION else resting
+        if state == TradingState.CLOSED:
+            closing = resting + waiting
+        closing.sort(key=lambda order: order.order_id)
+        return ([] if state in BEFORE_OPEN else opening) + closing
+
+    def change_auction(self, instrument_id: int, state: int) -> None:
+        self.closings.pop(instrument_id, None)
+        self.auctions_over.pop(instrument_id, None)
+        due_now = max(self.command.time_ns, 1)
+        if state == TradingState.HALTED:
+            return
+        if state == TradingState.CLOSING_AUCTION and self.at_the_close(instrument_id, waiting=True):
+            self.closings[instrument_id] = due_now
+        if self.over(instrument_id, state):
+            self.auctions_over[instrument_id] = due_now
+
+    def begin_closing(self, instrument_id: int) -> None:
+        self.is_cascade = True
+        orders = sorted(
+            self.at_the_close(instrument_id, waiting=True),
+            key=lambda order: (
+                order.side,
+                order.price_ticks * (1 if order.side == Side.SELL else -1),
+            ),
+        )
+        for order in orders[: wire.CANCELS_PER_COMMAND_MAX]:
+            self.release_hold(order)
+            self.waiting.remove(order)
+            self.end_waiting(order, 0)
+            self.rest(order)
+        self.is_cascade = False
+        if len(orders) <= wire.CANCELS_PER_COMMAND_MAX:
+            del self.closings[instrument_id]
+
+    def end_auction(self, instrument_id: int, canceled_count: int) -> int:
+        for order in self.over(instrument_id, self.instruments[instrument_id].trading_state):
+            if canceled_count == wire.CANCELS_PER_COMMAND_MAX:
+                return canceled_count
+            self.cancel(order, CancelReason.AUCTION_OVER, is_answer=False)
+            canceled_count += 1
+        self.trigger_reached(instrument_id)
+        del self.auctions_over[instrument_id]
+        return canceled_count
 
     def trip_breaker(self, instrument_id: int) -> None:
         """A trade would be too far from the reference price: an auction takes over."""
@@ -182,17 +253,17 @@ class ReferenceAuction(ReferenceMatching):
         """(price, volume, lots that more are bought than sold) if an auction ended now."""
         buys = self.queue(instrument_id, Side.BUY)
         sells = self.queue(instrument_id, Side.SELL)
-        if not buys or not sells or buys[0].price_ticks < sells[0].price_ticks:
+        if not buys or not sells or buys[0].book_ticks < sells[0].book_ticks:
             return 0, 0, 0
         reference = self.last_prices.get(
             instrument_id, self.instruments[instrument_id].reference_price_ticks
         )
         ranked = []
-        for price in {order.price_ticks for order in buys + sells}:
-            if not sells[0].price_ticks <= price <= buys[0].price_ticks:
+        for price in {order.book_ticks for order in buys + sells}:
+            if not sells[0].book_ticks <= price <= buys[0].book_ticks:
                 continue  # not of an order that crosses
-            bought = sum(order.open_lots for order in buys if order.price_ticks >= price)
-            sold = sum(order.open_lots for order in sells if order.price_ticks <= price)
+            bought = sum(order.open_lots for order in buys if order.book_ticks >= price)
+            sold = sum(order.open_lots for order in sells if order.book_ticks <= price)
             distance = abs(price - reference) if reference else 0
             ranked.append((-min(bought, sold), abs(bought - sold), distance, -price, bought - sold))
         volume, _, _, price, surplus = min(ranked)
@@ -230,7 +301,7 @@ class ReferenceAuction(ReferenceMatching):
             price = self.uncrossing[instrument_id]
             buys = self.queue(instrument_id, Side.BUY)
             sells = self.queue(instrument_id, Side.SELL)
-            if buys and sells and buys[0].price_ticks >= price >= sells[0].price_ticks:
+            if buys and sells and buys[0].book_ticks >= price >= sells[0].book_ticks:
                 if self.met_count >= wire.FILLS_PER_COMMAND_MAX:
                     return False
                 self.met_count += 1
@@ -244,16 +315,27 @@ class ReferenceAuction(ReferenceMatching):
         return True
 
     def uncross_pair(self, taker: Order, maker: Order, price: int) -> None:
-        lots = min(taker.open_lots, maker.open_lots)
+        self.touched[taker.instrument_id] = None
+        is_self_trade = taker.self_trade_prevention and self.is_same_trader(
+            taker.account_id, maker.account_id
+        )
+        for order in (maker, taker):
+            if not is_self_trade and self.is_spent(order):
+                self.cancel(order, CancelReason.REDUCE_ONLY, is_answer=False)
+                return
         self.release_hold(taker)
-        if taker.self_trade_prevention and self.is_same_trader(taker.account_id, maker.account_id):
-            goes_on = self.prevent(taker, maker, lots)
+        if is_self_trade:
+            goes_on = self.prevent(taker, maker, min(taker.open_lots, maker.open_lots))
         else:
+            lots = min(self.tradable(taker), self.tradable(maker))
             self.trade(taker, maker, lots, price)
             goes_on = True
         if goes_on and taker.open_lots:
             self.take_hold(taker)
-            return
-        self.resting.remove(taker)
+        else:
+            self.resting.remove(taker)
         if not goes_on:
             self.end(taker, CancelReason.SELF_TRADE, is_answer=False)
+        for order in (maker, taker):
+            if not is_self_trade and self.is_spent(order):
+                self.cancel(order, CancelReason.REDUCE_ONLY, is_answer=False)

@@ -135,6 +135,10 @@ class ReferenceControl(ReferenceJudge):
                 or canceled_count == wire.CANCELS_PER_COMMAND_MAX
             ):
                 break
+            if due[1] == 6:
+                if not met_count:
+                    self.begin_closing(due[2])
+                break
             if due[1] == 5:
                 if not met_count:
                     self.follow_calendar(due[2])
@@ -154,6 +158,8 @@ class ReferenceControl(ReferenceJudge):
             (order,) = (order for order in self.open_orders if order.order_id == number)
             self.cancel(order, CancelReason.EXPIRED, is_answer=False)
             return canceled_count + 1
+        if kind == 7:
+            return self.end_auction(number, canceled_count)
         if kind == 2:
             for order in self.open_orders:
                 if (order.instrument_id, order.time_in_force) != (number, TimeInForce.DAY):

@@ -1,5 +1,7 @@
 """The reference model's checks: whether an order may be placed or replaced."""
 
+from dataclasses import replace
+
 from tradepit.protocol import wire
 from tradepit.protocol.wire import (
     AccountState,
@@ -9,23 +11,33 @@ from tradepit.protocol.wire import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TradingState,
 )
 
 from tests.reference_auction import ReferenceAuction
-from tests.reference_state import HOUSE, NEVER_NS, RESTING, Order, fee
+from tests.reference_state import (
+    HOUSE,
+    NEVER_NS,
+    RESTING,
+    STOPS,
+    UNTIL_DONE,
+    Order,
+    fee,
+)
 
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT)
 TIMES = {
     OrderType.LIMIT: (*RESTING, TimeInForce.IOC, TimeInForce.FOK),
     OrderType.MARKET: (TimeInForce.IOC, TimeInForce.FOK),
     OrderType.STOP: (TimeInForce.IOC,),
-    OrderType.STOP_LIMIT: (*RESTING, TimeInForce.IOC),
-    OrderType.MARKET_TO_LIMIT: RESTING,
+    OrderType.STOP_LIMIT: (*UNTIL_DONE, TimeInForce.IOC),
+    OrderType.TRAILING_STOP: (TimeInForce.IOC,),
+    OrderType.PEGGED: UNTIL_DONE,
+    OrderType.MARKET_TO_LIMIT: UNTIL_DONE,
 }
 
 
 def has_price(order_type: int, side: int) -> bool:
-    if order_type == OrderType.STOP:
+    if order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
         return side == Side.BUY
     return order_type != OrderType.MARKET
 
@@ -57,9 +69,12 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INVALID_TIME_IN_FORCE
         is_resting = command.time_in_force in RESTING
         is_stop = command.order_type in STOPS
-        if command.flags not in (0, OrderFlag.POST_ONLY, OrderFlag.POST_ONLY_SLIDE):
+        post_only = command.flags & ~OrderFlag.REDUCE_ONLY
+        if post_only not in (0, OrderFlag.POST_ONLY, OrderFlag.POST_ONLY_SLIDE):
             return Reason.INVALID_FLAGS
-        if command.flags and (not is_resting or command.order_type != OrderType.LIMIT):
+        if post_only and (
+            command.time_in_force not in UNTIL_DONE or command.order_type != OrderType.LIMIT
+        ):
             return Reason.INVALID_FLAGS
         if command.order_type == OrderType.MARKET_TO_LIMIT:
             if command.price_ticks:
@@ -83,7 +98,7 @@ class ReferenceJudge(ReferenceAuction):
         trigger_ticks = command.trigger_price_ticks
         if (
             trigger_ticks
-            if not is_stop
+            if command.order_type not in (OrderType.STOP, OrderType.STOP_LIMIT)
             else not self.is_price(command.instrument_id, trigger_ticks)
         ):
             return Reason.INVALID_TRIGGER_PRICE
@@ -103,33 +118,51 @@ class ReferenceJudge(ReferenceAuction):
                 return Reason.INVALID_EXPIRE_TIME
         elif command.expire_time_ns:
             return Reason.INVALID_EXPIRE_TIME
-        if command.offset_ticks or command.trail_offset_bps or command.peg_reference:
+        if not self.is_offset_possible(command):
             return Reason.INVALID_OFFSET
         if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
             return Reason.DUPLICATE_CLIENT_ORDER_ID
 
         if gone is None:
-            return self.judge_trading(command, may_rest=is_resting or is_stop)
+            return self.judge_trading(command, None, may_rest=is_resting or is_stop)
         # The order that is replaced has gone before anything else happens.
         queue = self.waiting if gone.is_waiting else self.resting
         place = queue.index(gone)
         self.release_hold(gone)
         queue.remove(gone)
-        reason = self.judge_trading(command, may_rest=is_resting or is_stop)
+        reason = self.judge_trading(command, gone, may_rest=is_resting or is_stop)
         queue.insert(place, gone)
         self.take_hold(gone)
         return reason
 
-    def judge_trading(self, command: wire.NewOrder, *, may_rest: bool) -> Reason:
+    @staticmethod
+    def is_offset_possible(command: wire.NewOrder) -> bool:
+        offset, bps, peg = command.offset_ticks, command.trail_offset_bps, command.peg_reference
+        if command.order_type == OrderType.PEGGED:
+            return abs(offset) <= wire.PRICE_TICKS_MAX and not bps and 1 <= peg <= 3
+        if command.order_type != OrderType.TRAILING_STOP:
+            return not offset and not bps and not peg
+        if bps:
+            return bps < 10_000 and not offset and not peg
+        return 1 <= offset <= wire.PRICE_TICKS_MAX and not peg
+
+    def judge_trading(
+        self, command: wire.NewOrder, gone: Order | None, *, may_rest: bool
+    ) -> Reason:
         """The checks that look at funds and at what the order would meet."""
         terms = self.instruments[command.instrument_id]
         if command.quote_budget_units:
             funds = self.funds_of(command.account_id, terms.quote_asset_id)
             if command.quote_budget_units > funds.available:
                 return Reason.INSUFFICIENT_FUNDS
-        command = self.as_placed(command)
+        command = self.as_priced(command)
         if command.quote_budget_units and command.quantity_lots < terms.quantity_lots_min:
             return Reason.BUDGET_TOO_SMALL
+        if command.flags & OrderFlag.REDUCE_ONLY and not self.reducible(
+            command.instrument_id, command.account_id, command.side
+        ):
+            return Reason.WOULD_NOT_REDUCE
+        command = self.as_reduced(command)
         limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
         fills = self.would_trade(command)
         fees = self.fees_of(command.account_id, command.instrument_id)
@@ -150,9 +183,15 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INSUFFICIENT_FUNDS
         if not self.is_notional(command.instrument_id, command.price_ticks, command.quantity_lots):
             return Reason.INVALID_NOTIONAL
-        if self.is_outside_collar(command, command.price_ticks, command.order_type in STOPS):
+        is_to_wait = command.order_type in STOPS or (
+            command.time_in_force == TimeInForce.AT_THE_CLOSE
+            and terms.trading_state != TradingState.CLOSING_AUCTION
+        )
+        if self.is_outside_collar(command, command.price_ticks, is_to_wait):
             return Reason.OUTSIDE_COLLAR
-        if command.flags and self.is_crossing(command.instrument_id, command.side, limit_ticks):
+        if command.flags & ~OrderFlag.REDUCE_ONLY and self.is_crossing(
+            command.instrument_id, command.side, limit_ticks
+        ):
             return Reason.POST_ONLY_WOULD_TRADE
         fillable = sum(lots for _, lots in fills)
         if command.time_in_force == TimeInForce.FOK and fillable < command.quantity_lots:
@@ -163,7 +202,7 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.MINIMUM_NOT_FILLABLE
         if command.order_type == OrderType.MARKET_TO_LIMIT and not command.price_ticks:
             return Reason.NO_LIQUIDITY
-        return Reason.NONE
+        return self.judge_following(command, gone)
 
     def is_outside_collar(
         self, order: wire.NewOrder | Order, price_ticks: int, is_to_wait: bool
@@ -181,9 +220,24 @@ class ReferenceJudge(ReferenceAuction):
         return price_ticks < last_price - share
 
     def as_placed(self, command: wire.NewOrder) -> wire.NewOrder:
+        """The command with all that it leaves to the book, the trades and the position."""
+        command = self.as_reduced(self.as_priced(command))
+        if command.order_type == OrderType.TRAILING_STOP:
+            last_price = self.last_prices[command.instrument_id]
+            trigger_ticks = self.trigger_ticks(command, last_price)
+            command = command._replace(trigger_price_ticks=trigger_ticks)
+        return command
+
+    def as_reduced(self, command: wire.NewOrder) -> wire.NewOrder:
+        if not command.flags & OrderFlag.REDUCE_ONLY:
+            return command
+        lots = self.reducible(command.instrument_id, command.account_id, command.side)
+        return command._replace(quantity_lots=min(command.quantity_lots, lots))
+
+    def as_priced(self, command: wire.NewOrder) -> wire.NewOrder:
         """The command with the price and the quantity that it leaves to the book."""
         makers = self.queue(command.instrument_id, 3 - command.side)
-        best = makers[0].price_ticks if makers else 0
+        best = makers[0].book_ticks if makers else 0
         if command.order_type == OrderType.MARKET_TO_LIMIT and best:
             is_price = self.is_price(command.instrument_id, best)
             return command._replace(price_ticks=best if is_price else 0)
@@ -265,8 +319,12 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INVALID_NOTIONAL
         if self.is_outside_collar(order, price_ticks, order.is_waiting):
             return Reason.OUTSIDE_COLLAR
-        if order.flags and self.is_crossing(order.instrument_id, order.side, price_ticks):
+        is_post_only = order.flags & (OrderFlag.POST_ONLY | OrderFlag.POST_ONLY_SLIDE)
+        if is_post_only and self.is_crossing(order.instrument_id, order.side, price_ticks):
             return Reason.POST_ONLY_WOULD_TRADE
+        if order.order_type == OrderType.PEGGED:
+            changed = replace(order, price_ticks=price_ticks)
+            return Reason.NO_REFERENCE_PRICE if self.pegged_ticks(changed) is None else Reason.NONE
         return Reason.NONE
 
     def is_used(self, account_id: int, client_order_id: int) -> bool:

@@ -6,16 +6,18 @@ from tradepit.protocol.wire import (
     CancelReason,
     ExecutionKind,
     Liquidity,
+    OrderFlag,
     OrderStatus,
+    OrderType,
     SelfTradePrevention,
     Side,
 )
 
-from tests.reference_administration import ReferenceAdministration
-from tests.reference_state import HOUSE, INFINITE_TICKS, RESTING, Order, fee
+from tests.reference_following import ReferenceFollowing
+from tests.reference_state import HOUSE, INFINITE_TICKS, RESTING, STOPS, Order, fee
 
 
-class ReferenceMatching(ReferenceAdministration):
+class ReferenceMatching(ReferenceFollowing):
     """What happens when an order meets the book (see reference.py)."""
 
     def is_same_trader(self, left: int, right: int) -> bool:
@@ -32,9 +34,9 @@ class ReferenceMatching(ReferenceAdministration):
             maker
             for maker in self.queue(instrument_id, 3 - side)
             if (
-                maker.price_ticks <= limit_ticks
+                maker.book_ticks <= limit_ticks
                 if side == Side.BUY
-                else maker.price_ticks >= limit_ticks
+                else maker.book_ticks >= limit_ticks
             )
         ]
 
@@ -52,23 +54,37 @@ class ReferenceMatching(ReferenceAdministration):
         others = self.queue(instrument_id, Side.SELL if side == Side.BUY else Side.BUY)
         if not others:
             return False
-        best = others[0].price_ticks
+        best = others[0].book_ticks
         return best <= limit_ticks if side == Side.BUY else best >= limit_ticks
 
     def trip_breaker(self, instrument_id: int) -> None:
         raise NotImplementedError
 
     def rest(self, order: Order) -> None:
-        self.resting.append(order)
-        order.slice_lots = order.display_quantity_lots
+        self.touched[order.instrument_id] = None
         self.take_hold(order)
+        order.slice_lots = order.display_quantity_lots
+        if order.order_type != OrderType.PEGGED:
+            self.resting.append(order)
+            return
+        price_ticks = self.pegged_ticks(order)
+        assert price_ticks is not None
+        self.rest_pegged(order, price_ticks)
 
     def would_trade(self, command: wire.NewOrder) -> list[tuple[int, int]]:
         """(price, lots) of each trade that the order would have now."""
         mode = command.self_trade_prevention
         limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
         open_lots = command.quantity_lots
+        sign = 1 if command.side == Side.BUY else -1
+        positions = dict(self.positions)
         trades = []
+
+        def tradable(maker: Order) -> int:
+            if not maker.flags & OrderFlag.REDUCE_ONLY:
+                return wire.QUANTITY_LOTS_MAX
+            return max(0, sign * positions.get((maker.account_id, maker.instrument_id), 0))
+
         left = [
             (maker, maker.shown_lots, maker.open_lots)
             for maker in self.makers(command.instrument_id, command.side, limit_ticks)
@@ -83,20 +99,31 @@ class ReferenceMatching(ReferenceAdministration):
                 elif mode != SelfTradePrevention.CANCEL_OLDEST:
                     break
                 continue
-            lots = min(open_lots, shown_lots)
-            trades.append((maker.price_ticks, lots))
+            lots = min(open_lots, shown_lots, tradable(maker))
+            if not lots:
+                continue
+            trades.append((maker.book_ticks, lots))
+            for account_id, bought_lots in (
+                (command.account_id, sign * lots),
+                (maker.account_id, -sign * lots),
+            ):
+                key = (account_id, command.instrument_id)
+                positions[key] = positions.get(key, 0) + bought_lots
             open_lots -= lots
             whole_lots -= lots
-            if whole_lots and lots == shown_lots:
-                behind = sum(other.price_ticks == maker.price_ticks for other, _, _ in left)
+            if whole_lots and lots == shown_lots and tradable(maker):
+                behind = sum(other.book_ticks == maker.book_ticks for other, _, _ in left)
                 part_lots = min(maker.display_quantity_lots, whole_lots)
                 left.insert(behind, (maker, part_lots, whole_lots))
         return trades
 
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
-        if not self.is_continuous(taker.instrument_id):
+        if not self.is_continuous(taker.instrument_id) or taker.order_type == OrderType.PEGGED:
             self.rest(taker)
+            return
+        if self.is_spent(taker):
+            self.end(taker, CancelReason.REDUCE_ONLY)
             return
         limit_ticks = self.limit_ticks(taker.instrument_id, taker.side, taker.price_ticks)
         met_count = 0
@@ -107,12 +134,20 @@ class ReferenceMatching(ReferenceAdministration):
             met_count += 1
             self.met_count += 1
             maker = makers[0]
-            if not taker.self_trade_prevention or not self.is_same_trader(
+            if taker.self_trade_prevention and self.is_same_trader(
                 taker.account_id, maker.account_id
             ):
-                self.trade(taker, maker, min(taker.open_lots, maker.shown_lots))
-            elif not self.prevent(taker, maker, min(taker.open_lots, maker.open_lots)):
-                self.end(taker, CancelReason.SELF_TRADE)
+                if not self.prevent(taker, maker, min(taker.open_lots, maker.open_lots)):
+                    self.end(taker, CancelReason.SELF_TRADE)
+                    return
+                continue
+            if not self.is_spent(maker):
+                lots = min(self.tradable(taker), self.tradable(maker), maker.shown_lots)
+                self.trade(taker, maker, lots)
+            if self.is_spent(maker):
+                self.cancel(maker, CancelReason.REDUCE_ONLY, is_answer=False)
+            if self.is_spent(taker):
+                self.end(taker, CancelReason.REDUCE_ONLY)
                 return
         if not taker.open_lots:
             return
@@ -145,13 +180,14 @@ class ReferenceMatching(ReferenceAdministration):
 
     def end_waiting(self, order: Order, reached_price: int | None) -> None:
         order.is_waiting = False
+        has_trigger = order.order_type in STOPS
         self.emit(
             wire.OrderTriggered,
             order_id=order.order_id,
             account_id=order.account_id,
             client_order_id=order.client_order_id,
             trigger_price_ticks=order.trigger_price_ticks,
-            reached_price_ticks=reached_price,
+            reached_price_ticks=reached_price if has_trigger else 0,
             instrument_id=order.instrument_id,
             side=order.side,
             order_type=order.order_type,
@@ -160,21 +196,24 @@ class ReferenceMatching(ReferenceAdministration):
 
     def trigger_reached(self, instrument_id: int) -> None:
         """Trigger what trades have reached: buys by rising trigger price, then sells by falling,
-        the oldest first; each trades before the next is chosen.
+        the oldest first; each trades before the next is chosen. Then trailing ones follow.
         """
         if not self.is_continuous(instrument_id):
             return
-        prices = self.reached.setdefault(instrument_id, [])
         self.is_cascade = True
-        for count in range(wire.TRIGGERS_PER_COMMAND_MAX + 1):
+        count = 0
+        while True:
+            prices = self.reached.setdefault(instrument_id, [])
             reached = [
                 order
                 for order in self.waiting
                 if order.instrument_id == instrument_id
+                and order.order_type in STOPS
                 and any(self.is_reached(order, price) for price in prices)
             ]
             if not reached:
-                prices.clear()
+                if self.follow_trades(instrument_id):
+                    continue
                 break
             if (
                 count == wire.TRIGGERS_PER_COMMAND_MAX
@@ -187,9 +226,9 @@ class ReferenceMatching(ReferenceAdministration):
                 key=lambda order: (
                     order.side,
                     order.trigger_price_ticks * (1 if order.side == Side.BUY else -1),
-                    order.order_id,
                 ),
             )
+            count += 1
             self.release_hold(order)
             self.waiting.remove(order)
             self.end_waiting(order, max(prices) if order.side == Side.BUY else min(prices))
@@ -216,10 +255,12 @@ class ReferenceMatching(ReferenceAdministration):
         self.release_hold(maker)
         for order in reduced:
             order.quantity_lots -= lots
+            if order is maker:
+                self.touched[order.instrument_id] = None
         self.take_hold(maker)
         self.emit(
             wire.SelfTradePrevented,
-            price_ticks=maker.price_ticks,
+            price_ticks=maker.book_ticks,
             prevented_lots=lots,
             maker_order_id=maker.order_id,
             taker_order_id=taker.order_id,
@@ -245,7 +286,8 @@ class ReferenceMatching(ReferenceAdministration):
         """At the maker's price, unless another is named."""
         terms = self.instruments[taker.instrument_id]
         in_turns = not price  # in an auction an iceberg trades with all of it
-        price = price or maker.price_ticks
+        price = price or maker.book_ticks
+        self.touched[taker.instrument_id] = None
         notional = price * lots * terms.tick_lot_units
         base_units = lots * terms.lot_size_units
         taker_fee = fee(notional, taker.taker_fee_ppm)
@@ -261,6 +303,8 @@ class ReferenceMatching(ReferenceAdministration):
             quote.available -= sign * notional + order_fee
             base.available += sign * base_units
             order.filled_lots += lots
+            key = (order.account_id, order.instrument_id)
+            self.positions[key] = self.positions.get(key, 0) + sign * lots
         self.funds_of(HOUSE, terms.quote_asset_id).available += maker_fee + taker_fee
         self.take_hold(maker)
         if in_turns:
@@ -309,6 +353,8 @@ class ReferenceMatching(ReferenceAdministration):
     def cancel(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
         self.release_hold(order)
         (self.waiting if order.is_waiting else self.resting).remove(order)
+        if not order.is_waiting:
+            self.touched[order.instrument_id] = None
         self.end(order, reason, is_answer=is_answer)
 
     def end(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:

@@ -10,6 +10,7 @@ from tradepit.protocol.wire import (
     ExecutionKind,
     ExecutionReport,
     OrderStatus,
+    OrderType,
     Reason,
     Side,
     TimeInForce,
@@ -19,11 +20,10 @@ from tradepit.protocol.wire import (
 HOUSE = 0
 INFINITE_TICKS = 1 << 80
 NEVER_NS = 2**63 - 1
-RESTING = (
-    TimeInForce.GTC,
-    TimeInForce.DAY,
-    TimeInForce.GTD,
-)  # what does not trade at once may rest
+UNTIL_DONE = (TimeInForce.GTC, TimeInForce.DAY, TimeInForce.GTD)
+FOR_AUCTION = (TimeInForce.AT_THE_OPEN, TimeInForce.AT_THE_CLOSE)
+RESTING = (*UNTIL_DONE, *FOR_AUCTION)  # what does not trade at once may rest
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
 def splitmix64(number: int) -> int:
@@ -104,6 +104,12 @@ class Order:
     filled_lots: int = 0
 
     slice_lots: int = 0  # iceberg orders: what is left of the part that the book shows
+    resting_ticks: int = 0  # pegged orders: where it rests
+
+    @property
+    def book_ticks(self) -> int:
+        """The price at which it rests."""
+        return self.resting_ticks or self.price_ticks
 
     @property
     def open_lots(self) -> int:
@@ -160,7 +166,15 @@ class ReferenceState:
     tick_tables: dict[int, tuple[wire.PriceBand, ...]] = field(default_factory=dict)
     funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
     resting: list[Order] = field(default_factory=list)  # in order of priority at one price
-    waiting: list[Order] = field(default_factory=list)  # stop orders, in order of acceptance
+    waiting: list[Order] = field(default_factory=list)  # in order of priority at one price
+    positions: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(account, instrument) -> lots bought less lots sold."""
+    touched: dict[int, None] = field(default_factory=dict)
+    """Instruments whose book the command has changed, in that order."""
+    closings: dict[int, int] = field(default_factory=dict)
+    """By instrument: when the orders at the close come to the book."""
+    auctions_over: dict[int, int] = field(default_factory=dict)
+    """By instrument: when the orders for an auction that is over end."""
     last_prices: dict[int, int] = field(default_factory=dict)  # of the last trade, by instrument
     reached: dict[int, list[int]] = field(default_factory=dict)  # prices of this command's trades
     met_count: int = 0  # makers that takers of this command met
@@ -194,6 +208,8 @@ class ReferenceState:
                 for (kind, account_id), time_ns in self.timers.items()
             ),
             *((time_ns, 5, number) for number, time_ns in self.entry_deadlines.items()),
+            *((time_ns, 6, number) for number, time_ns in self.closings.items()),
+            *((time_ns, 7, number) for number, time_ns in self.auctions_over.items()),
         ]
 
     def is_continuous(self, instrument_id: int) -> bool:
@@ -225,7 +241,7 @@ class ReferenceState:
     def queue(self, instrument_id: int, side: int) -> list[Order]:
         """The side's orders, best price first, oldest first at one price."""
         orders = [o for o in self.resting if (o.instrument_id, o.side) == (instrument_id, side)]
-        return sorted(orders, key=lambda o: o.price_ticks if side == Side.SELL else -o.price_ticks)
+        return sorted(orders, key=lambda o: o.book_ticks if side == Side.SELL else -o.book_ticks)
 
     def limit_ticks(self, instrument_id: int, side: int, price_ticks: int) -> int:
         """The worst price that a taker accepts which begins to trade now."""
@@ -235,7 +251,7 @@ class ReferenceState:
         ppm = self.instruments[instrument_id].market_protection_ppm
         if not makers or not ppm:
             return INFINITE_TICKS if side == Side.BUY else 0
-        best = makers[0].price_ticks
+        best = makers[0].book_ticks
         if side == Side.BUY:
             return best * (1_000_000 + ppm) // 1_000_000
         return -(-best * (1_000_000 - ppm) // 1_000_000)
@@ -248,8 +264,8 @@ class ReferenceState:
         for side in (Side.BUY, Side.SELL):
             levels: dict[int, tuple[int, int]] = {}
             for order in self.queue(instrument_id, side):
-                lots, count = levels.get(order.price_ticks, (0, 0))
-                levels[order.price_ticks] = (lots + order.shown_lots, count + 1)
+                lots, count = levels.get(order.book_ticks, (0, 0))
+                levels[order.book_ticks] = (lots + order.shown_lots, count + 1)
             sides.append([(price, lots, count) for price, (lots, count) in levels.items()])
         return sides[0], sides[1]
 
@@ -342,7 +358,7 @@ class ReferenceState:
             order_id=order.order_id,
             account_id=order.account_id,
             client_order_id=order.client_order_id,
-            price_ticks=order.price_ticks,
+            price_ticks=order.book_ticks,
             quantity_lots=order.quantity_lots,
             filled_lots=order.filled_lots,
             remaining_lots=order.open_lots,

@@ -20,6 +20,8 @@ TRIGGERS_PER_COMMAND_MAX = 1000
 CANCELS_PER_COMMAND_MAX = 10000
 TIED_SESSION_BIT = 2147483648
 TIED_SESSION_SILENCE_NS_MAX = 10000000000
+TRAILING_STOPS_MAX = 1000
+PEGGED_ORDERS_MAX = 1000
 CANCEL_AFTER_NS_MAX = 86400000000000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
@@ -170,6 +172,8 @@ class CancelReason(IntEnum):
     ACCOUNT_SUSPENDED = 6
     REPLACED = 7
     PROTECTION_BAND = 8
+    AUCTION_OVER = 9
+    REDUCE_ONLY = 10
     CIRCUIT_BREAKER = 13
     EXPIRED = 19
     KILL_SWITCH = 20
@@ -204,6 +208,7 @@ class ReportFlag(IntFlag):
 class ReplaceFlag(IntFlag):
     KEPT_PRIORITY = 1
     WAITING = 2
+    PEGGED = 4
 
 
 class LogonFlag(IntFlag):
@@ -262,6 +267,8 @@ class Reason(IntEnum):
     FOK_NOT_FILLABLE = 71
     MINIMUM_NOT_FILLABLE = 73
     BUDGET_TOO_SMALL = 74
+    WOULD_NOT_REDUCE = 76
+    NO_REFERENCE_PRICE = 77
     NO_LIQUIDITY = 75
     TOO_MANY_ORDERS = 72
     TOO_MANY_ACCOUNTS = 80
@@ -298,20 +305,20 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_KILL_SWITCH: "state must be engaged or released",
     Reason.INVALID_TIMEOUT: "timeout_ns must lie between 0 and cancel_after_ns_max",
     Reason.INVALID_SIDE: "side must be buy or sell",
-    Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop, stop_limit or market_to_limit",
-    Reason.INVALID_TIME_IN_FORCE: "time in force must be gtc, day, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit order's gtc, day or gtd",
-    Reason.INVALID_FLAGS: "unknown flag, or post_only or post_only_slide on an order that is not a limit order that rests, or both of them",
-    Reason.INVALID_PRICE: "the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop order have none",
+    Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop, stop_limit, trailing_stop, pegged or market_to_limit",
+    Reason.INVALID_TIME_IN_FORCE: "time in force must be a known one; a market order's ioc or fok, a stop and a trailing stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit and a pegged order's gtc, day or gtd; at_the_open and at_the_close are for limit orders",
+    Reason.INVALID_FLAGS: "unknown flag, or post_only or post_only_slide on an order that is not a limit order with gtc, day or gtd, or both of them",
+    Reason.INVALID_PRICE: "the price of a limit, a stop-limit, a pegged and a buy stop or trailing stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop or trailing stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
     Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
-    Reason.INVALID_TRIGGER_PRICE: "a stop order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none",
+    Reason.INVALID_TRIGGER_PRICE: "a stop or stop-limit order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none",
     Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0",
     Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0",
     Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0; else it is 0",
     Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
-    Reason.INVALID_OFFSET: "a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none",
+    Reason.INVALID_OFFSET: "a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none",
     Reason.INVALID_SESSION: "session_id is stamped by the matcher: send 0",
     Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
@@ -322,8 +329,10 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.FOK_NOT_FILLABLE: "a fill-or-kill order could not trade in full",
     Reason.MINIMUM_NOT_FILLABLE: "less than minimum_quantity_lots would have traded at once",
     Reason.BUDGET_TOO_SMALL: "quote_budget_units buys less than the instrument's smallest quantity",
+    Reason.WOULD_NOT_REDUCE: "a reduce-only order needs a position of the account in the instrument that it makes smaller",
+    Reason.NO_REFERENCE_PRICE: "a trailing stop order needs a last trade price, a pegged order the best price that it follows and a price at which it does not trade at once",
     Reason.NO_LIQUIDITY: "the other side has no best price for a market-to-limit order to take",
-    Reason.TOO_MANY_ORDERS: "the shard's order pool is full",
+    Reason.TOO_MANY_ORDERS: "the shard's order pool is full, or the instrument has trailing_stops_max trailing stop or pegged_orders_max pegged orders",
     Reason.TOO_MANY_ACCOUNTS: "the shard's account table is full",
     Reason.INVALID_ACCOUNT: "account ids run from 1 to account_id_max, trade groups from 0, fee tiers from 0 to 7; the state must be a known one",
     Reason.UNKNOWN_ASSET: "no such asset on this shard",
@@ -382,6 +391,8 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.FOK_NOT_FILLABLE: 409,
     Reason.MINIMUM_NOT_FILLABLE: 409,
     Reason.BUDGET_TOO_SMALL: 409,
+    Reason.WOULD_NOT_REDUCE: 409,
+    Reason.NO_REFERENCE_PRICE: 409,
     Reason.NO_LIQUIDITY: 409,
     Reason.TOO_MANY_ORDERS: 503,
     Reason.TOO_MANY_ACCOUNTS: 503,
@@ -1067,7 +1078,9 @@ _ORDER_REPLACED_BODY = Struct("<4xIQqQQQqqqIBB2x")
 
 
 class OrderReplaced(NamedTuple):
-    """The order has a new price or quantity. Trades may follow under the same seq."""
+    """The order has a new price or quantity: it was replaced, or is pegged and has come to
+    rest at another price. Trades may follow under the same seq.
+    """
 
     request_id: int = 0
     seq: int = 0
@@ -1262,8 +1275,8 @@ _ORDER_TRIGGERED_BODY = Struct("<4xIQqQQQqqIBB2x")
 
 
 class OrderTriggered(NamedTuple):
-    """A trade reached a waiting order's trigger price. Its trades and perhaps its cancel
-    follow.
+    """A trade reached a waiting order's trigger price, or the closing auction began (then both
+    prices are 0). Its trades and perhaps its cancel follow.
     """
 
     request_id: int = 0

@@ -28,10 +28,15 @@ EngineState::EngineState(const EngineConfig& limits)
       accounts(limits.max_accounts, limits.max_assets),
       order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
-      deadlines(deadline_owner(DeadlineKind::calendar, std::uint64_t{limits.max_instruments} + 1)),
-      day_links(limits.max_orders),
+      deadlines(
+          deadline_owner(DeadlineKind::auction_over, std::uint64_t{limits.max_instruments} + 1)),
+      positions((std::size_t{limits.max_instruments} + 1) * (std::size_t{limits.max_accounts} + 1),
+                /*has_large_pages=*/false),
+      time_links(limits.max_orders),
+      follower_links(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
-      instruments(std::size_t{limits.max_instruments} + 1) {
+      instruments(std::size_t{limits.max_instruments} + 1),
+      walk_positions_(limits.max_accounts) {
   assert(limits.shard_id < (1U << 15));
   assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
   assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);
@@ -115,6 +120,12 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
     default:
       assert(false && "only commands are applied");
   }
+  for (const std::uint32_t instrument_id : touched_instruments) {
+    Instrument& instrument = *instruments[instrument_id];
+    if (!instrument.pegged_orders.is_empty() && instrument.is_continuous()) {
+      follow_best_prices(instrument);
+    }
+  }
   assert(event_count > 0);
   digest = chain_digest(digest, events.bytes().subspan(events_begin));
   if (is_about_one_order && reports != nullptr) {
@@ -143,6 +154,7 @@ wire::ExecutionReport EngineState::report_of(const Order& order,
     report.display_quantity_lots = own.display_quantity_lots;
     report.expire_time_ns = own.expire_time_ns;
     report.offset_ticks = own.offset_ticks;
+    if (own.resting_ticks != 0) report.price_ticks = own.resting_ticks;
     report.trail_offset_bps = own.trail_offset_bps;
     report.peg_reference = own.peg_reference;
   }

@@ -133,8 +133,12 @@ void EngineState::uncross_one(Instrument& instrument) noexcept {
     return;
   }
   ++met_count_;
+  for (const std::uint32_t slot : {maker_slot, taker_slot}) {
+    if (is_spent(orders[slot])) return cancel(slot, CancelReason::reduce_only, false);
+  }
   const std::int64_t maker_lots = orders[maker_slot].open_lots();
-  const std::int64_t traded_lots = std::min(taker_lots, maker_lots);
+  const std::int64_t traded_lots =
+      std::min(tradable_lots(taker), tradable_lots(orders[maker_slot]));
   for (const auto& [slot, open_lots] :
        {std::pair(taker_slot, taker_lots), std::pair(maker_slot, maker_lots)}) {
     if (open_lots == traded_lots) {
@@ -153,6 +157,12 @@ void EngineState::uncross_one(Instrument& instrument) noexcept {
   if (taker_lots == traded_lots) {
     close(taker_slot);
     store.orders.release(taker_slot);
+  }
+  if (maker_lots != traded_lots && is_spent(orders[maker_slot])) {
+    cancel(maker_slot, CancelReason::reduce_only, false);
+  }
+  if (taker_lots != traded_lots && is_spent(orders[taker_slot])) {
+    cancel(taker_slot, CancelReason::reduce_only, false);
   }
 }
 

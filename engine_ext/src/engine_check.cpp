@@ -5,6 +5,71 @@
 #include "engine_state.hpp"
 
 namespace tradepit::detail {
+namespace {
+
+using wire::OrderType;
+using wire::TimeInForce;
+
+bool is_trailing(const Order& order) noexcept {
+  return order.order_type == OrderType::trailing_stop && order.is_waiting != 0;
+}
+
+/// A pegged order rests at its limit or behind it; any other has no price of its own to rest at.
+bool is_within_limit(const Order& order, const OrderTerms& own) noexcept {
+  if (order.order_type != OrderType::pegged) return own.resting_ticks == 0;
+  return order.side == wire::Side::buy ? own.resting_ticks <= order.price_ticks
+                                       : own.resting_ticks >= order.price_ticks;
+}
+
+/// How many orders of an instrument's books belong to each of its lists.
+struct ListCounts {
+  std::uint32_t day = 0;
+  std::uint32_t opening = 0;
+  std::uint32_t closing = 0;
+  std::uint32_t closing_resting = 0;
+  std::uint32_t trailing = 0;
+  std::uint32_t pegged = 0;
+  std::uint32_t reduce_only = 0;
+
+  void add(const Order& order) noexcept {
+    day += order.time_in_force == TimeInForce::day;
+    opening += order.time_in_force == TimeInForce::at_the_open;
+    closing += order.time_in_force == TimeInForce::at_the_close;
+    closing_resting += order.time_in_force == TimeInForce::at_the_close && order.is_waiting == 0;
+    trailing += is_trailing(order);
+    pegged += order.order_type == OrderType::pegged;
+    reduce_only += (order.flags & wire::order_flag::reduce_only) != 0;
+  }
+  [[nodiscard]] bool are_those_of(const Instrument& instrument) const noexcept {
+    return day == instrument.day_orders.count && opening == instrument.opening_orders.count &&
+           closing == instrument.closing_orders.count &&
+           closing_resting == instrument.closing_resting_count &&
+           trailing == instrument.trailing_stops.count &&
+           pegged == instrument.pegged_orders.count && reduce_only == instrument.reduce_only_count;
+  }
+};
+
+}  // namespace
+
+/// Verifies the links of an instrument's lists. Null, or what is broken.
+const char* EngineState::check_lists(const Instrument& instrument) const noexcept {
+  const auto is_sound = [&](const OrderList& list, const LazyArray<ListLinks>& links, auto is_it) {
+    return list.is_sound(links, [&](std::uint32_t slot) {
+      return orders[slot].instrument_id == instrument.terms.instrument_id && is_it(orders[slot]);
+    });
+  };
+  const auto has_time = [](TimeInForce time_in_force) {
+    return [time_in_force](const Order& order) { return order.time_in_force == time_in_force; };
+  };
+  const auto is_pegged = [](const Order& order) { return order.order_type == OrderType::pegged; };
+  const bool are_sound =
+      is_sound(instrument.day_orders, time_links, has_time(TimeInForce::day)) &&
+      is_sound(instrument.opening_orders, time_links, has_time(TimeInForce::at_the_open)) &&
+      is_sound(instrument.closing_orders, time_links, has_time(TimeInForce::at_the_close)) &&
+      is_sound(instrument.trailing_stops, follower_links, is_trailing) &&
+      is_sound(instrument.pegged_orders, follower_links, is_pegged);
+  return are_sound ? nullptr : "an instrument's list of orders is broken";
+}
 
 const char* EngineState::check() const {
   std::uint64_t order_count = 0;
@@ -13,7 +78,6 @@ const char* EngineState::check() const {
   std::uint64_t name_count = 0;
   std::uint64_t terms_count = 0;
   std::uint64_t deadline_count = 0;
-  std::uint64_t day_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
@@ -28,11 +92,16 @@ const char* EngineState::check() const {
       if (instrument->calendar.count == 0) return "a deadline outlives its calendar";
       ++deadline_count;
     }
-    // Both sides of the book, then both of the waiting orders, where buys and sells change places.
-    for (const int place : {0, 1, 2, 3}) {
+    ListCounts counts;
+    // Both sides of the book, then both of the stop orders, where buys and sells change places,
+    // then both of the orders that wait for the closing auction.
+    for (const int place : {0, 1, 2, 3, 4, 5}) {
       const bool is_waiting = place >= 2;
+      const bool is_stops = place / 2 == 1;
       const wire::Side side = place % 2 == 0 ? wire::Side::buy : wire::Side::sell;
-      const Book& book = is_waiting ? instrument->stops : instrument->book;
+      const Book& book = !is_waiting ? instrument->book
+                         : is_stops  ? instrument->stops
+                                     : instrument->closing;
       if (place % 2 == 0) {
         const bool may_be_crossed =
             is_waiting ||
@@ -40,20 +109,20 @@ const char* EngineState::check() const {
         const char* const broken = book.check(order_count, level_count, may_be_crossed);
         if (broken != nullptr) return broken;
       }
-      for (std::uint32_t level_slot = book.best(is_waiting ? opposite(side) : side);
+      for (std::uint32_t level_slot = book.best(is_stops ? opposite(side) : side);
            level_slot != no_slot; level_slot = store.levels[level_slot].worse) {
         const Level& level = store.levels[level_slot];
         for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
           const Order& order = orders[slot];
           const OrderTerms& own = terms_of(order);
           const std::int64_t shown_lots = store.orders[slot].open_lots;
-          const bool is_iceberg = own.display_quantity_lots != 0;
+          const bool is_iceberg = own.display_quantity_lots != 0 && !is_waiting;
           if ((is_iceberg ? shown_lots > part_lots(order, own) : shown_lots != order.open_lots()) ||
               is_iceberg != (store.orders[slot].is_part != 0) ||
-              (is_waiting ? terms_of(order).trigger_price_ticks : order.price_ticks) !=
-                  level.price_ticks ||
-              order.side != side || (order.is_waiting != 0) != is_waiting ||
-              order.instrument_id != terms.instrument_id) {
+              (is_stops ? own.trigger_price_ticks : resting_ticks(order)) != level.price_ticks ||
+              is_stops != (order.is_waiting != 0 && is_stop(order.order_type)) ||
+              !is_within_limit(order, own) || order.side != side ||
+              (order.is_waiting != 0) != is_waiting || order.instrument_id != terms.instrument_id) {
             return "the book and the engine disagree about an order";
           }
           if (order.terms_slot != no_slot) ++terms_count;
@@ -63,7 +132,7 @@ const char* EngineState::check() const {
             return "an order expires at another time than it should";
           }
           if (is_gtd) ++deadline_count;
-          if (order.time_in_force == wire::TimeInForce::day) ++day_count;
+          counts.add(order);
           if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
           if (session_number(order.session_id) > session_counter) return "a session is miscounted";
           if (order.client_order_id != 0) {
@@ -85,6 +154,8 @@ const char* EngineState::check() const {
         }
       }
     }
+    if (!counts.are_those_of(*instrument)) return "an instrument's lists miss an order";
+    if (const char* const broken = check_lists(*instrument); broken != nullptr) return broken;
   }
   if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
   if (order_ids.last_number() != order_counter) return "orders are miscounted";
@@ -92,9 +163,8 @@ const char* EngineState::check() const {
   for (std::uint64_t age = 0; age < order_ids.recent_count(); ++age) {
     if (order_ids.recent_name_of(order_counter - age).client_order_id != 0) ++name_count;
   }
-  if (const char* const broken = check_deadlines(deadline_count, day_count); broken != nullptr) {
-    return broken;
-  }
+  if (const char* const broken = check_deadlines(deadline_count); broken != nullptr) return broken;
+  if (const char* const broken = check_positions(); broken != nullptr) return broken;
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.level_by_price.size()) return "a price outlives its level";

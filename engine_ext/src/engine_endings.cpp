@@ -26,7 +26,9 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
   (younger_slot == no_slot ? account.youngest_order : account_links[younger_slot].older) =
       older_slot;
   --account.open_order_count;
-  if (order.time_in_force != wire::TimeInForce::gtc) forget_expiry(order_slot);
+  const bool is_plain = order.time_in_force == wire::TimeInForce::gtc && order.flags == 0 &&
+                        order.order_type == wire::OrderType::limit;
+  if (!is_plain) delist(order_slot);
   release_terms(order);
 }
 
@@ -36,12 +38,8 @@ void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_
   prefetch_closing(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
   release_hold(order, instrument);
-  if (order.is_waiting != 0) {
-    instrument.stops.unlink(order_slot);
-  } else {
-    instrument.book.unlink(order_slot);
-    touch(instrument);
-  }
+  book_of(order, instrument).unlink(order_slot);
+  if (order.is_waiting == 0) touch(instrument);
   accounts[order.account_index].changed_seq = seq;
   report_canceled(order, reason, is_answer);
   close(order_slot);

@@ -16,9 +16,13 @@ bool is_possible(OrderType order_type, TimeInForce time_in_force) noexcept {
     case TimeInForce::gtc:
     case TimeInForce::day:
     case TimeInForce::gtd:
-      return order_type != OrderType::market && order_type != OrderType::stop;
+      return order_type != OrderType::market && order_type != OrderType::stop &&
+             order_type != OrderType::trailing_stop;
     case TimeInForce::ioc:
-      return order_type != OrderType::market_to_limit;
+      return order_type != OrderType::market_to_limit && order_type != OrderType::pegged;
+    case TimeInForce::at_the_open:
+    case TimeInForce::at_the_close:
+      return order_type == OrderType::limit;
     case TimeInForce::fok:
       return order_type == OrderType::limit || order_type == OrderType::market;
     default:
@@ -28,6 +32,22 @@ bool is_possible(OrderType order_type, TimeInForce time_in_force) noexcept {
 
 bool is_within(std::int64_t value, std::int64_t low, std::int64_t high) noexcept {
   return value >= low && value <= high;
+}
+
+/// Whether the order names what it follows, and at which distance, if and only if it follows.
+bool is_offset_possible(const wire::NewOrder& command) noexcept {
+  if (command.order_type == OrderType::pegged) {
+    return command.trail_offset_bps == 0 && command.peg_reference >= wire::PegReference::best_bid &&
+           command.peg_reference <= wire::PegReference::middle &&
+           is_within(command.offset_ticks, -wire::price_ticks_max, wire::price_ticks_max);
+  }
+  if (command.peg_reference != wire::PegReference::none) return false;
+  if (command.order_type != OrderType::trailing_stop) {
+    return command.offset_ticks == 0 && command.trail_offset_bps == 0;
+  }
+  return command.trail_offset_bps == 0
+             ? is_within(command.offset_ticks, 1, wire::price_ticks_max)
+             : command.offset_ticks == 0 && command.trail_offset_bps < 10'000;
 }
 
 bool crosses(Side taker_side, std::int64_t limit_ticks, std::int64_t price_ticks) noexcept {
@@ -103,6 +123,12 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
       return Reason::budget_too_small;
     taking.open_lots = placing.quantity_lots;
   }
+  if ((command.flags & wire::order_flag::reduce_only) != 0) {
+    placing.quantity_lots = std::min(
+        placing.quantity_lots, reducible_lots(command.instrument_id, account_index, command.side));
+    if (placing.quantity_lots == 0) return Reason::would_not_reduce;
+    taking.open_lots = placing.quantity_lots;
+  }
   if (const Reason reason = judge_trading(command, *instrument, taking, placing);
       reason != Reason::none) {
     return reason;
@@ -114,25 +140,57 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
   if (command.order_type == OrderType::market_to_limit && placing.price_ticks == 0) {
     return Reason::no_liquidity;
   }
-  return Reason::none;
+  return judge_following(command, *instrument, placing);
+}
+
+/// The checks of orders whose price follows others. Finds out where a trailing stop order begins.
+Reason EngineState::judge_following(const wire::NewOrder& command, const Instrument& instrument,
+                                    Placing& placing) const noexcept {
+  placing.trigger_price_ticks = command.trigger_price_ticks;
+  const bool is_trailing = command.order_type == OrderType::trailing_stop;
+  if (!is_trailing && command.order_type != OrderType::pegged) return Reason::none;
+  const OrderList& others = is_trailing ? instrument.trailing_stops : instrument.pegged_orders;
+  const bool takes_place = placing.replaced_slot != no_slot &&
+                           orders[placing.replaced_slot].order_type == command.order_type;
+  if (!takes_place &&
+      others.count >= (is_trailing ? wire::trailing_stops_max : wire::pegged_orders_max)) {
+    return Reason::too_many_orders;
+  }
+  if (is_trailing) {
+    if (instrument.last_price_ticks == 0) return Reason::no_reference_price;
+    placing.trigger_price_ticks = trailing_ticks(command.side, instrument.last_price_ticks,
+                                                 command.offset_ticks, command.trail_offset_bps);
+    return Reason::none;
+  }
+  Order order{};
+  order.side = command.side;
+  order.price_ticks = command.price_ticks;
+  OrderTerms own{};
+  own.offset_ticks = command.offset_ticks;
+  own.peg_reference = command.peg_reference;
+  return pegged_ticks(instrument, order, own, placing.replaced_slot) == 0
+             ? Reason::no_reference_price
+             : Reason::none;
 }
 
 /// The checks that look at nothing but the command, its time and the instrument's terms.
 Reason EngineState::judge_fields(const wire::NewOrder& command,
                                  const Instrument& instrument) const noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
+  const bool is_for_one = is_for_auction(command.time_in_force);
   const bool rests = may_rest(command.time_in_force);
   if (command.side != Side::buy && command.side != Side::sell) return Reason::invalid_side;
   const bool is_to_limit = command.order_type == OrderType::market_to_limit;
-  if ((command.order_type < OrderType::limit || command.order_type > OrderType::stop_limit) &&
-      !is_to_limit) {
+  if (command.order_type < OrderType::limit || command.order_type > OrderType::market_to_limit) {
     return Reason::invalid_order_type;
   }
   if (!is_possible(command.order_type, command.time_in_force)) {
     return Reason::invalid_time_in_force;
   }
-  if ((command.flags & ~post_only_flags) != 0 || command.flags == post_only_flags ||
-      (command.flags != 0 && !(rests && command.order_type == OrderType::limit))) {
+  const int post_only = command.flags & post_only_flags;
+  if ((command.flags & ~(post_only_flags | wire::order_flag::reduce_only)) != 0 ||
+      post_only == post_only_flags ||
+      (post_only != 0 && (!rests || is_for_one || command.order_type != OrderType::limit))) {
     return Reason::invalid_flags;
   }
   if (has_price(command.order_type, command.side) && !is_to_limit
@@ -150,8 +208,8 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
   if (command.self_trade_prevention > SelfTradePrevention::decrement_and_cancel) {
     return Reason::invalid_self_trade_prevention;
   }
-  if (is_stop(command.order_type) ? !instrument.is_price(command.trigger_price_ticks)
-                                  : command.trigger_price_ticks != 0) {
+  if (has_trigger_price(command.order_type) ? !instrument.is_price(command.trigger_price_ticks)
+                                            : command.trigger_price_ticks != 0) {
     return Reason::invalid_trigger_price;
   }
   if (command.display_quantity_lots != 0 &&
@@ -170,11 +228,7 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
           : command.expire_time_ns != 0) {
     return Reason::invalid_expire_time;
   }
-  if (command.offset_ticks != 0 || command.trail_offset_bps != 0 ||
-      command.peg_reference != wire::PegReference::none) {
-    return Reason::invalid_offset;
-  }
-  return Reason::none;
+  return is_offset_possible(command) ? Reason::none : Reason::invalid_offset;
 }
 
 /// The checks that look at funds and at what the order would meet.
@@ -185,8 +239,10 @@ Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrumen
       !instrument.is_notional(placing.price_ticks, placing.quantity_lots)) {
     return Reason::invalid_notional;
   }
-  if (placing.price_ticks != 0 && !instrument.is_within_collars(command.side, placing.price_ticks,
-                                                                is_stop(command.order_type))) {
+  if (placing.price_ticks != 0 &&
+      !instrument.is_within_collars(
+          command.side, placing.price_ticks,
+          is_to_wait(command.order_type, command.time_in_force, instrument))) {
     return Reason::outside_collar;
   }
   if ((command.flags & post_only_flags) != 0 && placing.best_ticks != 0 &&
@@ -210,9 +266,20 @@ Reason EngineState::judge_trading(const wire::NewOrder& command, const Instrumen
 template <typename Visit>
 void EngineState::walk(const Taking& taking, const Instrument& instrument,
                        Visit visit) const noexcept {
+  WalkPositions& moved = walk_positions_;
+  const auto may_trade = [&](std::uint32_t maker_slot) {
+    const Order& maker = orders[maker_slot];
+    if ((maker.flags & wire::order_flag::reduce_only) == 0) return wire::quantity_lots_max;
+    const std::int64_t lots =
+        position(maker.instrument_id, maker.account_index) + moved.moved_lots[maker.account_index];
+    return std::max<std::int64_t>(maker.side == Side::sell ? lots : -lots, 0);
+  };
   const auto meet = [&](std::uint32_t maker_slot) {
     if (maker_slot == taking.gone_slot) return Book::Meeting::none;
-    return meeting(taking.self_trade_prevention, taking.account_index, maker_slot);
+    const Book::Meeting found =
+        meeting(taking.self_trade_prevention, taking.account_index, maker_slot);
+    return found == Book::Meeting::trades && may_trade(maker_slot) == 0 ? Book::Meeting::passes
+                                                                        : found;
   };
   const auto whole = [&](std::uint32_t maker_slot) {
     const Order& maker = orders[maker_slot];
@@ -220,8 +287,18 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
   };
   const std::int64_t limit_ticks =
       limit_before_breaker(taking.side, taking.limit_ticks, instrument);
+  const auto visit_fill = [&](std::uint32_t maker_slot, std::int64_t price_ticks,
+                              std::int64_t traded_lots, std::int64_t open_lots) {
+    if (instrument.reduce_only_count != 0) {
+      const std::int64_t bought_lots = taking.side == Side::buy ? traded_lots : -traded_lots;
+      moved.move(taking.account_index, bought_lots);
+      moved.move(orders[maker_slot].account_index, -bought_lots);
+    }
+    return visit(price_ticks, traded_lots, open_lots);
+  };
   (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_max, meet, whole,
-                             visit);
+                             may_trade, visit_fill);
+  moved.clear();
 }
 
 /// What the taker's account can spend once the order that it replaces has gone.
@@ -316,6 +393,10 @@ Reason EngineState::judge(const Order& changed, const Order& order,
   if ((order.flags & post_only_flags) != 0 &&
       instrument.book.crosses(order.side, changed.price_ticks)) {
     return Reason::post_only_would_trade;
+  }
+  if (order.order_type == OrderType::pegged &&
+      pegged_ticks(instrument, changed, terms_of(order), no_slot) == 0) {
+    return Reason::no_reference_price;
   }
   return Reason::none;
 }

@@ -28,35 +28,21 @@ Book::Meeting EngineState::meeting(SelfTradePrevention mode, std::uint32_t taker
 /// fills while it could have traded on, self-trade prevention, the protection band or the circuit
 /// breaker; no reason if it may rest.
 CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
-  if (!instrument.is_continuous()) return CancelReason{};
-  Book& book = instrument.book;
+  if (!instrument.is_continuous() || taker.order_type == wire::OrderType::pegged) {
+    return CancelReason{};
+  }
+  const Book& book = instrument.book;
   const std::int64_t own_limit_ticks = limit_ticks_of(
       taker.side, taker.price_ticks, best_ticks_of(book, opposite(taker.side)), instrument.terms);
   const std::int64_t limit_ticks = limit_before_breaker(taker.side, own_limit_ticks, instrument);
-  const auto match = [&](std::uint32_t count_max) {
-    const Book::Matched matched = book.match(
-        taker.side, limit_ticks, taker.open_lots(), count_max,
-        [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
-            std::int64_t shown_lots) {
-          return settle(taker, maker_slot, price_ticks, traded_lots, shown_lots, instrument);
-        });
-    met_count_ += matched.fill_count;
-    if (matched.fill_count > 0) touch(instrument);
-  };
-  if (taker.self_trade_prevention == SelfTradePrevention::none) {
-    match(fills_max);
-  } else {
-    for (std::uint32_t met_count = 0;
-         taker.open_lots() > 0 && met_count < fills_max && book.crosses(taker.side, limit_ticks);
-         ++met_count) {
-      const std::uint32_t maker_slot = book.level(book.best(opposite(taker.side))).head;
-      if (meeting(taker.self_trade_prevention, taker.account_index, maker_slot) ==
-          Book::Meeting::trades) {
-        match(1);
-      } else if (!prevent(taker, maker_slot, instrument)) {
-        return CancelReason::self_trade;
-      }
-    }
+  const bool is_plain = taker.self_trade_prevention == SelfTradePrevention::none &&
+                        (taker.flags & wire::order_flag::reduce_only) == 0 &&
+                        instrument.reduce_only_count == 0;
+  if (is_plain) {
+    match(taker, limit_ticks, taker.open_lots(), fills_max, instrument);
+  } else if (const CancelReason reason = trade_one_by_one(taker, limit_ticks, instrument);
+             reason != CancelReason{}) {
+    return reason;
   }
   if (taker.open_lots() == 0) return CancelReason{};
   if (book.crosses(taker.side, limit_ticks)) return CancelReason::fill_limit;
@@ -68,6 +54,49 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   const bool has_band = taker.price_ticks == 0 && instrument.terms.market_protection_ppm != 0;
   return has_band && book.crosses(taker.side, any_ticks(taker.side)) ? CancelReason::protection_band
                                                                      : CancelReason{};
+}
+
+/// Matches a taker where each meeting must be looked at. Why the taker ends by one, or no reason.
+CancelReason EngineState::trade_one_by_one(Order& taker, std::int64_t limit_ticks,
+                                           Instrument& instrument) noexcept {
+  const Book& book = instrument.book;
+  if (is_spent(taker)) return CancelReason::reduce_only;
+  for (std::uint32_t met_count = 0;
+       taker.open_lots() > 0 && met_count < fills_max && book.crosses(taker.side, limit_ticks);
+       ++met_count) {
+    const std::uint32_t maker_slot = book.level(book.best(opposite(taker.side))).head;
+    const Order& maker = orders[maker_slot];
+    if (meeting(taker.self_trade_prevention, taker.account_index, maker_slot) !=
+        Book::Meeting::trades) {
+      if (!prevent(taker, maker_slot, instrument)) return CancelReason::self_trade;
+      continue;
+    }
+    const std::int64_t maker_lots = tradable_lots(maker);
+    if (maker_lots == 0) {
+      ++met_count_;
+      cancel(maker_slot, CancelReason::reduce_only, false);
+      continue;
+    }
+    const bool stays = maker.open_lots() > std::min({tradable_lots(taker), maker_lots,
+                                                     store.orders[maker_slot].open_lots});
+    match(taker, limit_ticks, std::min(tradable_lots(taker), maker_lots), 1, instrument);
+    if (stays && is_spent(maker)) cancel(maker_slot, CancelReason::reduce_only, false);
+    if (is_spent(taker)) return CancelReason::reduce_only;
+  }
+  return CancelReason{};
+}
+
+/// Trades at most `lots_max` lots of a taker with at most `fills` makers.
+void EngineState::match(Order& taker, std::int64_t limit_ticks, std::int64_t lots_max,
+                        std::uint32_t fills, Instrument& instrument) noexcept {
+  const Book::Matched matched = instrument.book.match(
+      taker.side, limit_ticks, lots_max, fills,
+      [&](std::uint32_t maker_slot, std::int64_t price_ticks, std::int64_t traded_lots,
+          std::int64_t shown_lots) {
+        return settle(taker, maker_slot, price_ticks, traded_lots, shown_lots, instrument);
+      });
+  met_count_ += matched.fill_count;
+  if (matched.fill_count > 0) touch(instrument);
 }
 
 /// Keeps a taker from trading with a maker of its trade group, as its mode says. False if that ends
@@ -99,7 +128,7 @@ bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& in
   wire::SelfTradePrevented event;
   event.seq = seq;
   event.time_ns = time_ns;
-  event.price_ticks = maker.price_ticks;
+  event.price_ticks = resting_ticks(maker);
   event.prevented_lots = prevented_lots;
   event.maker_order_id = maker.order_id;
   event.taker_order_id = taker.order_id;
@@ -161,6 +190,7 @@ std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::in
   }
   maker.filled_lots += traded_lots;
   taker.filled_lots += traded_lots;
+  move_positions(taker, maker, traded_lots);
 
   Account& maker_account = accounts[maker.account_index];
   Account& taker_account = accounts[taker.account_index];
@@ -231,10 +261,14 @@ void EngineState::rest(std::uint32_t order_slot, Instrument& instrument) noexcep
   const Order& order = orders[order_slot];
   accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
       .hold(hold_units(order, order.open_lots(), instrument.terms));
+  touch(instrument);
   const OrderTerms& own = terms_of(order);
+  if (order.order_type == wire::OrderType::pegged) {
+    rest_pegged(order_slot, pegged_ticks(instrument, order, own, no_slot), instrument);
+    return;
+  }
   instrument.book.rest(order_slot, order.side, order.price_ticks, part_lots(order, own),
                        own.display_quantity_lots != 0);
-  touch(instrument);
 }
 
 }  // namespace tradepit::detail

@@ -62,10 +62,11 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.time_in_force = command.time_in_force;
   order.flags = command.flags;
   order.self_trade_prevention = command.self_trade_prevention;
-  order.is_waiting = is_stop(command.order_type) ? 1 : 0;
+  const bool is_for_close = command.time_in_force == TimeInForce::at_the_close;
+  order.is_waiting = is_stop(command.order_type) || is_for_close ? 1 : 0;
   order.session_id = command.session_id;
   session_counter = std::max(session_counter, session_number(command.session_id));
-  order.terms_slot = take_terms(command);
+  order.terms_slot = take_terms(command, placing.trigger_price_ticks);
 
   wire::OrderAccepted accepted;
   accepted.seq = seq;
@@ -75,7 +76,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accepted.client_order_id = command.client_order_id;
   accepted.price_ticks = order.price_ticks;
   accepted.quantity_lots = order.quantity_lots;
-  accepted.trigger_price_ticks = command.trigger_price_ticks;
+  accepted.trigger_price_ticks = placing.trigger_price_ticks;
   accepted.display_quantity_lots = command.display_quantity_lots;
   accepted.expire_time_ns = command.expire_time_ns;
   accepted.offset_ticks = command.offset_ticks;
@@ -93,11 +94,15 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accounts[account_index].changed_seq = seq;
 
   const std::int64_t last_ticks = instrument->last_price_ticks;
-  if (order.is_waiting != 0 && last_ticks != 0 &&
-      (order.side == Side::buy ? last_ticks >= command.trigger_price_ticks
-                               : last_ticks <= command.trigger_price_ticks)) {
+  if (is_for_close) {
+    if (!is_to_wait(command.order_type, command.time_in_force, *instrument)) {
+      report_triggered(order, 0);
+    }
+  } else if (order.is_waiting != 0 && last_ticks != 0 &&
+             (order.side == Side::buy ? last_ticks >= placing.trigger_price_ticks
+                                      : last_ticks <= placing.trigger_price_ticks)) {
     if (instrument->is_continuous()) {
-      end_waiting(order, last_ticks);
+      report_triggered(order, last_ticks);
     } else {
       instrument->reach(last_ticks);  // it triggers when continuous trading begins
     }
@@ -112,7 +117,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
       order_slot = store.orders.take();
       orders[order_slot] = order;
       link_to_account(order_slot);
-      expect_expiry(order_slot);
+      enlist(order_slot);
       if (order.is_waiting != 0) {
         wait(order_slot, *instrument);
       } else {
@@ -130,17 +135,19 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
 }
 
 /// The slot of what only some orders have, or no_slot for a plain one.
-std::uint32_t EngineState::take_terms(const wire::NewOrder& command) noexcept {
-  const bool is_plain = command.trigger_price_ticks == 0 && command.display_quantity_lots == 0 &&
+std::uint32_t EngineState::take_terms(const wire::NewOrder& command,
+                                      std::int64_t trigger_price_ticks) noexcept {
+  const bool is_plain = trigger_price_ticks == 0 && command.display_quantity_lots == 0 &&
                         command.expire_time_ns == 0 && command.offset_ticks == 0 &&
                         command.trail_offset_bps == 0 &&
                         command.peg_reference == wire::PegReference::none;
   if (is_plain) return no_slot;
   const std::uint32_t slot = order_terms.take();
-  order_terms[slot] = {.trigger_price_ticks = command.trigger_price_ticks,
+  order_terms[slot] = {.trigger_price_ticks = trigger_price_ticks,
                        .display_quantity_lots = command.display_quantity_lots,
                        .expire_time_ns = command.expire_time_ns,
                        .offset_ticks = command.offset_ticks,
+                       .resting_ticks = 0,
                        .trail_offset_bps = command.trail_offset_bps,
                        .peg_reference = command.peg_reference,
                        .unused = {}};
@@ -214,9 +221,9 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   }
 
   Order& order = orders[order_slot];
-  const bool keeps_priority =
-      order.is_waiting != 0 ||
-      (changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots);
+  const bool waits_for_trigger = order.is_waiting != 0 && is_stop(order.order_type);
+  const bool keeps_priority = waits_for_trigger || (changed.price_ticks == order.price_ticks &&
+                                                    changed.quantity_lots < order.quantity_lots);
   release_hold(order, *instrument);
   order.price_ticks = changed.price_ticks;
   order.quantity_lots = changed.quantity_lots;
@@ -250,7 +257,11 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
         .hold(hold_units(order, order.open_lots(), instrument->terms));
     return;
   }
-  instrument->book.unlink(order_slot);
+  book_of(order, *instrument).unlink(order_slot);
+  if (order.is_waiting != 0) {
+    wait(order_slot, *instrument);
+    return;
+  }
   enter(order_slot, *instrument);
   if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
     trigger_reached(*instrument);

@@ -11,14 +11,26 @@ namespace tradepit::detail {
 inline constexpr auto fills_max = static_cast<std::uint32_t>(wire::fills_per_command_max);
 inline constexpr auto cancels_max = static_cast<std::uint32_t>(wire::cancels_per_command_max);
 
-inline bool is_stop(wire::OrderType order_type) noexcept {
+/// Whether the order names the price that triggers it.
+inline bool has_trigger_price(wire::OrderType order_type) noexcept {
   return order_type == wire::OrderType::stop || order_type == wire::OrderType::stop_limit;
+}
+
+inline bool is_stop(wire::OrderType order_type) noexcept {
+  return has_trigger_price(order_type) || order_type == wire::OrderType::trailing_stop;
 }
 
 /// Whether an order must name a price. A sell stop order accepts any, as a market order does.
 inline bool has_price(wire::OrderType order_type, wire::Side side) noexcept {
-  return order_type == wire::OrderType::stop ? side == wire::Side::buy
-                                             : order_type != wire::OrderType::market;
+  return order_type == wire::OrderType::stop || order_type == wire::OrderType::trailing_stop
+             ? side == wire::Side::buy
+             : order_type != wire::OrderType::market;
+}
+
+/// Whether an order takes part in one auction alone.
+inline bool is_for_auction(wire::TimeInForce time_in_force) noexcept {
+  return time_in_force == wire::TimeInForce::at_the_open ||
+         time_in_force == wire::TimeInForce::at_the_close;
 }
 
 inline constexpr std::uint8_t post_only_flags =
@@ -65,8 +77,23 @@ inline std::int64_t best_ticks_of(const Book& book, wire::Side side,
 /// Whether what does not trade at once may stay in the book.
 inline bool may_rest(wire::TimeInForce time_in_force) noexcept {
   return time_in_force == wire::TimeInForce::gtc || time_in_force == wire::TimeInForce::day ||
-         time_in_force == wire::TimeInForce::gtd;
+         time_in_force == wire::TimeInForce::gtd || is_for_auction(time_in_force);
 }
+
+/// Whether an order that is placed now waits before it can trade.
+inline bool is_to_wait(wire::OrderType order_type, wire::TimeInForce time_in_force,
+                       const Instrument& instrument) noexcept {
+  return is_stop(order_type) ||
+         (time_in_force == wire::TimeInForce::at_the_close &&
+          instrument.terms.trading_state != wire::TradingState::closing_auction);
+}
+
+/// Positions count no further: only a shard that has traded 2^62 lots of an instrument gets here.
+inline constexpr std::int64_t position_lots_max = std::int64_t{1} << 62;
+
+[[nodiscard]] std::int64_t trailing_ticks(wire::Side side, std::int64_t price_ticks,
+                                          std::int64_t offset_ticks,
+                                          std::uint16_t offset_bps) noexcept;
 
 [[nodiscard]] wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept;
 

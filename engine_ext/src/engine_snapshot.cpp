@@ -1,169 +1,10 @@
-// The state as bytes, and back. Everything is written in an order that the commands determine, so
-// equal states give equal bytes; slots of pools and places in hash tables are not part of it.
-#include <algorithm>
-#include <cstring>
-#include <type_traits>
+// The state as bytes. Everything is written in an order that the commands determine, so equal
+// states give equal bytes; slots of pools and places in hash tables are not part of it.
+#include "engine_snapshot.hpp"
 
-#include "engine_rules.hpp"
-#include "engine_state.hpp"
+#include <cstring>
 
 namespace tradepit::detail {
-namespace {
-
-using wire::OrderType;
-using wire::SelfTradePrevention;
-using wire::TimeInForce;
-
-constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-constexpr std::uint32_t snapshot_version = 10;
-
-// A snapshot is this header, then as many records of each kind, in this order, as it counts.
-struct SnapshotHeader {
-  char magic[8];
-  std::uint64_t checksum;  // chain digest over everything behind this field
-  std::uint64_t size_bytes;
-  std::uint32_t version;
-  std::uint32_t shard_id;
-  std::uint32_t max_orders;
-  std::uint32_t max_client_order_ids;
-  std::uint32_t max_transfer_ids;
-  std::uint32_t max_accounts;
-  std::uint32_t max_instruments;
-  std::uint32_t max_assets;
-  std::uint64_t seq;
-  std::uint64_t digest;
-  std::int64_t time_ns;
-  std::uint64_t order_counter;
-  std::uint64_t trade_counter;
-  std::uint64_t session_counter;
-  std::uint64_t asset_count;       // wire::AssetChanged, by asset_id
-  std::uint64_t instrument_count;  // wire::InstrumentChanged and InstrumentRecord, by instrument_id
-  std::uint64_t account_count;     // AccountRecord, by index, the house included
-  std::uint64_t balance_count;     // BalanceRecord, not zero, by account index and asset_id
-  std::uint64_t client_id_count;   // ClientIdRecord, of the last orders accepted
-  std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
-  std::uint64_t deadline_count;     // DeadlineRecord, by kind and number; not those of orders
-  std::uint64_t order_count;  // OrderRecord, by instrument, side, price, age; the waiting ones last
-};
-
-struct InstrumentRecord {
-  std::int64_t change_end_time_ns;
-  std::int64_t due_ns;               // its deadline; 0 if it has none
-  std::int64_t uncross_price_ticks;  // 0 = no auction is being carried out
-  std::uint32_t change_state;
-  std::uint32_t change_next_state;
-  std::int64_t last_price_ticks;
-  std::int64_t reached_low_ticks;
-  std::int64_t reached_high_ticks;
-  std::uint32_t fee_tier_count;    // as many wire::FeeTerms follow
-  std::uint32_t price_band_count;  // as many wire::PriceBand follow
-  std::int64_t entry_due_ns;       // never_ns if none is
-  std::uint64_t entry_count;       // as many wire::CalendarEntry follow
-};
-
-struct AccountRecord {
-  std::uint64_t account_id;
-  std::uint64_t changed_seq;
-  std::uint64_t trade_group;
-  std::uint32_t state;
-  std::uint16_t fee_tier;
-  std::uint16_t is_killed;
-};
-
-struct DeadlineRecord {
-  std::uint64_t kind;
-  std::uint64_t index;  // an instrument_id, or an account's
-  std::int64_t time_ns;
-};
-
-struct BalanceRecord {
-  std::uint32_t account_index;
-  std::uint32_t asset_id;
-  std::int64_t available_units;
-  std::int64_t held_units;
-};
-
-struct ClientIdRecord {
-  std::uint64_t client_order_id;
-  std::uint64_t account_index;
-};
-
-struct OrderRecord {
-  std::uint64_t order_id;
-  std::uint64_t client_order_id;
-  std::int64_t price_ticks;
-  std::int64_t quantity_lots;
-  std::int64_t filled_lots;
-  std::int64_t shown_lots;  // in the book
-  std::uint32_t account_index;
-  std::uint32_t instrument_id;
-  std::uint32_t session_id;
-  std::int32_t maker_fee_ppm;
-  std::uint32_t taker_fee_ppm;
-  std::uint8_t side;
-  std::uint8_t order_type;
-  std::uint8_t time_in_force;
-  std::uint8_t flags;
-  std::uint8_t self_trade_prevention;
-  std::uint8_t is_waiting;
-  std::uint8_t has_terms;  // an OrderTerms follows
-  std::uint8_t reserved[5];
-};
-
-template <typename Record>
-constexpr bool is_snapshot_record =
-    std::is_trivially_copyable_v<Record> && std::has_unique_object_representations_v<Record> &&
-    sizeof(Record) % 8 == 0;
-static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRecord> &&
-              is_snapshot_record<BalanceRecord> && is_snapshot_record<DeadlineRecord> &&
-              is_snapshot_record<ClientIdRecord> && is_snapshot_record<OrderRecord> &&
-              is_snapshot_record<OrderTerms>);
-
-// Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
-constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
-constexpr std::size_t checked_from = offsetof(SnapshotHeader, size_bytes);
-
-/// Reads records one after the other; it never reads past the end.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
-
-  template <typename Record>
-  [[nodiscard]] bool read(Record& record) noexcept {
-    if (rest_.size() < sizeof record) return false;
-    std::memcpy(&record, rest_.data(), sizeof record);
-    rest_ = rest_.subspan(sizeof record);
-    return true;
-  }
-  /// A look at what stands `offset_bytes` further on; false if that is behind the end.
-  template <typename Record>
-  [[nodiscard]] bool peek(std::size_t offset_bytes, Record& record) const noexcept {
-    if (rest_.size() < offset_bytes + sizeof record) return false;
-    std::memcpy(&record, rest_.data() + offset_bytes, sizeof record);
-    return true;
-  }
-  [[nodiscard]] bool is_at_end() const noexcept { return rest_.empty(); }
-
- private:
-  std::span<const std::byte> rest_;
-};
-
-template <typename Record>
-bool is_wire_record(const Record& record) noexcept {
-  return record.header.version == wire::version && record.header.length == sizeof record &&
-         record.header.type == static_cast<std::uint8_t>(Record::type) &&
-         record.header.request_id == 0;
-}
-
-/// Whether an order with these terms would have none.
-bool is_plain(const OrderTerms& own) noexcept {
-  static constexpr OrderTerms none{};
-  return std::memcmp(&own, &none, sizeof own) == 0;
-}
-
-constexpr char cut_short[] = "the snapshot ends before its records do";
-
-}  // namespace
 
 void EngineState::snapshot(ByteBuffer& out) const {
   const std::size_t begin = out.size();
@@ -225,6 +66,16 @@ void EngineState::snapshot(ByteBuffer& out) const {
       ++header.balance_count;
     }
   }
+  for (const std::unique_ptr<Instrument>& instrument : instruments) {
+    if (instrument == nullptr) continue;
+    const std::uint32_t instrument_id = instrument->terms.instrument_id;
+    for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+      const std::int64_t lots = position(instrument_id, index);
+      if (lots == 0) continue;
+      out.append(PositionRecord{instrument_id, index, lots});
+      ++header.position_count;
+    }
+  }
   header.client_id_count = order_ids.recent_count();
   for (std::uint64_t age = header.client_id_count; age > 0; --age) {
     const OrderIds::Name name = order_ids.recent_name_of(order_counter - age + 1);
@@ -237,7 +88,9 @@ void EngineState::snapshot(ByteBuffer& out) const {
   const std::pair<DeadlineKind, std::uint64_t> deadline_kinds[] = {
       {DeadlineKind::day_end, instruments.size()},
       {DeadlineKind::dead_man, accounts.count()},
-      {DeadlineKind::kill_switch, accounts.count()}};
+      {DeadlineKind::kill_switch, accounts.count()},
+      {DeadlineKind::closing_begins, instruments.size()},
+      {DeadlineKind::auction_over, instruments.size()}};
   for (const auto& [kind, index_end] : deadline_kinds) {
     for (std::uint64_t index = 0; index < index_end; ++index) {
       const std::uint64_t owner = deadline_owner(kind, index);
@@ -248,7 +101,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
   }
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
-    for (const Book* const book : {&instrument->book, &instrument->stops}) {
+    for (const Book* const book : {&instrument->book, &instrument->stops, &instrument->closing}) {
       for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
         for (std::uint32_t level_slot = book->best(side); level_slot != no_slot;
              level_slot = store.levels[level_slot].worse) {
@@ -289,303 +142,6 @@ void EngineState::snapshot(ByteBuffer& out) const {
       digest_start,
       {data + checked_from, static_cast<std::size_t>(header.size_bytes) - checked_from});
   std::memcpy(data, &header, sizeof header);
-}
-
-std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> snapshot,
-                                                  const char*& error) {
-  const auto refuse = [&error](const char* text) {
-    error = text;
-    return nullptr;
-  };
-  Reader reader(snapshot);
-  SnapshotHeader header;
-  if (!reader.read(header)) return refuse("the snapshot is shorter than its header");
-  if (std::memcmp(header.magic, snapshot_magic, sizeof header.magic) != 0) {
-    return refuse("these bytes are not a snapshot");
-  }
-  if (header.version != snapshot_version) {
-    return refuse("the snapshot has a version that this program does not read");
-  }
-  if (header.size_bytes != snapshot.size() || snapshot.size() % 8 != 0) {
-    return refuse("the snapshot does not have the length that it states");
-  }
-  if (header.checksum != chain_digest(digest_start, snapshot.subspan(checked_from))) {
-    return refuse("the snapshot's checksum is wrong");
-  }
-  const std::uint32_t limits[] = {header.max_orders,       header.max_client_order_ids,
-                                  header.max_transfer_ids, header.max_accounts,
-                                  header.max_instruments,  header.max_assets};
-  for (const std::uint32_t limit : limits) {
-    if (limit < 1 || limit > engine_limit_max)
-      return refuse("the snapshot's limits are out of range");
-  }
-  if (header.shard_id >= (1U << 15) || header.max_instruments >= Instrument::instruments_end) {
-    return refuse("the snapshot's limits are out of range");
-  }
-  if (header.seq >= counts_end || header.order_counter >= counts_end ||
-      header.trade_counter >= counts_end || header.session_counter >= wire::tied_session_bit) {
-    return refuse("the snapshot's counts are out of range");
-  }
-
-  auto state = std::make_unique<EngineState>(EngineConfig{
-      .shard_id = header.shard_id,
-      .max_orders = header.max_orders,
-      .max_client_order_ids = header.max_client_order_ids,
-      .max_transfer_ids = header.max_transfer_ids,
-      .max_accounts = header.max_accounts,
-      .max_instruments = header.max_instruments,
-      .max_assets = header.max_assets,
-  });
-  state->seq = header.seq;
-  state->digest = header.digest;
-  state->time_ns = header.time_ns;
-  state->order_counter = header.order_counter;
-  state->trade_counter = header.trade_counter;
-  state->session_counter = static_cast<std::uint32_t>(header.session_counter);
-
-  for (std::uint64_t count = 0; count < header.asset_count; ++count) {
-    wire::AssetChanged terms;
-    if (!reader.read(terms)) return refuse(cut_short);
-    if (!is_wire_record(terms) || terms.asset_id < 1 || terms.asset_id > header.max_assets ||
-        terms.decimals > wire::decimals_max || state->is_listed_asset(terms.asset_id)) {
-      return refuse("the snapshot has an impossible asset");
-    }
-    state->assets[terms.asset_id].terms = terms;
-  }
-  for (std::uint64_t count = 0; count < header.instrument_count; ++count) {
-    wire::InstrumentChanged terms;
-    if (!reader.read(terms)) return refuse(cut_short);
-    std::int64_t tick_lot_units = 0;
-    if (!is_wire_record(terms) ||
-        state->judge(command_of(terms), tick_lot_units) != wire::Reason::none ||
-        tick_lot_units != terms.tick_lot_units ||
-        state->find_instrument(terms.instrument_id) != nullptr) {
-      return refuse("the snapshot has an impossible instrument");
-    }
-    InstrumentRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    FeeTiers fee_tiers;
-    TickTable tick_table;
-    Calendar calendar;
-    if (record.last_price_ticks < 0 || record.last_price_ticks > wire::price_ticks_max ||
-        record.reached_low_ticks < 1 || record.reached_high_ticks < 0 ||
-        record.reached_high_ticks > wire::price_ticks_max || record.change_state < 1 ||
-        record.change_state > 7 || record.change_next_state > 7 || record.uncross_price_ticks < 0 ||
-        record.uncross_price_ticks > wire::price_ticks_max || record.due_ns == never_ns ||
-        record.change_end_time_ns == never_ns ||
-        record.fee_tier_count > std::size(fee_tiers.items) ||
-        record.price_band_count > std::size(tick_table.items) ||
-        record.entry_count > std::size(calendar.items)) {
-      return refuse("the snapshot has an impossible instrument");
-    }
-    for (; fee_tiers.count < record.fee_tier_count; ++fee_tiers.count) {
-      if (!reader.read(fee_tiers.items[fee_tiers.count])) return refuse(cut_short);
-    }
-    for (; tick_table.count < record.price_band_count; ++tick_table.count) {
-      if (!reader.read(tick_table.items[tick_table.count])) return refuse(cut_short);
-    }
-    for (; calendar.count < record.entry_count; ++calendar.count) {
-      if (!reader.read(calendar.items[calendar.count])) return refuse(cut_short);
-    }
-    if (!tick_table.is_sound() || !calendar.is_sound() ||
-        !are_fees_sound(
-            {terms.maker_fee_ppm, terms.taker_fee_ppm}, fee_tiers.set(),
-            notional_units(terms.price_ticks_max, terms.quantity_lots_max, terms.tick_lot_units))) {
-      return refuse("the snapshot has an impossible instrument");
-    }
-    state->instruments[terms.instrument_id] = std::make_unique<Instrument>(state->store, terms);
-    Instrument& instrument = *state->instruments[terms.instrument_id];
-    instrument.last_price_ticks = record.last_price_ticks;
-    instrument.reached_low_ticks = record.reached_low_ticks;
-    instrument.reached_high_ticks = record.reached_high_ticks;
-    instrument.change = {record.change_end_time_ns,
-                         static_cast<wire::TradingState>(record.change_state),
-                         static_cast<wire::TradingState>(record.change_next_state)};
-    instrument.uncross_price_ticks = record.uncross_price_ticks;
-    if (record.uncross_price_ticks != 0 || record.change_next_state != 0) {
-      state->expect_state(instrument, record.due_ns);
-    }
-    instrument.fee_tiers = fee_tiers;
-    instrument.tick_table = tick_table;
-    instrument.calendar = calendar;
-    state->expect_entry(instrument, record.entry_due_ns);
-  }
-  for (std::uint64_t index = 0; index < header.account_count; ++index) {
-    AccountRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    const bool is_house = record.account_id == 0;
-    if (is_house != (index == 0) || record.account_id > wire::account_id_max || record.state < 1 ||
-        record.is_killed > 1 ||
-        record.trade_group > static_cast<std::uint64_t>(wire::account_id_max) || record.state > 2 ||
-        record.fee_tier > wire::SetFeeSchedule::repeated_max ||
-        (!is_house &&
-         (state->accounts.is_full() || state->accounts.find(record.account_id) != no_slot))) {
-      return refuse("the snapshot has an impossible account");
-    }
-    const auto account_state = static_cast<wire::AccountState>(record.state);
-    if (!is_house) (void)state->accounts.open(record.account_id, account_state);
-    state->accounts[static_cast<std::uint32_t>(index)].changed_seq = record.changed_seq;
-    state->accounts[static_cast<std::uint32_t>(index)].trade_group = record.trade_group;
-    state->accounts[static_cast<std::uint32_t>(index)].fee_tier =
-        static_cast<std::uint8_t>(record.fee_tier);
-    state->accounts[static_cast<std::uint32_t>(index)].is_killed = record.is_killed != 0;
-  }
-  for (std::uint64_t count = 0; count < header.balance_count; ++count) {
-    BalanceRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    if (record.account_index >= state->accounts.count() ||
-        !state->is_listed_asset(record.asset_id) || record.available_units < 0 ||
-        record.held_units < 0) {
-      return refuse("the snapshot has an impossible balance");
-    }
-    const int128 supply_units = static_cast<int128>(state->assets[record.asset_id].supply_units) +
-                                record.available_units + record.held_units;
-    if (supply_units > wire::units_max) return refuse("the snapshot has an impossible balance");
-    state->assets[record.asset_id].supply_units = static_cast<std::int64_t>(supply_units);
-    state->accounts.balance(record.account_index, record.asset_id) = {record.available_units,
-                                                                      record.held_units};
-  }
-  if (header.client_id_count !=
-      std::min<std::uint64_t>(header.order_counter, header.max_client_order_ids)) {
-    return refuse("the snapshot miscounts its client order ids");
-  }
-  std::uint32_t other_slot;
-  state->order_ids.begin_at(header.order_counter);
-  for (std::uint64_t age = header.client_id_count; age > 0; --age) {
-    ClientIdRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    const OrderIds::Name name{record.client_order_id,
-                              static_cast<std::uint32_t>(record.account_index)};
-    if (record.account_index >= state->accounts.count() ||
-        (record.client_order_id != 0 && state->find_name(name, other_slot))) {
-      return refuse("the snapshot has an impossible client order id");
-    }
-    state->order_ids.put(header.order_counter - age + 1, name, no_slot);
-  }
-  if (header.transfer_id_count > header.max_transfer_ids) {
-    return refuse("the snapshot has too many transfer ids");
-  }
-  for (std::uint64_t count = 0; count < header.transfer_id_count; ++count) {
-    std::uint64_t transfer_id;
-    if (!reader.read(transfer_id)) return refuse(cut_short);
-    if (transfer_id == 0 || state->transfer_ids.contains(transfer_id)) {
-      return refuse("the snapshot has an impossible transfer id");
-    }
-    state->transfer_ids.take(transfer_id);
-  }
-
-  for (std::uint64_t count = 0; count < header.deadline_count; ++count) {
-    DeadlineRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    if (!state->take_deadline(record.kind, record.index, record.time_ns)) {
-      return refuse("the snapshot has an impossible deadline");
-    }
-  }
-
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> slots;  // by order id
-  slots.reserve(std::min<std::uint64_t>(header.order_count, header.max_orders));
-  for (std::uint64_t count = 0; count < header.order_count; ++count) {
-    OrderRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    // Where no order on the way has terms, this is one that comes soon: its ids are far apart.
-    if (OrderRecord soon; reader.peek(16 * sizeof record, soon)) {
-      state->order_ids.prefetch(number_of(soon.order_id));
-      state->order_ids.prefetch(OrderIds::Name{soon.client_order_id, soon.account_index});
-    }
-    OrderTerms own{};
-    if (record.has_terms != 0 && !reader.read(own)) return refuse(cut_short);
-    Instrument* const instrument = state->find_instrument(record.instrument_id);
-    const bool rests = may_rest(static_cast<TimeInForce>(record.time_in_force));
-    const bool is_gtd = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtd);
-    const bool is_ioc = record.time_in_force == static_cast<std::uint8_t>(TimeInForce::ioc);
-    const bool is_limit =
-        record.order_type == static_cast<std::uint8_t>(OrderType::limit) ||
-        record.order_type == static_cast<std::uint8_t>(OrderType::market_to_limit);
-    const bool is_stop = record.order_type == static_cast<std::uint8_t>(OrderType::stop);
-    const bool is_stop_limit =
-        record.order_type == static_cast<std::uint8_t>(OrderType::stop_limit);
-    const bool is_kind_possible = record.is_waiting != 0
-                                      ? (is_stop && is_ioc) || (is_stop_limit && (rests || is_ioc))
-                                      : (is_limit || is_stop_limit) && rests;
-    const std::int64_t price_ticks_min = is_stop && record.side == 2 ? 0 : 1;
-    if (instrument == nullptr || record.account_index >= state->accounts.count() ||
-        record.account_index == Accounts::house || state->store.orders.is_full() ||
-        record.order_id >> 48 != header.shard_id || (record.order_id << 16) == 0 ||
-        (record.order_id & ((std::uint64_t{1} << 48) - 1)) > header.order_counter ||
-        state->find_order_id(record.order_id) != no_slot || record.price_ticks < price_ticks_min ||
-        (price_ticks_min == 0 && record.price_ticks != 0) || !is_kind_possible ||
-        record.is_waiting > 1 || record.has_terms > 1 || (record.has_terms == 0) != is_plain(own) ||
-        (own.trigger_price_ticks == 0) != is_limit ||
-        (is_gtd ? own.expire_time_ns < 1 || own.expire_time_ns == never_ns
-                : own.expire_time_ns != 0) ||
-        own.display_quantity_lots < 0 ||
-        (own.display_quantity_lots != 0 &&
-         record.order_type != static_cast<std::uint8_t>(OrderType::limit)) ||
-        record.shown_lots < 1 || record.shown_lots > record.quantity_lots - record.filled_lots ||
-        own.trigger_price_ticks < 0 || own.trigger_price_ticks > wire::price_ticks_max ||
-        record.taker_fee_ppm > wire::fee_ppm_max || record.price_ticks > wire::price_ticks_max ||
-        record.filled_lots < 0 || record.quantity_lots <= record.filled_lots ||
-        record.quantity_lots > wire::quantity_lots_max || record.side < 1 || record.side > 2 ||
-        record.self_trade_prevention >
-            static_cast<std::uint8_t>(SelfTradePrevention::decrement_and_cancel) ||
-        record.maker_fee_ppm < -wire::fee_ppm_max || record.maker_fee_ppm > wire::fee_ppm_max) {
-      return refuse("the snapshot has an impossible order");
-    }
-    // Bounds what check() multiplies below.
-    const int128 price_quantity = static_cast<int128>(record.price_ticks) * record.quantity_lots;
-    if (price_quantity >= wire::units_max / instrument->terms.tick_lot_units ||
-        record.quantity_lots >= wire::units_max / instrument->terms.lot_size_units) {
-      return refuse("the snapshot has an impossible order");
-    }
-    const std::uint32_t slot = state->store.orders.take();
-    Order& order = state->orders[slot];
-    order = Order{};
-    order.order_id = record.order_id;
-    order.client_order_id = record.client_order_id;
-    order.price_ticks = record.price_ticks;
-    order.quantity_lots = record.quantity_lots;
-    order.filled_lots = record.filled_lots;
-    order.session_id = record.session_id;
-    order.terms_slot = no_slot;
-    if (record.has_terms != 0) {
-      order.terms_slot = state->order_terms.take();
-      state->order_terms[order.terms_slot] = own;
-    }
-    order.account_index = record.account_index;
-    order.instrument_id = record.instrument_id;
-    set_fees(order, {record.maker_fee_ppm, record.taker_fee_ppm});
-    order.side = static_cast<wire::Side>(record.side);
-    order.order_type = static_cast<OrderType>(record.order_type);
-    order.time_in_force = static_cast<TimeInForce>(record.time_in_force);
-    order.is_waiting = record.is_waiting != 0 ? 1 : 0;
-    order.flags = record.flags;
-    order.self_trade_prevention = static_cast<SelfTradePrevention>(record.self_trade_prevention);
-    const std::uint64_t number = number_of(order.order_id);
-    const OrderIds::Name name = name_of(order);
-    if (state->order_ids.is_recent(number)
-            ? state->order_ids.recent_name_of(number) != name
-            : name.client_order_id != 0 && state->find_name(name, other_slot)) {
-      return refuse("the snapshot has an impossible client order id");
-    }
-    state->order_ids.put_open(number, name, slot);
-    if (order.is_waiting != 0) {
-      instrument->stops.rest(slot, opposite(order.side), own.trigger_price_ticks,
-                             order.open_lots());
-    } else {
-      instrument->book.rest(slot, order.side, order.price_ticks, record.shown_lots,
-                            own.display_quantity_lots != 0);
-    }
-    slots.emplace_back(order.order_id, slot);
-  }
-  if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
-  std::sort(slots.begin(), slots.end());
-  for (const auto& [order_id, slot] : slots) {
-    state->link_to_account(slot);
-    state->expect_expiry(slot);
-  }
-
-  if (const char* const broken = state->check(); broken != nullptr) return refuse(broken);
-  return state;
 }
 
 }  // namespace tradepit::detail

@@ -8,12 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "engine_instrument.hpp"
 #include "tradepit/accounts.hpp"
 #include "tradepit/book.hpp"
 #include "tradepit/deadlines.hpp"
 #include "tradepit/digest.hpp"
 #include "tradepit/engine.hpp"
 #include "tradepit/id_memory.hpp"
+#include "tradepit/order_list.hpp"
 #include "tradepit/units.hpp"
 
 namespace tradepit::detail {
@@ -25,10 +27,11 @@ constexpr std::uint32_t session_number(std::uint32_t session_id) noexcept {
 
 /// What only some orders have; a plain one has none of it.
 struct OrderTerms {
-  std::int64_t trigger_price_ticks;    // stop orders
+  std::int64_t trigger_price_ticks;    // stop orders; of a trailing one as it is now
   std::int64_t display_quantity_lots;  // iceberg orders
   std::int64_t expire_time_ns;         // gtd
   std::int64_t offset_ticks;           // trailing stop and pegged orders
+  std::int64_t resting_ticks;          // pegged orders: where it rests; 0 = nowhere yet
   std::uint16_t trail_offset_bps;      // trailing stop orders
   wire::PegReference peg_reference;    // pegged orders
   std::uint8_t unused[5];
@@ -53,7 +56,7 @@ struct Order {
   wire::TimeInForce time_in_force : 4;
   wire::SelfTradePrevention self_trade_prevention : 4;
   std::uint32_t taker_fee_ppm : 17;
-  std::uint8_t is_waiting : 1;  // for its trigger price
+  std::uint8_t is_waiting : 1;  // for its trigger price or its auction
   std::uint8_t flags : 8;
 
   [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
@@ -67,155 +70,6 @@ struct AccountLinks {
   std::uint32_t younger;
 };
 
-/// What the fee tiers from 1 on pay; those behind the last pay as tier 0.
-struct FeeTiers {
-  wire::FeeTerms items[wire::SetFeeSchedule::repeated_max];
-  std::uint32_t count = 0;
-
-  [[nodiscard]] std::span<const wire::FeeTerms> set() const noexcept { return {items, count}; }
-};
-
-/// Which prices an order may name: from each band on, the multiples of its step.
-struct TickTable {
-  wire::PriceBand items[wire::SetTickTable::repeated_max];
-  std::uint32_t count = 0;
-
-  [[nodiscard]] std::span<const wire::PriceBand> set() const noexcept { return {items, count}; }
-  [[nodiscard]] bool is_sound() const noexcept;
-  [[nodiscard]] std::int64_t step_at(std::int64_t price_ticks) const noexcept;
-};
-
-/// A trading state, and when the next one begins: next_state 0 = when told.
-struct StateChange {
-  std::int64_t end_time_ns;
-  wire::TradingState state;
-  wire::TradingState next_state;
-};
-
-/// What an auction would do: price_ticks 0 = nothing.
-struct Auction {
-  std::int64_t price_ticks = 0;
-  std::int64_t volume_lots = 0;
-  std::int64_t surplus_lots = 0;  // of buys over sells, at that price
-
-  [[nodiscard]] wire::Side surplus_side() const noexcept {
-    return surplus_lots == 0 ? wire::Side{} : surplus_lots > 0 ? wire::Side::buy : wire::Side::sell;
-  }
-};
-
-/// Which trading state begins at which time of the week.
-struct Calendar {
-  wire::CalendarEntry items[wire::SetCalendar::repeated_max];
-  std::uint32_t count = 0;
-
-  [[nodiscard]] std::span<const wire::CalendarEntry> set() const noexcept { return {items, count}; }
-  [[nodiscard]] bool is_sound() const noexcept;
-  [[nodiscard]] const wire::CalendarEntry& last_at(std::int64_t time_ns) const noexcept;
-  [[nodiscard]] std::int64_t next_after(std::int64_t time_ns) const noexcept;
-};
-
-struct Instrument {
-  explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
-      : terms(as_listed),
-        change{0, as_listed.trading_state, {}},
-        book(store, as_listed.instrument_id),
-        stops(store, as_listed.instrument_id + instruments_end) {}
-
-  /// instrument_id stays below; the books of waiting orders have the ids from here.
-  static constexpr std::uint32_t instruments_end = 1U << 19;
-
-  wire::InstrumentChanged terms;         // as the last SetInstrument left it
-  StateChange change;                    // as the last change of state left it, or will leave it
-  std::int64_t uncross_price_ticks = 0;  // of an auction whose trades are not all made; 0 = none
-  FeeTiers fee_tiers;
-  TickTable tick_table;
-  Calendar calendar;
-  Book book;
-  std::uint64_t touched_seq = 0;  // last command that changed the book
-
-  std::uint32_t oldest_day_order = no_slot;
-  std::uint32_t youngest_day_order = no_slot;
-
-  Book stops;                         // waiting orders, by trigger price; see EngineState::wait
-  std::int64_t last_price_ticks = 0;  // of the last trade; 0 = none yet
-  // The prices between which trades may have reached waiting orders that are still waiting.
-  std::int64_t reached_low_ticks = std::numeric_limits<std::int64_t>::max();
-  std::int64_t reached_high_ticks = 0;
-
-  [[nodiscard]] wire::FeeTerms fees_of(std::uint8_t tier) const noexcept {
-    if (tier != 0 && tier <= fee_tiers.count) return fee_tiers.items[tier - 1];
-    return {terms.maker_fee_ppm, terms.taker_fee_ppm};
-  }
-  /// The farthest price from the reference price at which a taker trades without an auction.
-  [[nodiscard]] std::int64_t breaker_ticks(wire::Side taker_side) const noexcept {
-    if (terms.breaker_ppm == 0 || terms.reference_price_ticks == 0) {
-      return taker_side == wire::Side::buy ? wire::price_ticks_max : 0;
-    }
-    return beyond(terms.reference_price_ticks, terms.breaker_ppm, taker_side);
-  }
-  /// Whether the collars allow this price. Orders that wait are not measured by the last price.
-  [[nodiscard]] bool is_within_collars(wire::Side side, std::int64_t price_ticks,
-                                       bool is_to_wait) const noexcept {
-    const std::int64_t reference_ticks = terms.reference_price_ticks;
-    if (terms.static_collar_ppm != 0 && reference_ticks != 0 &&
-        (price_ticks > beyond(reference_ticks, terms.static_collar_ppm, wire::Side::buy) ||
-         price_ticks < beyond(reference_ticks, terms.static_collar_ppm, wire::Side::sell))) {
-      return false;
-    }
-    if (terms.dynamic_collar_ppm == 0 || last_price_ticks == 0 || is_to_wait) return true;
-    const std::int64_t bound_ticks = beyond(last_price_ticks, terms.dynamic_collar_ppm, side);
-    return side == wire::Side::buy ? price_ticks <= bound_ticks : price_ticks >= bound_ticks;
-  }
-  /// A price and this share of it more for a buy, less for a sell.
-  [[nodiscard]] static std::int64_t beyond(std::int64_t price_ticks, std::uint32_t ppm,
-                                           wire::Side side) noexcept {
-    const std::int64_t share_ticks = price_ticks * ppm / millionths;
-    return side == wire::Side::buy ? price_ticks + share_ticks : price_ticks - share_ticks;
-  }
-  /// Whether orders trade as they come.
-  [[nodiscard]] bool is_continuous() const noexcept {
-    return terms.trading_state == wire::TradingState::continuous;
-  }
-  [[nodiscard]] bool is_auction() const noexcept {
-    return terms.trading_state >= wire::TradingState::opening_auction &&
-           terms.trading_state <= wire::TradingState::closing_auction;
-  }
-  [[nodiscard]] bool is_crossed() const noexcept {
-    const std::uint32_t bid = book.best(wire::Side::buy);
-    return bid != no_slot && book.crosses(wire::Side::buy, book.level(bid).price_ticks);
-  }
-  /// The price near which an auction should be; 0 = any.
-  [[nodiscard]] std::int64_t auction_reference_ticks() const noexcept {
-    return last_price_ticks != 0 ? last_price_ticks : terms.reference_price_ticks;
-  }
-  /// Whether an order may name this price.
-  [[nodiscard]] bool is_price(std::int64_t price_ticks) const noexcept {
-    return price_ticks >= terms.price_ticks_min && price_ticks <= terms.price_ticks_max &&
-           (tick_table.count == 0 || price_ticks % tick_table.step_at(price_ticks) == 0);
-  }
-  /// The price nearest to `price_ticks` that an order may name and that is no better for the other
-  /// side: for a buy at most that, for a sell at least that. 0 if there is none.
-  [[nodiscard]] std::int64_t nearest_price(wire::Side side,
-                                           std::int64_t price_ticks) const noexcept;
-  /// Whether an order with a price may be worth this much.
-  [[nodiscard]] bool is_notional(std::int64_t price_ticks,
-                                 std::int64_t quantity_lots) const noexcept {
-    if (terms.notional_units_min == 0 && terms.notional_units_max == 0) return true;
-    const std::int64_t units = notional_units(price_ticks, quantity_lots, terms.tick_lot_units);
-    return units >= terms.notional_units_min &&
-           (terms.notional_units_max == 0 || units <= terms.notional_units_max);
-  }
-  void reach(std::int64_t price_ticks) noexcept {
-    last_price_ticks = price_ticks;
-    reached_low_ticks = std::min(reached_low_ticks, price_ticks);
-    reached_high_ticks = std::max(reached_high_ticks, price_ticks);
-  }
-  void forget_reached() noexcept {
-    reached_low_ticks = std::numeric_limits<std::int64_t>::max();
-    reached_high_ticks = 0;
-  }
-};
-
 /// A taker as the checks see it before anything has happened.
 struct Taking {
   std::uint32_t account_index;
@@ -227,12 +81,32 @@ struct Taking {
       gone_slot;  // of the order that it replaces, which is in no book by then; or no_slot
 };
 
+/// Where an account stands while a walk() looks at what would trade.
+struct WalkPositions {
+  explicit WalkPositions(std::size_t max_accounts) noexcept
+      : moved_lots(max_accounts + 1, /*has_large_pages=*/false),
+        touched(2 * static_cast<std::size_t>(wire::fills_per_command_max)) {}
+
+  LazyArray<std::int64_t> moved_lots;  // by account index; 0 between walks
+  LazyArray<std::uint32_t> touched;
+  std::uint32_t touched_count = 0;
+
+  void move(std::uint32_t account_index, std::int64_t lots) noexcept {
+    if (moved_lots[account_index] == 0) touched[touched_count++] = account_index;
+    moved_lots[account_index] += lots;
+  }
+  void clear() noexcept {
+    while (touched_count > 0) moved_lots[touched[--touched_count]] = 0;
+  }
+};
+
 /// What the checks of a new order find out for placing it.
 struct Placing {
   std::uint32_t replaced_slot = no_slot;
-  std::int64_t best_ticks = 0;     // of the other side, 0 if it is empty
-  std::int64_t price_ticks = 0;    // the command's, or the one that it leaves to the book
-  std::int64_t quantity_lots = 0;  // the command's, or what its budget buys
+  std::int64_t best_ticks = 0;           // of the other side, 0 if it is empty
+  std::int64_t price_ticks = 0;          // the command's, or the one that it leaves to the book
+  std::int64_t quantity_lots = 0;        // the command's, or what its budget buys or may be reduced
+  std::int64_t trigger_price_ticks = 0;  // the command's, or where a trailing stop order begins
 };
 
 /// What a deadline is about, in the order in which those of one time are met.
@@ -242,13 +116,9 @@ enum class DeadlineKind : std::uint8_t {
   day_end,
   dead_man,
   kill_switch,
-  calendar
-};
-
-/// Neighbours in an instrument's list of day orders, by the slot of an order.
-struct DayLinks {
-  std::uint32_t older;
-  std::uint32_t younger;
+  calendar,
+  closing_begins,  // orders at the close come to the book
+  auction_over     // orders for an auction that is over end
 };
 
 struct Asset {
@@ -256,10 +126,13 @@ struct Asset {
   std::int64_t supply_units = 0;  // credits less debits
 };
 
+struct OrderRecord;  // of a snapshot
+
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
-/// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_endings.cpp, engine_time.cpp,
-/// engine_control.cpp, engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_states.cpp,
-/// engine_auction.cpp, engine_query.cpp, engine_snapshot.cpp and engine_check.cpp.
+/// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_pegs.cpp, engine_positions.cpp,
+/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_admin.cpp, engine_fees.cpp,
+/// engine_ticks.cpp, engine_states.cpp, engine_auction.cpp, engine_query.cpp, engine_snapshot.cpp,
+/// engine_restore.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -283,6 +156,16 @@ class EngineState {
     return order.terms_slot == no_slot ? none : order_terms[order.terms_slot];
   }
   [[nodiscard]] Auction auction_of(const Instrument& instrument) const noexcept;
+  /// Lots that an account has bought of an instrument less those that it has sold. The accounts of
+  /// one instrument stand together.
+  [[nodiscard]] std::int64_t& position(std::uint32_t instrument_id,
+                                       std::uint32_t account_index) noexcept {
+    return positions[position_place(instrument_id, account_index)];
+  }
+  [[nodiscard]] std::int64_t position(std::uint32_t instrument_id,
+                                      std::uint32_t account_index) const noexcept {
+    return positions[position_place(instrument_id, account_index)];
+  }
   [[nodiscard]] bool is_listed_asset(std::uint32_t asset_id) const noexcept {
     return asset_id >= 1 && asset_id < assets.size() && assets[asset_id].terms.asset_id != 0;
   }
@@ -303,7 +186,11 @@ class EngineState {
   OrderIds order_ids;
   TransferIds transfer_ids;
   Deadlines deadlines;
-  LazyArray<DayLinks> day_links;                         // by slot of store.orders
+  LazyArray<std::int64_t> positions;  // net lots of all trades, see position()
+  // Links of the lists that instruments have, by slot of store.orders: those by time in force, and
+  // those of orders whose price follows others.
+  LazyArray<ListLinks> time_links;
+  LazyArray<ListLinks> follower_links;
   std::vector<Asset> assets;                             // by asset_id; [0] is unused
   std::vector<std::unique_ptr<Instrument>> instruments;  // by instrument_id; null = not listed
 
@@ -312,6 +199,9 @@ class EngineState {
   std::vector<std::uint32_t> touched_instruments;
 
  private:
+  [[nodiscard]] const char* take_order(const OrderRecord& record, const OrderTerms& own,
+                                       std::uint32_t& slot) noexcept;
+
   // Orders.
   void new_order(const wire::NewOrder& command) noexcept;
   void cancel_order(const wire::CancelOrder& command) noexcept;
@@ -351,11 +241,16 @@ class EngineState {
     return accounts[Accounts::house].is_killed || accounts[account_index].is_killed;
   }
   void tick() noexcept;
-  void expect_expiry(std::uint32_t order_slot) noexcept;
-  void forget_expiry(std::uint32_t order_slot) noexcept;
+  void enlist(std::uint32_t order_slot) noexcept;
+  void delist(std::uint32_t order_slot) noexcept;
   void end_day(Instrument& instrument) noexcept;
-  [[nodiscard]] const char* check_deadlines(std::uint64_t order_count,
-                                            std::uint64_t day_count) const noexcept;
+  void change_auction(const Instrument& instrument) noexcept;
+  void begin_closing(Instrument& instrument) noexcept;
+  [[nodiscard]] std::uint32_t next_for_closing(const Instrument& instrument) const noexcept;
+  [[nodiscard]] bool end_auction(Instrument& instrument, std::uint32_t& canceled_count) noexcept;
+  [[nodiscard]] const char* check_deadlines(std::uint64_t order_count) const noexcept;
+  [[nodiscard]] const char* check_lists(const Instrument& instrument) const noexcept;
+  [[nodiscard]] const char* check_positions() const;
   [[nodiscard]] bool meet(const Deadlines::Entry& due, std::uint32_t& canceled_count) noexcept;
   [[nodiscard]] std::uint64_t deadline_owner(DeadlineKind kind, std::uint64_t index) const noexcept;
   /// A deadline for what the next Tick goes on with.
@@ -375,6 +270,9 @@ class EngineState {
   [[nodiscard]] wire::Reason judge_trading(const wire::NewOrder& command,
                                            const Instrument& instrument, const Taking& taking,
                                            const Placing& placing) const noexcept;
+  [[nodiscard]] wire::Reason judge_following(const wire::NewOrder& command,
+                                             const Instrument& instrument,
+                                             Placing& placing) const noexcept;
   [[nodiscard]] wire::Reason judge(const Order& changed, const Order& order,
                                    const Instrument& instrument) const noexcept;
   [[nodiscard]] bool can_pay(const Placing& placing, const Instrument& instrument,
@@ -414,10 +312,56 @@ class EngineState {
                                     std::int64_t price_ticks, std::int64_t traded_lots,
                                     std::int64_t shown_lots, Instrument& instrument) noexcept;
   void enter(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  [[nodiscard]] wire::CancelReason trade_one_by_one(Order& taker, std::int64_t limit_ticks,
+                                                    Instrument& instrument) noexcept;
+  void match(Order& taker, std::int64_t limit_ticks, std::int64_t lots_max, std::uint32_t fills,
+             Instrument& instrument) noexcept;
   void rest(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void wait(std::uint32_t order_slot, Instrument& instrument) noexcept;
-  void end_waiting(Order& order, std::int64_t reached_price_ticks) noexcept;
+  void end_waiting(std::uint32_t order_slot, std::int64_t reached_price_ticks) noexcept;
+  void report_triggered(Order& order, std::int64_t reached_price_ticks) noexcept;
   void trigger_reached(Instrument& instrument) noexcept;
+  [[nodiscard]] bool follow_trades(Instrument& instrument) noexcept;
+  [[nodiscard]] Book& book_of(const Order& order, Instrument& instrument) noexcept {
+    if (order.is_waiting == 0) return instrument.book;
+    return order.time_in_force == wire::TimeInForce::at_the_close ? instrument.closing
+                                                                  : instrument.stops;
+  }
+
+  // Orders that follow other prices.
+  [[nodiscard]] std::int64_t best_unpegged_ticks(const Book& book, wire::Side side,
+                                                 std::uint32_t gone_slot) const noexcept;
+  [[nodiscard]] std::int64_t pegged_ticks(const Instrument& instrument, const Order& order,
+                                          const OrderTerms& own,
+                                          std::uint32_t gone_slot) const noexcept;
+  void rest_pegged(std::uint32_t order_slot, std::int64_t price_ticks,
+                   Instrument& instrument) noexcept;
+  void follow_best_prices(Instrument& instrument) noexcept;
+  /// Where the order rests.
+  [[nodiscard]] std::int64_t resting_ticks(const Order& order) const noexcept {
+    return order.order_type == wire::OrderType::pegged ? terms_of(order).resting_ticks
+                                                       : order.price_ticks;
+  }
+
+  // Positions.
+  [[nodiscard]] std::size_t position_place(std::uint32_t instrument_id,
+                                           std::uint32_t account_index) const noexcept {
+    return std::size_t{instrument_id} * (std::size_t{config.max_accounts} + 1) + account_index;
+  }
+  void move_positions(const Order& taker, const Order& maker, std::int64_t lots) noexcept;
+  /// How many lots of this side would make the account's position smaller.
+  [[nodiscard]] std::int64_t reducible_lots(std::uint32_t instrument_id,
+                                            std::uint32_t account_index,
+                                            wire::Side side) const noexcept;
+  /// How many lots of an order may trade now.
+  [[nodiscard]] std::int64_t tradable_lots(const Order& order) const noexcept {
+    if ((order.flags & wire::order_flag::reduce_only) == 0) return order.open_lots();
+    return std::min(order.open_lots(),
+                    reducible_lots(order.instrument_id, order.account_index, order.side));
+  }
+  [[nodiscard]] bool is_spent(const Order& order) const noexcept {
+    return order.open_lots() > 0 && tradable_lots(order) == 0;
+  }
   [[nodiscard]] std::int64_t whole_lots(const Level& level) const noexcept;
   /// After an order has lost open lots: it keeps its place, and an iceberg holds back less first.
   void show_at_most_open(std::uint32_t order_slot, Instrument& instrument) noexcept {
@@ -430,7 +374,8 @@ class EngineState {
   void cancel(std::uint32_t order_slot, wire::CancelReason reason, bool is_answer = true) noexcept;
   void report_canceled(const Order& order, wire::CancelReason reason,
                        bool is_answer = true) noexcept;
-  [[nodiscard]] std::uint32_t take_terms(const wire::NewOrder& command) noexcept;
+  [[nodiscard]] std::uint32_t take_terms(const wire::NewOrder& command,
+                                         std::int64_t trigger_price_ticks) noexcept;
   void release_terms(const Order& order) noexcept {
     if (order.terms_slot != no_slot) order_terms.release(order.terms_slot);
   }
@@ -482,6 +427,7 @@ class EngineState {
   std::uint32_t request_id_ = 0;
   std::uint32_t met_count_ = 0;  // makers that takers of the command met
   bool is_cascade_ = false;      // what happens now was triggered, and answers nobody
+  mutable WalkPositions walk_positions_;
   std::uint8_t command_type_ = 0;
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet
 };

@@ -27,17 +27,36 @@ std::uint32_t next_reached(const Instrument& instrument) noexcept {
 
 }  // namespace
 
-/// Holds the funds of an order and lets it wait. Buys wait on the sell side of `stops`, where the
-/// lowest price is the best, so that the best level of a side is the one to be triggered first.
+/// Holds the funds of an order and lets it wait, for its auction or for its trigger price. Buys
+/// wait on the sell side of `stops`, where the lowest price is the best, so that the best level of
+/// a side is the one to be triggered first.
 void EngineState::wait(std::uint32_t order_slot, Instrument& instrument) noexcept {
   const Order& order = orders[order_slot];
   accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
       .hold(hold_units(order, order.open_lots(), instrument.terms));
+  if (order.time_in_force == wire::TimeInForce::at_the_close) {
+    instrument.closing.rest(order_slot, order.side, order.price_ticks, order.open_lots());
+    return;
+  }
   instrument.stops.rest(order_slot, opposite(order.side), terms_of(order).trigger_price_ticks,
                         order.open_lots());
 }
 
-void EngineState::end_waiting(Order& order, std::int64_t reached_price_ticks) noexcept {
+/// Takes an order out of where it waits; its funds are free.
+void EngineState::end_waiting(std::uint32_t order_slot, std::int64_t reached_price_ticks) noexcept {
+  Order& order = orders[order_slot];
+  Instrument& instrument = *find_instrument(order.instrument_id);
+  release_hold(order, instrument);
+  book_of(order, instrument).unlink(order_slot);
+  if (order.order_type == wire::OrderType::trailing_stop) {
+    instrument.trailing_stops.remove(follower_links, order_slot);
+  } else if (order.time_in_force == wire::TimeInForce::at_the_close) {
+    ++instrument.closing_resting_count;
+  }
+  report_triggered(order, reached_price_ticks);
+}
+
+void EngineState::report_triggered(Order& order, std::int64_t reached_price_ticks) noexcept {
   order.is_waiting = 0;
   accounts[order.account_index].changed_seq = seq;
   wire::OrderTriggered event;
@@ -56,20 +75,25 @@ void EngineState::end_waiting(Order& order, std::int64_t reached_price_ticks) no
 }
 
 /// Triggers what the trades of this command have reached, one order after the other: each trades
-/// before the next is chosen, and what its trades reach comes in its turn. What is left when the
-/// command has met fills_max makers stays reached: its events must fit one message.
+/// before the next is chosen, and what its trades reach comes in its turn; when none is left, the
+/// trailing ones follow the trades. What is left when the command has met fills_max makers stays
+/// reached: its events must fit one message.
 void EngineState::trigger_reached(Instrument& instrument) noexcept {
   is_cascade_ = true;
-  std::uint32_t order_slot = next_reached(instrument);
-  for (std::uint32_t count = 0;
-       order_slot != no_slot && count < triggers_max && met_count_ < fills_max &&
-       instrument.is_continuous();  // no longer where an order has tripped the circuit breaker
-       ++count) {
-    Order& order = orders[order_slot];
-    release_hold(order, instrument);
-    instrument.stops.unlink(order_slot);
-    end_waiting(order, order.side == Side::buy ? instrument.reached_high_ticks
-                                               : instrument.reached_low_ticks);
+  for (std::uint32_t count = 0;;) {
+    const std::uint32_t order_slot = next_reached(instrument);
+    if (order_slot == no_slot) {
+      if (follow_trades(instrument)) continue;
+      break;
+    }
+    if (count == triggers_max || met_count_ >= fills_max ||
+        !instrument.is_continuous()) {  // an order has tripped the circuit breaker
+      break;
+    }
+    ++count;
+    const Order& order = orders[order_slot];
+    end_waiting(order_slot, order.side == Side::buy ? instrument.reached_high_ticks
+                                                    : instrument.reached_low_ticks);
     if (accounts[order.account_index].state == wire::AccountState::active) {
       enter(order_slot, instrument);
     } else {
@@ -77,10 +101,8 @@ void EngineState::trigger_reached(Instrument& instrument) noexcept {
       close(order_slot);
       store.orders.release(order_slot);
     }
-    order_slot = next_reached(instrument);
   }
   is_cascade_ = false;
-  if (order_slot == no_slot) instrument.forget_reached();
 }
 
 }  // namespace tradepit::detail

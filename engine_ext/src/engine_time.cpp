@@ -24,6 +24,11 @@ DeadlineKind kind_of(const Deadlines::Entry& entry) noexcept {
   return static_cast<DeadlineKind>(entry.rank >> rank_bits);
 }
 
+bool is_of_instrument(DeadlineKind kind) noexcept {
+  return kind == DeadlineKind::day_end || kind == DeadlineKind::closing_begins ||
+         kind == DeadlineKind::auction_over;
+}
+
 }  // namespace
 
 /// The deadline's owner: an order's slot, an instrument_id or an account's index, by kind.
@@ -31,6 +36,7 @@ std::uint64_t EngineState::deadline_owner(DeadlineKind kind, std::uint64_t index
   const std::uint64_t instruments_begin = config.max_orders;
   const std::uint64_t instrument_count = std::uint64_t{config.max_instruments} + 1;
   const std::uint64_t accounts_begin = instruments_begin + 2 * instrument_count;
+  const std::uint64_t accounts_end = accounts_begin + 2 * (std::uint64_t{config.max_accounts} + 1);
   switch (kind) {
     case DeadlineKind::order_expiry:
       return index;
@@ -43,7 +49,11 @@ std::uint64_t EngineState::deadline_owner(DeadlineKind kind, std::uint64_t index
     case DeadlineKind::kill_switch:
       return accounts_begin + config.max_accounts + 1 + index;
     case DeadlineKind::calendar:
-      return accounts_begin + 2 * (std::uint64_t{config.max_accounts} + 1) + index;
+      return accounts_end + index;
+    case DeadlineKind::closing_begins:
+      return accounts_end + instrument_count + index;
+    case DeadlineKind::auction_over:
+      return accounts_end + 2 * instrument_count + index;
   }
   return 0;
 }
@@ -59,7 +69,7 @@ bool EngineState::take_deadline(std::uint64_t kind_number, std::uint64_t index,
   if (kind_number > 0xFF || at_ns < 1 || at_ns == never_ns) return false;
   const auto kind = static_cast<DeadlineKind>(kind_number);
   const bool is_possible =
-      kind == DeadlineKind::day_end
+      is_of_instrument(kind)
           ? index < instruments.size() && instruments[index] != nullptr
           : (kind == DeadlineKind::dead_man || kind == DeadlineKind::kill_switch) &&
                 index < accounts.count();
@@ -68,41 +78,54 @@ bool EngineState::take_deadline(std::uint64_t kind_number, std::uint64_t index,
   return true;
 }
 
-/// Sees to it that an order that has a slot ends when its time is over.
-void EngineState::expect_expiry(std::uint32_t order_slot) noexcept {
+/// Where an order that has a slot is kept for what will happen to it: the end of its time, an
+/// auction, prices that it follows.
+void EngineState::enlist(std::uint32_t order_slot) noexcept {
   const Order& order = orders[order_slot];
+  Instrument& instrument = *find_instrument(order.instrument_id);
   if (order.time_in_force == TimeInForce::gtd) {
     deadlines.set(order_slot, terms_of(order).expire_time_ns,
                   rank_of(DeadlineKind::order_expiry, order.order_id));
   } else if (order.time_in_force == TimeInForce::day) {
-    Instrument& instrument = *find_instrument(order.instrument_id);
-    day_links[order_slot] = {instrument.youngest_day_order, no_slot};
-    if (instrument.youngest_day_order == no_slot) {
-      instrument.oldest_day_order = order_slot;
-    } else {
-      day_links[instrument.youngest_day_order].younger = order_slot;
-    }
-    instrument.youngest_day_order = order_slot;
+    instrument.day_orders.push(time_links, order_slot);
+  } else if (order.time_in_force == TimeInForce::at_the_open) {
+    instrument.opening_orders.push(time_links, order_slot);
+  } else if (order.time_in_force == TimeInForce::at_the_close) {
+    instrument.closing_orders.push(time_links, order_slot);
+    if (order.is_waiting == 0) ++instrument.closing_resting_count;
   }
+  if (order.order_type == wire::OrderType::pegged) {
+    instrument.pegged_orders.push(follower_links, order_slot);
+  } else if (order.order_type == wire::OrderType::trailing_stop && order.is_waiting != 0) {
+    instrument.trailing_stops.push(follower_links, order_slot);
+  }
+  if ((order.flags & wire::order_flag::reduce_only) != 0) ++instrument.reduce_only_count;
 }
 
-void EngineState::forget_expiry(std::uint32_t order_slot) noexcept {
+void EngineState::delist(std::uint32_t order_slot) noexcept {
   const Order& order = orders[order_slot];
+  Instrument& instrument = *find_instrument(order.instrument_id);
   if (order.time_in_force == TimeInForce::gtd) {
     deadlines.clear(order_slot);
   } else if (order.time_in_force == TimeInForce::day) {
-    Instrument& instrument = *find_instrument(order.instrument_id);
-    const DayLinks links = day_links[order_slot];
-    (links.older == no_slot ? instrument.oldest_day_order : day_links[links.older].younger) =
-        links.younger;
-    (links.younger == no_slot ? instrument.youngest_day_order : day_links[links.younger].older) =
-        links.older;
+    instrument.day_orders.remove(time_links, order_slot);
+  } else if (order.time_in_force == TimeInForce::at_the_open) {
+    instrument.opening_orders.remove(time_links, order_slot);
+  } else if (order.time_in_force == TimeInForce::at_the_close) {
+    instrument.closing_orders.remove(time_links, order_slot);
+    if (order.is_waiting == 0) --instrument.closing_resting_count;
   }
+  if (order.order_type == wire::OrderType::pegged) {
+    instrument.pegged_orders.remove(follower_links, order_slot);
+  } else if (order.order_type == wire::OrderType::trailing_stop && order.is_waiting != 0) {
+    instrument.trailing_stops.remove(follower_links, order_slot);
+  }
+  if ((order.flags & wire::order_flag::reduce_only) != 0) --instrument.reduce_only_count;
 }
 
 /// The instrument has closed: its day orders expire with the next Tick, which is due now.
 void EngineState::end_day(Instrument& instrument) noexcept {
-  if (instrument.oldest_day_order == no_slot) return;
+  if (instrument.day_orders.is_empty()) return;
   set_deadline(DeadlineKind::day_end, instrument.terms.instrument_id, due_now_ns());
 }
 
@@ -112,18 +135,21 @@ bool EngineState::meet(const Deadlines::Entry& due, std::uint32_t& canceled_coun
   switch (kind_of(due)) {
     case DeadlineKind::trading_state:
     case DeadlineKind::calendar:
+    case DeadlineKind::closing_begins:
       break;  // tick() sees to it
+    case DeadlineKind::auction_over:
+      return end_auction(*find_instrument(index), canceled_count);
     case DeadlineKind::order_expiry:
       cancel(static_cast<std::uint32_t>(due.owner), CancelReason::expired, false);
       ++canceled_count;
       return true;
     case DeadlineKind::day_end: {
       const Instrument& instrument = *find_instrument(index);
-      while (instrument.oldest_day_order != no_slot && canceled_count < cancels_max) {
-        cancel(instrument.oldest_day_order, CancelReason::expired, false);
+      while (!instrument.day_orders.is_empty() && canceled_count < cancels_max) {
+        cancel(instrument.day_orders.oldest, CancelReason::expired, false);
         ++canceled_count;
       }
-      return instrument.oldest_day_order == no_slot;
+      return instrument.day_orders.is_empty();
     }
     case DeadlineKind::dead_man:
       if (!cancel_all(index, CancelReason::dead_man, canceled_count)) return false;
@@ -162,6 +188,10 @@ void EngineState::tick() noexcept {
       if (met_count == 0) advance(*find_instrument(number_of_owner(due)));
       break;
     }
+    if (kind_of(due) == DeadlineKind::closing_begins) {
+      if (met_count == 0) begin_closing(*find_instrument(number_of_owner(due)));
+      break;
+    }
     if (meet(due, ended.canceled_count)) deadlines.clear(due.owner);
   }
   const std::int64_t next_ns = deadlines.first_ns();
@@ -169,27 +199,17 @@ void EngineState::tick() noexcept {
   emit(ended);
 }
 
-/// The invariants of deadlines, and of the lists of day orders: `order_count` orders have a
-/// deadline and `day_count` are day orders. Null, or what is broken.
-const char* EngineState::check_deadlines(std::uint64_t order_count,
-                                         std::uint64_t day_count) const noexcept {
+/// The invariants of deadlines: `order_count` orders and instruments' states have one. Null, or
+/// what is broken.
+const char* EngineState::check_deadlines(std::uint64_t order_count) const noexcept {
   std::uint64_t count = order_count;
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
-    const std::uint32_t instrument_id = instrument->terms.instrument_id;
-    if (deadlines.has(deadline_owner(DeadlineKind::day_end, instrument_id))) ++count;
-    for (std::uint32_t slot = instrument->oldest_day_order; slot != no_slot;
-         slot = day_links[slot].younger) {
-      const std::uint32_t younger_slot = day_links[slot].younger;
-      const std::uint32_t back_slot =
-          younger_slot == no_slot ? instrument->youngest_day_order : day_links[younger_slot].older;
-      if (orders[slot].time_in_force != TimeInForce::day || back_slot != slot || day_count == 0) {
-        return "an instrument's list of day orders is broken";
-      }
-      --day_count;
+    for (const DeadlineKind kind :
+         {DeadlineKind::day_end, DeadlineKind::closing_begins, DeadlineKind::auction_over}) {
+      if (deadlines.has(deadline_owner(kind, instrument->terms.instrument_id))) ++count;
     }
   }
-  if (day_count != 0) return "a day order is missing from its instrument's list";
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
     for (const DeadlineKind kind : {DeadlineKind::dead_man, DeadlineKind::kill_switch}) {
       if (deadlines.has(deadline_owner(kind, index))) ++count;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <random>
 #include <vector>
@@ -100,7 +101,8 @@ TEST(a_book_equals_sorted_maps_of_queues_on_random_orders) {
     const auto walked = book.walk(
         side, price, lots, 1000, [](std::uint32_t) { return tradepit::Book::Meeting::trades; },
         [](std::uint32_t) { return std::pair<std::int64_t, std::int64_t>{}; },  // no parts
-        [](std::int64_t, std::int64_t, std::int64_t) { return true; });
+        [](std::uint32_t) { return std::numeric_limits<std::int64_t>::max(); },
+        [](std::uint32_t, std::int64_t, std::int64_t, std::int64_t) { return true; });
     const Book::Matched matched =
         book.match(side, price, lots, 1000,
                    [&](std::uint32_t slot, std::int64_t, std::int64_t traded, std::int64_t) {

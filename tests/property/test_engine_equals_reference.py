@@ -38,22 +38,23 @@ class CommandSource:
 
     def next(self) -> Any:
         makers = (
-            (self.new_order, 55),
+            (self.new_order, 110),
             (self.cancel, 8),
             (self.replace, 20),
-            (self.mass_cancel, 2),
-            (self.transfer, 8),
-            (self.set_instrument, 4),
+            (self.mass_cancel, 1),
+            (self.transfer, 6),
+            (self.set_instrument, 3),
             (self.set_account, 3),
             (self.set_fee_schedule, 2),
             (self.set_tick_table, 1),
-            (self.set_trading_state, 3),
+            (self.set_trading_state, 4),
             (self.set_calendar, 1),
             (self.set_asset, 1),
-            (self.tick, 6),
-            (self.kill_switch, 2),
-            (self.cancel_after, 3),
+            (self.tick, 10),
+            (self.kill_switch, 1),
+            (self.cancel_after, 1),
             (self.session_ended, 1),
+            (self.mend, 12),
         )
         (make,) = self.random.choices(
             [maker for maker, _ in makers], [weight for _, weight in makers]
@@ -63,6 +64,21 @@ class CommandSource:
             self.time_ns += 60 * 10**9  # for calendars
         time_ns = self.time_ns if self.random.random() < 39 / 40 else self.random.randint(-3, 30)
         return make()._replace(request_id=self.random.getrandbits(32), time_ns=time_ns)
+
+    def mend(self) -> Any:
+        """What lets trading go on: a state that allows it, a switch released, an account active."""
+        reference = self.reference
+        for account_id in reference.killed:
+            return wire.KillSwitch(account_id=account_id, state=wire.KillSwitchState.RELEASED)
+        for account_id, state in reference.accounts.items():
+            if state != wire.AccountState.ACTIVE:
+                return wire.SetAccount(account_id=account_id, state=wire.AccountState.ACTIVE)
+        for instrument_id in reference.instruments:
+            if not reference.is_continuous(instrument_id) and self.random.random() < 0.5:
+                return wire.SetTradingState(
+                    instrument_id=instrument_id, state=wire.TradingState.CONTINUOUS
+                )
+        return self.new_order()
 
     def mostly(self, usual: Any, rare: Sequence[int]) -> int:
         """One of `usual`; one time in a hundred one of `rare`."""
@@ -75,7 +91,7 @@ class CommandSource:
         return self.mostly((0, 0, *range(30)), (2**63 - 1, 2**63, 2**64 - 1))
 
     def price(self) -> int:
-        return self.mostly(range(97, 104), (200, 201, *INT64_EDGES))
+        return self.mostly((97, 98, 99, 100, 100, 101, 102, 103), (200, 201, *INT64_EDGES))
 
     def quantity(self) -> int:
         return self.mostly(range(1, 12), (50, 51, *INT64_EDGES))
@@ -84,13 +100,21 @@ class CommandSource:
         return self.random.choice((0, 3, 4, 255))
 
     def new_order(self) -> wire.NewOrder:
-        order_type = self.mostly((1, 1, 1, 1, 1, 2, 2, 3, 4, 4, 7), (0, 5, 255))
+        order_type = self.mostly((1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7), (0, 8, 255))
         side = self.mostly((1, 2), (self.wrong_byte(),))
-        has_price = order_type in (1, 4) or (order_type == 3 and side == 1)
-        times = {1: (1, 1, 4, 5, 2, 3), 3: (2,), 4: (1, 4, 5, 2), 7: (1, 4, 5)}.get(
-            order_type, (2, 3)
-        )
-        time_in_force = self.mostly(times, (1, 0, 3, 4))
+        has_price = order_type in (1, 4, 6) or (order_type in (3, 5) and side == 1)
+        times = {
+            1: (1, 1, 1, 4, 5, 2, 3, 6, 7),
+            3: (2,),
+            4: (1, 4, 5, 2),
+            5: (2,),
+            6: (1, 4, 5),
+            7: (1, 4, 5),
+        }.get(order_type, (2, 3))
+        time_in_force = self.mostly(times, (1, 0, 3, 4, 6, 7, 8))
+        in_bps = self.random.random() < 0.5
+        flags = (0, 0, 0, 1, 2) if order_type == 1 and time_in_force in (1, 4, 5) else (0,)
+        reduce_only = wire.OrderFlag.REDUCE_ONLY if self.random.random() < 0.15 else 0
         has_budget = (order_type, side) == (2, 1) and self.random.random() < 0.5
         may_be_iceberg = order_type == 1 and time_in_force in (1, 5)
         has_minimum = order_type in (1, 2) and time_in_force == 2
@@ -115,19 +139,21 @@ class CommandSource:
                 range(self.time_ns + 1, self.time_ns + 20) if time_in_force == 5 else (0,),
                 (1, 2, *INT64_EDGES),
             ),
-            offset_ticks=self.mostly((0,), (1, -1, *INT64_EDGES)),
-            trail_offset_bps=self.mostly((0,), (1, 100, 2**16 - 1)),
-            peg_reference=self.mostly((0,), (1, 2, 3, 4, 255)),
+            offset_ticks=self.mostly(
+                {5: (0,) if in_bps else (1, 2, 3), 6: (0, 0, -1, 1, -2)}.get(order_type, (0,)),
+                (1, -1, *INT64_EDGES),
+            ),
+            trail_offset_bps=self.mostly(
+                (1, 150, 300) if order_type == 5 and in_bps else (0,), (1, 9_999, 10_000, 2**16 - 1)
+            ),
+            peg_reference=self.mostly((1, 2, 3, 3) if order_type == 6 else (0,), (0, 1, 4, 255)),
             replaces_order_id=self.mostly((0,), (1, 2**64 - 1)),
             session_id=self.random.choice((0, 1, 2, wire.TIED_SESSION_BIT + 1)),
             instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
             side=side,
             order_type=order_type,
             time_in_force=time_in_force,
-            flags=self.mostly(
-                (0, 0, 0, 1, 2) if order_type == 1 and time_in_force in (1, 4, 5) else (0,),
-                (1, 2, 3, 255),
-            ),
+            flags=self.mostly(flags, (1, 2, 3, 255)) | reduce_only,
             self_trade_prevention=self.mostly((0, 0, 0, 1, 2, 3, 4, 4), (5, 255)),
         )
         if self.reference.open_orders and self.random.random() < 0.15:
@@ -137,6 +163,13 @@ class CommandSource:
                 instrument_id=self.mostly((gone.instrument_id,), (1, 2)),
                 replaces_order_id=gone.order_id,
             )
+        if reduce_only and self.reference.positions and self.random.random() < 0.7:
+            (account_id, instrument_id), lots = self.random.choice(
+                list(self.reference.positions.items())
+            )
+            command = command._replace(account_id=account_id, instrument_id=instrument_id)
+            if order_type in (1, 2, 6, 7):
+                command = command._replace(side=2 if lots > 0 else 1)
         return command
 
     def target(self) -> dict[str, int]:
@@ -204,7 +237,7 @@ class CommandSource:
         return kind(
             account_id=self.mostly((0, *ACCOUNTS), (self.account_id(),)),
             transfer_id=self.mostly(range(1, 60), (0, 2**63, 2**64 - 1)),
-            amount_units=self.mostly(range(1, 30_000), (2**62 + 1, *INT64_EDGES)),
+            amount_units=self.mostly(range(1, 300_000), (2**62 + 1, *INT64_EDGES)),
             asset_id=self.mostly((1, 2), (0, 3, 4, 2**32 - 1)),
         )
 
@@ -398,7 +431,7 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
             assert engine.balance(account_id, asset_id) == (funds.available, funds.held)
 
 
-amounts = st.lists(st.sampled_from((0, 5_000, 60_000, 10**6, 10**7)), min_size=3, max_size=3)
+amounts = st.lists(st.sampled_from((0, 5_000, 60_000, 10**6, 10**7, 10**7)), min_size=3, max_size=3)
 randoms = st.randoms(use_true_random=True)
 
 

@@ -18,9 +18,11 @@ from tests.engine_market import (
     limit,
     market,
     market_to_limit,
+    pegged,
     stop,
     stop_limit,
     trades_of,
+    trailing,
 )
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -107,7 +109,29 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.INVALID_QUANTITY, [limit(BUY, 10, 0)]),
     (Reason.INVALID_QUANTITY, [limit(BUY, 10, LISTING.quantity_lots_max + 1)]),
     (Reason.INVALID_CLIENT_ORDER_ID, [limit(BUY, 10, 1, client_order_id=2**63)]),
-    (Reason.INVALID_ORDER_TYPE, [limit(BUY, 10, 1)._replace(order_type=5)]),
+    (Reason.INVALID_ORDER_TYPE, [limit(BUY, 10, 1)._replace(order_type=8)]),
+    (Reason.INVALID_TIME_IN_FORCE, [trailing(SELL, 1, 1)._replace(time_in_force=TimeInForce.GTC)]),
+    (Reason.INVALID_TIME_IN_FORCE, [pegged(BUY, 10, 1)._replace(time_in_force=TimeInForce.IOC)]),
+    (Reason.INVALID_OFFSET, [trailing(SELL, 0, 1)]),
+    (Reason.INVALID_OFFSET, [trailing(SELL, 1, 1)._replace(trail_offset_bps=1)]),
+    (Reason.INVALID_OFFSET, [trailing(SELL, 0, 1)._replace(trail_offset_bps=10_000)]),
+    (Reason.INVALID_OFFSET, [pegged(BUY, 10, 1)._replace(peg_reference=0)]),
+    (Reason.INVALID_OFFSET, [pegged(BUY, 10, 1)._replace(peg_reference=4)]),
+    (Reason.INVALID_FLAGS, [pegged(BUY, 10, 1)._replace(flags=OrderFlag.POST_ONLY)]),
+    (
+        Reason.INVALID_FLAGS,
+        [
+            state(TradingState.PRE_OPEN),
+            limit(BUY, 10, 1, time_in_force=TimeInForce.AT_THE_OPEN)._replace(flags=8),
+        ],
+    ),
+    (
+        Reason.NOT_IN_THIS_STATE,
+        [limit(BUY, 10, 1, time_in_force=TimeInForce.AT_THE_OPEN)],
+    ),
+    (Reason.NO_REFERENCE_PRICE, [trailing(SELL, 1, 1)]),
+    (Reason.NO_REFERENCE_PRICE, [pegged(BUY, 10, 1)]),
+    (Reason.WOULD_NOT_REDUCE, [limit(BUY, 10, 1, flags=OrderFlag.REDUCE_ONLY)]),
     (Reason.INVALID_TIME_IN_FORCE, [stop(SELL, 10, 1)._replace(time_in_force=TimeInForce.GTC)]),
     (
         Reason.INVALID_TIME_IN_FORCE,

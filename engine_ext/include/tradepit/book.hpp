@@ -84,9 +84,9 @@ class BookStore {
 /// store; no account, no fee, no order id. Never allocates, never throws.
 class Book {
  public:
-  /// `book_id` is unique in the store, from 1 and below 2^20. The store outlives the book.
+  /// `book_id` is unique in the store, from 1 and below 2^21. The store outlives the book.
   Book(BookStore& store, std::uint32_t book_id) noexcept : store_(&store), book_id_(book_id) {
-    assert(book_id >= 1 && book_id < (1U << 20));
+    assert(book_id >= 1 && book_id < (1U << 21));
   }
 
   /// Puts `slot`, taken from the store's orders, at the back of its price. The order must not cross
@@ -183,16 +183,18 @@ class Book {
   /// What a taker does with a maker that it meets.
   enum class Meeting : std::uint8_t { trades, passes, shrinks, ends, none };
 
-  /// What match() would do: calls `visit(price_ticks, traded_lots, open_lots)` for each fill, with
-  /// what is open before it, as long as that returns true, and changes nothing. `meet(maker_slot)`
-  /// says whether the taker trades with this maker, passes it by, loses as many lots as the maker
-  /// has without a trade, goes no further, or does not meet it at all. `whole(maker_slot)` is asked
-  /// for {open lots in all, lots of a part} of an order that rests in parts, which come back to the
-  /// end of their level. Returns what would stay open, which does not count lost lots.
-  template <typename Meet, typename Whole, typename Visit>
+  /// What match() would do: calls `visit(maker_slot, price_ticks, traded_lots, open_lots)` for each
+  /// fill, with what is open before it, as long as that returns true, and changes nothing.
+  /// `meet(maker_slot)` says whether the taker trades with this maker, passes it by, loses as many
+  /// lots as the maker has without a trade, goes no further, or does not meet it at all.
+  /// `whole(maker_slot)` is asked for {open lots in all, lots of a part} of an order that rests in
+  /// parts, which come back to the end of their level. `may_trade(maker_slot)` is how many lots of
+  /// a maker may trade, 0 only after some have: then it is out. Returns what would stay open, which
+  /// does not count lost lots.
+  template <typename Meet, typename Whole, typename MayTrade, typename Visit>
   [[nodiscard]] std::int64_t walk(wire::Side taker_side, std::int64_t limit_ticks,
                                   std::int64_t open_lots, std::uint32_t fills_max, Meet meet,
-                                  Whole whole, Visit visit) const noexcept {
+                                  Whole whole, MayTrade may_trade, Visit visit) const noexcept {
     for (std::uint32_t level_slot = best(opposite(taker_side)); level_slot != no_slot;) {
       const Level& level = store_->levels[level_slot];
       if (!is_within(taker_side, level.price_ticks, limit_ticks)) break;
@@ -217,11 +219,16 @@ class Book {
         --fills_max;
         if (meeting == Meeting::shrinks) open_lots -= std::min(open_lots, maker.whole_lots);
         if (meeting != Meeting::trades) continue;
-        const std::int64_t traded_lots = std::min(open_lots, maker.shown_lots);
-        if (!visit(level.price_ticks, traded_lots, open_lots)) return open_lots - traded_lots;
+        const std::int64_t traded_lots =
+            std::min({open_lots, maker.shown_lots, may_trade(maker.slot)});
+        if (!visit(maker.slot, level.price_ticks, traded_lots, open_lots)) {
+          return open_lots - traded_lots;
+        }
         open_lots -= traded_lots;
         maker.whole_lots -= traded_lots;
-        if (traded_lots < maker.shown_lots || maker.whole_lots == 0) continue;
+        if (traded_lots < maker.shown_lots || maker.whole_lots == 0 || may_trade(maker.slot) == 0) {
+          continue;
+        }
         maker.shown_lots = std::min(maker.part_lots, maker.whole_lots);
         store_->walk_queue[returning_end++] = maker;
       }

@@ -18,6 +18,8 @@ inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
 inline constexpr std::int64_t tied_session_bit = 2147483648;  ///< Bit of the session_id of a session that asked for cancel_on_disconnect.
 inline constexpr std::int64_t tied_session_silence_ns_max = 10000000000;  ///< A session that asked for cancel_on_disconnect ends when it has sent nothing for longer: 10 s.
+inline constexpr std::int64_t trailing_stops_max = 1000;  ///< Trailing stop orders that wait in one instrument.
+inline constexpr std::int64_t pegged_orders_max = 1000;  ///< Pegged orders that rest in one instrument.
 inline constexpr std::int64_t cancel_after_ns_max = 86400000000000;  ///< Longest timeout of CancelAfter: one day.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -96,8 +98,8 @@ enum class OrderType : std::uint8_t {
   market = 2,
   stop = 3,  ///< Waits for its trigger price, then trades at once like a market order; a buy up to its price.
   stop_limit = 4,  ///< Waits for its trigger price, then is a limit order.
-  trailing_stop = 5,  ///< A stop order whose trigger price follows the market at a distance. Not there yet: refused.
-  pegged = 6,  ///< Rests at a price that follows the best bid, the best ask or their middle. Not there yet: refused.
+  trailing_stop = 5,  ///< A stop order whose trigger price follows the last trade price at a distance.
+  pegged = 6,  ///< Rests at a price that follows the best bid, the best ask or their middle, up to its own.
   market_to_limit = 7,  ///< Trades at the best price of the other side; the rest is a limit order at that price.
 };
 
@@ -107,15 +109,15 @@ enum class TimeInForce : std::uint8_t {
   fok = 3,  ///< Fill or kill: trades in full at once, or is rejected.
   day = 4,  ///< Rests until the instrument closes.
   gtd = 5,  ///< Good till date: rests until expire_time_ns.
-  at_the_open = 6,  ///< Takes part in the opening auction alone. Not there yet: refused.
-  at_the_close = 7,  ///< Takes part in the closing auction alone. Not there yet: refused.
+  at_the_open = 6,  ///< Takes part in the opening auction alone.
+  at_the_close = 7,  ///< Takes part in the closing auction alone; waits until it begins.
 };
 
 /// Bits of OrderFlag.
 namespace order_flag {
 inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at once.
 inline constexpr std::uint8_t post_only_slide = 2;  ///< If it would trade at once, its price moves to the nearest at which it does not.
-inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller. Not there yet: refused.
+inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller.
 inline constexpr std::uint8_t known = 7;
 }
 
@@ -123,7 +125,7 @@ enum class PegReference : std::uint8_t {
   none = 0,
   best_bid = 1,  ///< The best bid that is not pegged itself.
   best_ask = 2,  ///< The best ask that is not pegged itself.
-  middle = 3,  ///< Halfway between the two, rounded away from the touch.
+  middle = 3,  ///< Halfway between the two, rounded away from the other side.
 };
 
 enum class SelfTradePrevention : std::uint8_t {
@@ -140,7 +142,7 @@ enum class OrderStatus : std::uint8_t {
   filled = 3,
   canceled = 4,
   rejected = 5,
-  waiting = 6,  ///< A stop order whose trigger price has not been reached.
+  waiting = 6,  ///< A stop order whose trigger price has not been reached, or an at-the-close order before the closing auction.
 };
 
 enum class ExecutionKind : std::uint8_t {
@@ -151,7 +153,7 @@ enum class ExecutionKind : std::uint8_t {
   replaced = 5,
   status = 6,  ///< The answer to a query: nothing happened.
   reduced = 7,  ///< Self-trade prevention made the order's quantity smaller; it keeps its place.
-  triggered = 8,  ///< A stop order's trigger price was reached: it trades from now on.
+  triggered = 8,  ///< A stop order's trigger price was reached, or the closing auction of an at-the-close order has begun: it trades from now on.
 };
 
 enum class Liquidity : std::uint8_t {
@@ -169,6 +171,8 @@ enum class CancelReason : std::uint8_t {
   account_suspended = 6,  ///< A stop order was triggered while its account was suspended.
   replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
   protection_band = 8,  ///< An order without a price would have traded beyond the instrument's protection band.
+  auction_over = 9,  ///< The auction that an at-the-open or at-the-close order was for is over.
+  reduce_only = 10,  ///< What is open of a reduce-only order would no longer make the account's position smaller.
   circuit_breaker = 13,  ///< Its next trade was too far from the reference price, and it cannot rest in the volatility auction.
   expired = 19,  ///< Its time was over: expire_time_ns of a gtd order, the instrument's close of a day order.
   kill_switch = 20,  ///< The kill switch of its account or of the shard was engaged.
@@ -205,8 +209,9 @@ inline constexpr std::uint8_t known = 1;
 /// Bits of ReplaceFlag.
 namespace replace_flag {
 inline constexpr std::uint8_t kept_priority = 1;  ///< The order kept its place in the queue.
-inline constexpr std::uint8_t waiting = 2;  ///< The order still waits for its trigger price.
-inline constexpr std::uint8_t known = 3;
+inline constexpr std::uint8_t waiting = 2;  ///< The order still waits.
+inline constexpr std::uint8_t pegged = 4;  ///< A pegged order has come to rest at this price, which is not its limit.
+inline constexpr std::uint8_t known = 7;
 }
 
 /// Bits of LogonFlag.
@@ -243,20 +248,20 @@ enum class Reason : std::uint16_t {
   invalid_kill_switch = 34,  ///< state must be engaged or released
   invalid_timeout = 35,  ///< timeout_ns must lie between 0 and cancel_after_ns_max
   invalid_side = 40,  ///< side must be buy or sell
-  invalid_order_type = 41,  ///< type must be limit, market, stop, stop_limit or market_to_limit
-  invalid_time_in_force = 42,  ///< time in force must be gtc, day, gtd, ioc or fok; a market order's ioc or fok, a stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit order's gtc, day or gtd
-  invalid_flags = 43,  ///< unknown flag, or post_only or post_only_slide on an order that is not a limit order that rests, or both of them
-  invalid_price = 44,  ///< the price of a limit, a stop-limit and a buy stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop order have none
+  invalid_order_type = 41,  ///< type must be limit, market, stop, stop_limit, trailing_stop, pegged or market_to_limit
+  invalid_time_in_force = 42,  ///< time in force must be a known one; a market order's ioc or fok, a stop and a trailing stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit and a pegged order's gtc, day or gtd; at_the_open and at_the_close are for limit orders
+  invalid_flags = 43,  ///< unknown flag, or post_only or post_only_slide on an order that is not a limit order with gtc, day or gtd, or both of them
+  invalid_price = 44,  ///< the price of a limit, a stop-limit, a pegged and a buy stop or trailing stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop or trailing stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
   invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
-  invalid_trigger_price = 49,  ///< a stop order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none
+  invalid_trigger_price = 49,  ///< a stop or stop-limit order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none
   invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0
   invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0
   invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0; else it is 0
   invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
-  invalid_offset = 56,  ///< a trailing stop order has offset_ticks or trail_offset_bps, a pegged order a reference and perhaps offset_ticks; other orders have none
+  invalid_offset = 56,  ///< a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none
   invalid_session = 57,  ///< session_id is stamped by the matcher: send 0
   duplicate_client_order_id = 58,  ///< the account has used this client_order_id before
   duplicate_transfer = 59,  ///< this transfer_id was applied before
@@ -267,8 +272,10 @@ enum class Reason : std::uint16_t {
   fok_not_fillable = 71,  ///< a fill-or-kill order could not trade in full
   minimum_not_fillable = 73,  ///< less than minimum_quantity_lots would have traded at once
   budget_too_small = 74,  ///< quote_budget_units buys less than the instrument's smallest quantity
+  would_not_reduce = 76,  ///< a reduce-only order needs a position of the account in the instrument that it makes smaller
+  no_reference_price = 77,  ///< a trailing stop order needs a last trade price, a pegged order the best price that it follows and a price at which it does not trade at once
   no_liquidity = 75,  ///< the other side has no best price for a market-to-limit order to take
-  too_many_orders = 72,  ///< the shard's order pool is full
+  too_many_orders = 72,  ///< the shard's order pool is full, or the instrument has trailing_stops_max trailing stop or pegged_orders_max pegged orders
   too_many_accounts = 80,  ///< the shard's account table is full
   invalid_account = 81,  ///< account ids run from 1 to account_id_max, trade groups from 0, fee tiers from 0 to 7; the state must be a known one
   unknown_asset = 82,  ///< no such asset on this shard
@@ -330,14 +337,14 @@ struct NewOrder {
   std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
   std::uint64_t account_id{};  ///< whose order
   std::uint64_t client_order_id{};  ///< the client's own id, unique per account; 0 = none, and then a repeat is a second order
-  std::int64_t price_ticks{};  ///< limit price; of a buy stop order the highest price it pays; 0 for a market order and a sell stop order
+  std::int64_t price_ticks{};  ///< limit price; of a buy stop order the highest price it pays; 0 for a market order and a sell stop order; of a pegged order how far it follows
   std::int64_t quantity_lots{};  ///< how much
   std::int64_t trigger_price_ticks{};  ///< stop orders: waits until a trade reaches this price, a buy from below, a sell from above; else 0
   std::int64_t display_quantity_lots{};  ///< iceberg orders: what the book shows at a time; 0 = all of it
   std::int64_t minimum_quantity_lots{};  ///< ioc limit and market orders: trades at least this much, or is rejected; 0 = any
   std::int64_t quote_budget_units{};  ///< market buys: spends at most this, fees included, in place of quantity_lots; 0 = none
   std::int64_t expire_time_ns{};  ///< gtd: canceled from this time on; else 0
-  std::int64_t offset_ticks{};  ///< trailing stop orders: distance of the trigger price; pegged orders: added to the reference; else 0
+  std::int64_t offset_ticks{};  ///< trailing stop orders: distance of the trigger price from the last trade price; pegged orders: added to the reference; else 0
   std::uint64_t replaces_order_id{};  ///< cancels this open order of the account in the same instrument and step, if this one is accepted; 0 = none
   std::uint32_t instrument_id{};
   std::uint32_t session_id{};  ///< that of the session (LoggedOn), stamped by the matcher; a client sends 0
@@ -760,7 +767,7 @@ struct OrderAccepted {
   std::uint64_t client_order_id{};
   std::int64_t price_ticks{};  ///< 0 for a market order
   std::int64_t quantity_lots{};
-  std::int64_t trigger_price_ticks{};  ///< not 0: the order waits, unless OrderTriggered follows
+  std::int64_t trigger_price_ticks{};  ///< not 0: the order waits, unless OrderTriggered follows; so does an at-the-close order; of a trailing stop order as it is now
   std::int64_t display_quantity_lots{};  ///< iceberg orders only
   std::int64_t expire_time_ns{};  ///< gtd only
   std::int64_t offset_ticks{};  ///< trailing stop and pegged orders only
@@ -899,7 +906,7 @@ static_assert(offsetof(OrderCanceled, side) == 76);
 static_assert(offsetof(OrderCanceled, reason) == 77);
 static_assert(offsetof(OrderCanceled, reserved) == 78);
 
-/// The order has a new price or quantity. Trades may follow under the same seq.
+/// The order has a new price or quantity: it was replaced, or is pegged and has come to rest at another price. Trades may follow under the same seq.
 struct OrderReplaced {
   static constexpr MessageType type = MessageType::order_replaced;
   Header header{version, static_cast<std::uint8_t>(type), 80, 0};
@@ -1135,7 +1142,7 @@ static_assert(offsetof(SelfTradePrevented, taker_side) == 124);
 static_assert(offsetof(SelfTradePrevented, mode) == 125);
 static_assert(offsetof(SelfTradePrevented, reserved) == 126);
 
-/// A trade reached a waiting order's trigger price. Its trades and perhaps its cancel follow.
+/// A trade reached a waiting order's trigger price, or the closing auction began (then both prices are 0). Its trades and perhaps its cancel follow.
 struct OrderTriggered {
   static constexpr MessageType type = MessageType::order_triggered;
   Header header{version, static_cast<std::uint8_t>(type), 72, 0};
@@ -1321,7 +1328,7 @@ struct ExecutionReport {
   std::uint64_t order_id{};  ///< 0 if the order was never accepted
   std::uint64_t account_id{};
   std::uint64_t client_order_id{};
-  std::int64_t price_ticks{};  ///< the order's limit; 0 for a market order
+  std::int64_t price_ticks{};  ///< the order's limit; 0 for a market order; of a pegged order where it rests
   std::int64_t quantity_lots{};  ///< the order's quantity in all
   std::int64_t filled_lots{};  ///< traded so far, this report included
   std::int64_t remaining_lots{};  ///< still open
@@ -1329,7 +1336,7 @@ struct ExecutionReport {
   std::int64_t trade_price_ticks{};  ///< kind `trade` only
   std::int64_t trade_quantity_lots{};  ///< kind `trade` only
   std::int64_t fee_units{};  ///< kind `trade` only: this side's fee, in the quote asset
-  std::int64_t trigger_price_ticks{};  ///< 0 if not a stop order
+  std::int64_t trigger_price_ticks{};  ///< 0 if not a stop order; of a trailing stop order as it is now
   std::int64_t display_quantity_lots{};  ///< iceberg orders only
   std::int64_t expire_time_ns{};  ///< gtd only
   std::int64_t offset_ticks{};  ///< trailing stop and pegged orders only

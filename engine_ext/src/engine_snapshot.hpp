@@ -1,0 +1,129 @@
+#pragma once
+// The layout of a snapshot.
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "engine_state.hpp"
+
+namespace tradepit::detail {
+
+inline constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
+inline constexpr std::uint32_t snapshot_version = 11;
+
+// A snapshot is this header, then as many records of each kind, in this order, as it counts.
+struct SnapshotHeader {
+  char magic[8];
+  std::uint64_t checksum;  // chain digest over everything behind this field
+  std::uint64_t size_bytes;
+  std::uint32_t version;
+  std::uint32_t shard_id;
+  std::uint32_t max_orders;
+  std::uint32_t max_client_order_ids;
+  std::uint32_t max_transfer_ids;
+  std::uint32_t max_accounts;
+  std::uint32_t max_instruments;
+  std::uint32_t max_assets;
+  std::uint64_t seq;
+  std::uint64_t digest;
+  std::int64_t time_ns;
+  std::uint64_t order_counter;
+  std::uint64_t trade_counter;
+  std::uint64_t session_counter;
+  std::uint64_t asset_count;       // wire::AssetChanged, by asset_id
+  std::uint64_t instrument_count;  // wire::InstrumentChanged and InstrumentRecord, by instrument_id
+  std::uint64_t account_count;     // AccountRecord, by index, the house included
+  std::uint64_t balance_count;     // BalanceRecord, not zero, by account index and asset_id
+  std::uint64_t position_count;    // PositionRecord, not zero, by instrument and account index
+  std::uint64_t client_id_count;   // ClientIdRecord, of the last orders accepted
+  std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
+  std::uint64_t deadline_count;     // DeadlineRecord, by kind and number; not those of orders
+  // OrderRecord, by instrument, side, price, age; the stops and then those that wait for the
+  // closing auction last.
+  std::uint64_t order_count;
+};
+
+struct InstrumentRecord {
+  std::int64_t change_end_time_ns;
+  std::int64_t due_ns;               // its deadline; 0 if it has none
+  std::int64_t uncross_price_ticks;  // 0 = no auction is being carried out
+  std::uint32_t change_state;
+  std::uint32_t change_next_state;
+  std::int64_t last_price_ticks;
+  std::int64_t reached_low_ticks;
+  std::int64_t reached_high_ticks;
+  std::uint32_t fee_tier_count;    // as many wire::FeeTerms follow
+  std::uint32_t price_band_count;  // as many wire::PriceBand follow
+  std::int64_t entry_due_ns;       // never_ns if none is
+  std::uint64_t entry_count;       // as many wire::CalendarEntry follow
+};
+
+struct AccountRecord {
+  std::uint64_t account_id;
+  std::uint64_t changed_seq;
+  std::uint64_t trade_group;
+  std::uint32_t state;
+  std::uint16_t fee_tier;
+  std::uint16_t is_killed;
+};
+
+struct DeadlineRecord {
+  std::uint64_t kind;
+  std::uint64_t index;  // an instrument_id, or an account's
+  std::int64_t time_ns;
+};
+
+struct BalanceRecord {
+  std::uint32_t account_index;
+  std::uint32_t asset_id;
+  std::int64_t available_units;
+  std::int64_t held_units;
+};
+
+struct PositionRecord {
+  std::uint32_t instrument_id;
+  std::uint32_t account_index;
+  std::int64_t lots;
+};
+
+struct ClientIdRecord {
+  std::uint64_t client_order_id;
+  std::uint64_t account_index;
+};
+
+struct OrderRecord {
+  std::uint64_t order_id;
+  std::uint64_t client_order_id;
+  std::int64_t price_ticks;
+  std::int64_t quantity_lots;
+  std::int64_t filled_lots;
+  std::int64_t shown_lots;  // in the book
+  std::uint32_t account_index;
+  std::uint32_t instrument_id;
+  std::uint32_t session_id;
+  std::int32_t maker_fee_ppm;
+  std::uint32_t taker_fee_ppm;
+  std::uint8_t side;
+  std::uint8_t order_type;
+  std::uint8_t time_in_force;
+  std::uint8_t flags;
+  std::uint8_t self_trade_prevention;
+  std::uint8_t is_waiting;
+  std::uint8_t has_terms;  // an OrderTerms follows
+  std::uint8_t reserved[5];
+};
+
+template <typename Record>
+constexpr bool is_snapshot_record =
+    std::is_trivially_copyable_v<Record> && std::has_unique_object_representations_v<Record> &&
+    sizeof(Record) % 8 == 0;
+static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRecord> &&
+              is_snapshot_record<BalanceRecord> && is_snapshot_record<PositionRecord> &&
+              is_snapshot_record<DeadlineRecord> && is_snapshot_record<ClientIdRecord> &&
+              is_snapshot_record<OrderRecord> && is_snapshot_record<OrderTerms>);
+
+// Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
+inline constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
+inline constexpr std::size_t checked_from = offsetof(SnapshotHeader, size_bytes);
+
+}  // namespace tradepit::detail
