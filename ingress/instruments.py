@@ -53,6 +53,7 @@ class InstrumentView(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee: str
     taker_fee: str
     trading_state: str
+    allocation: str
     market_protection: str | None
     reference_price: str | None
     static_collar: str | None
@@ -92,6 +93,7 @@ def _view(instrument: Instrument) -> InstrumentView:
         maker_fee=format_units(terms.maker_fee_ppm, _FEE_DECIMALS),
         taker_fee=format_units(terms.taker_fee_ppm, _FEE_DECIMALS),
         trading_state=wire.TradingState(terms.trading_state).name.lower(),
+        allocation=wire.Allocation(terms.allocation).name.lower(),
         market_protection=_share_text(terms.market_protection_ppm),
         reference_price=units.price_text(terms.reference_price_ticks)
         if terms.reference_price_ticks

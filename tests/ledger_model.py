@@ -53,7 +53,10 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                     assets[event.instrument_id] = (event.base_asset_id, event.quote_asset_id)
                 case wire.OrderAccepted():
                     row = dict.fromkeys(ORDER_COLUMNS, 0) | event._asdict()
-                    row |= {"shard_id": shard_id, "status": 6 if event.trigger_price_ticks or event.time_in_force == 7 else 1}
+                    row |= {
+                        "shard_id": shard_id,
+                        "status": 6 if event.trigger_price_ticks or event.time_in_force == 7 else 1,
+                    }
                     row |= {"created_seq": event.seq, "created_ns": event.time_ns}
                     tables.orders[event.order_id] = {name: row[name] for name in ORDER_COLUMNS}
                     touch(event.order_id, event)

@@ -74,6 +74,7 @@ class ReferenceAdministration(ReferenceState):
             or command.notional_units_max < 0
             or command.notional_units_min > (command.notional_units_max or 2**63)
             or command.trading_state not in tuple(TradingState)
+            or command.allocation not in tuple(wire.Allocation)
             or not 0 <= command.reference_price_ticks <= wire.PRICE_TICKS_MAX
             or max(command.static_collar_ppm, command.dynamic_collar_ppm) > 1_000_000
             or command.breaker_ppm > 1_000_000
@@ -89,6 +90,7 @@ class ReferenceAdministration(ReferenceState):
             "tick_size",
             "lot_size_units",
             "price_decimals",
+            "allocation",
         ):
             if listed is not None and getattr(listed, name) != getattr(command, name):
                 return False

@@ -69,7 +69,8 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INVALID_TIME_IN_FORCE
         is_resting = command.time_in_force in RESTING
         is_stop = command.order_type in STOPS
-        post_only = command.flags & ~OrderFlag.REDUCE_ONLY
+        is_pro_rata = self.is_pro_rata(command.instrument_id)
+        post_only = command.flags & ~(0 if is_pro_rata else OrderFlag.REDUCE_ONLY)
         if post_only not in (0, OrderFlag.POST_ONLY, OrderFlag.POST_ONLY_SLIDE):
             return Reason.INVALID_FLAGS
         if post_only and (
@@ -85,6 +86,7 @@ class ReferenceJudge(ReferenceAuction):
             (command.order_type, command.side) == (OrderType.MARKET, Side.BUY)
             and command.quantity_lots == 0
             and command.quote_budget_units > 0
+            and not is_pro_rata
         )
         if (
             not has_budget
@@ -102,7 +104,7 @@ class ReferenceJudge(ReferenceAuction):
             else not self.is_price(command.instrument_id, trigger_ticks)
         ):
             return Reason.INVALID_TRIGGER_PRICE
-        may_be_iceberg = command.order_type == OrderType.LIMIT and is_resting
+        may_be_iceberg = command.order_type == OrderType.LIMIT and is_resting and not is_pro_rata
         lowest, highest = terms.quantity_lots_min, command.quantity_lots
         if command.display_quantity_lots and not (
             may_be_iceberg and lowest <= command.display_quantity_lots <= highest

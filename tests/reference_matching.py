@@ -3,6 +3,7 @@
 from tradepit.protocol import wire
 from tradepit.protocol.wire import (
     AccountState,
+    Allocation,
     CancelReason,
     ExecutionKind,
     Liquidity,
@@ -14,6 +15,7 @@ from tradepit.protocol.wire import (
 )
 
 from tests.reference_following import ReferenceFollowing
+from tests.reference_pro_rata import allocate
 from tests.reference_state import HOUSE, INFINITE_TICKS, RESTING, STOPS, Order, fee
 
 
@@ -76,6 +78,8 @@ class ReferenceMatching(ReferenceFollowing):
         mode = command.self_trade_prevention
         limit_ticks = self.limit_ticks(command.instrument_id, command.side, command.price_ticks)
         open_lots = command.quantity_lots
+        if self.is_pro_rata(command.instrument_id):
+            return self.would_trade_pro_rata(command, limit_ticks)
         sign = 1 if command.side == Side.BUY else -1
         positions = dict(self.positions)
         trades = []
@@ -126,10 +130,13 @@ class ReferenceMatching(ReferenceFollowing):
             self.end(taker, CancelReason.REDUCE_ONLY)
             return
         limit_ticks = self.limit_ticks(taker.instrument_id, taker.side, taker.price_ticks)
+        if self.is_pro_rata(taker.instrument_id) and not self.trade_pro_rata(taker, limit_ticks):
+            self.end(taker, CancelReason.SELF_TRADE)
+            return
         met_count = 0
         while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
-            if not makers:
+            if not makers or self.is_pro_rata(taker.instrument_id):
                 break
             met_count += 1
             self.met_count += 1
@@ -169,6 +176,69 @@ class ReferenceMatching(ReferenceFollowing):
             self.rest(taker)
         else:
             self.end(taker, CancelReason.IOC_REMAINDER)
+
+    # ---- pro rata ---------------------------------------------------------------------------
+
+    def is_pro_rata(self, instrument_id: int) -> bool:
+        return self.instruments[instrument_id].allocation == Allocation.PRO_RATA
+
+    def would_trade_pro_rata(
+        self, command: wire.NewOrder, limit_ticks: int
+    ) -> list[tuple[int, int]]:
+        mode = command.self_trade_prevention
+        open_lots = command.quantity_lots
+        left_count = wire.FILLS_PER_COMMAND_MAX
+        makers = self.makers(command.instrument_id, command.side, limit_ticks)
+        trades: list[tuple[int, int]] = []
+        for price in dict.fromkeys(maker.book_ticks for maker in makers):
+            level = [maker for maker in makers if maker.book_ticks == price][:left_count]
+            others = []
+            for maker in level:
+                if not mode or not self.is_same_trader(command.account_id, maker.account_id):
+                    others.append(maker)
+                    continue
+                if mode in (SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.CANCEL_BOTH):
+                    return trades
+                left_count -= 1
+                if mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+                    open_lots -= min(open_lots, maker.open_lots)
+                if not open_lots:
+                    return trades
+            if others:
+                shares = allocate([maker.open_lots for maker in others], open_lots)
+                trades += [(price, lots) for lots in shares if lots]
+                left_count -= sum(lots > 0 for lots in shares)
+                open_lots -= sum(shares)
+            if not open_lots or not left_count:
+                break
+        return trades
+
+    def trade_pro_rata(self, taker: Order, limit_ticks: int) -> bool:
+        """False if self-trade prevention ends the taker."""
+        left_count = wire.FILLS_PER_COMMAND_MAX
+        while taker.open_lots and left_count:
+            makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
+            level = [maker for maker in makers if maker.book_ticks == makers[0].book_ticks]
+            if not level:
+                break
+            others = []
+            for maker in level[:left_count]:
+                if not taker.self_trade_prevention or not self.is_same_trader(
+                    taker.account_id, maker.account_id
+                ):
+                    others.append(maker)
+                    continue
+                left_count -= 1
+                self.met_count += 1
+                if not self.prevent(taker, maker, min(taker.open_lots, maker.open_lots)):
+                    return False
+            shares = allocate([m.open_lots for m in others], taker.open_lots) if others else []
+            for maker, lots in zip(others, shares, strict=True):
+                if lots:
+                    left_count -= 1
+                    self.met_count += 1
+                    self.trade(taker, maker, lots)
+        return True
 
     # ---- stop orders ------------------------------------------------------------------------
 

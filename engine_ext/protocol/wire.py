@@ -196,6 +196,11 @@ class TradingState(IntEnum):
     CLOSED = 7
 
 
+class Allocation(IntEnum):
+    PRICE_TIME = 0
+    PRO_RATA = 1
+
+
 class KillSwitchState(IntEnum):
     ENGAGED = 1
     RELEASED = 2
@@ -307,16 +312,16 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_SIDE: "side must be buy or sell",
     Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop, stop_limit, trailing_stop, pegged or market_to_limit",
     Reason.INVALID_TIME_IN_FORCE: "time in force must be a known one; a market order's ioc or fok, a stop and a trailing stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit and a pegged order's gtc, day or gtd; at_the_open and at_the_close are for limit orders",
-    Reason.INVALID_FLAGS: "unknown flag, or post_only or post_only_slide on an order that is not a limit order with gtc, day or gtd, or both of them",
+    Reason.INVALID_FLAGS: "unknown flag, or post_only or post_only_slide on an order that is not a limit order with gtc, day or gtd, or both of them, or reduce_only in an instrument that allocates pro rata",
     Reason.INVALID_PRICE: "the price of a limit, a stop-limit, a pegged and a buy stop or trailing stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop or trailing stop order have none",
     Reason.INVALID_QUANTITY: "the quantity must lie between the instrument's smallest and largest",
     Reason.INVALID_CLIENT_ORDER_ID: "client_order_id must be below 2^63",
     Reason.QUANTITY_BELOW_FILLED: "the new quantity must be larger than what has traded already",
     Reason.INVALID_SELF_TRADE_PREVENTION: "self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel",
     Reason.INVALID_TRIGGER_PRICE: "a stop or stop-limit order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none",
-    Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0",
+    Reason.INVALID_DISPLAY_QUANTITY: "display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests in an instrument that does not allocate pro rata; else it is 0",
     Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0",
-    Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0; else it is 0",
+    Reason.INVALID_QUOTE_BUDGET: "quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0, in an instrument that does not allocate pro rata; else it is 0",
     Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
     Reason.INVALID_OFFSET: "a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none",
     Reason.INVALID_SESSION: "session_id is stamped by the matcher: send 0",
@@ -575,14 +580,15 @@ class SetAsset(NamedTuple):
         )
 
 
-_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBB6xqqqIII4xq")
-_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBB6xqqqIII4xq")
+_SET_INSTRUMENT = Struct("<BBHIq16sqqqqqqIIIiIIBBB5xqqqIII4xq")
+_SET_INSTRUMENT_BODY = Struct("<4xIq16sqqqqqqIIIiIIBBB5xqqqIII4xq")
 
 
 class SetInstrument(NamedTuple):
-    """Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot
-    never change. One tick times one lot must be a whole number (at least 1) of the quote
-    asset's smallest unit, and the largest order, fee included, must stay below units_max.
+    """Lists an instrument, or changes its limits, fees and trading state. Assets, tick, lot
+    and allocation never change. One tick times one lot must be a whole number (at least 1)
+    of the quote asset's smallest unit, and the largest order, fee included, must stay below
+    units_max.
     """
 
     request_id: int = 0
@@ -602,6 +608,7 @@ class SetInstrument(NamedTuple):
     market_protection_ppm: int = 0
     price_decimals: int = 0
     trading_state: int = 0
+    allocation: int = 0
     notional_units_min: int = 0
     notional_units_max: int = 0
     reference_price_ticks: int = 0
@@ -613,7 +620,7 @@ class SetInstrument(NamedTuple):
     def encode(self) -> bytes:
         return pack_record(
             _SET_INSTRUMENT,
-            (VERSION, 6, 160, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks, self.static_collar_ppm, self.dynamic_collar_ppm, self.breaker_ppm, self.breaker_auction_ns),
+            (VERSION, 6, 160, self.request_id, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.allocation, self.notional_units_min, self.notional_units_max, self.reference_price_ticks, self.static_collar_ppm, self.dynamic_collar_ppm, self.breaker_ppm, self.breaker_auction_ns),
         )
 
 
@@ -1159,8 +1166,8 @@ class AssetChanged(NamedTuple):
         )
 
 
-_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBB6xqqqIII4xq")
-_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBB6xqqqIII4xq")
+_INSTRUMENT_CHANGED = Struct("<BBHIQq16sqqqqqqqIIIiIIBBB5xqqqIII4xq")
+_INSTRUMENT_CHANGED_BODY = Struct("<4xIQq16sqqqqqqqIIIiIIBBB5xqqqIII4xq")
 
 
 class InstrumentChanged(NamedTuple):
@@ -1185,6 +1192,7 @@ class InstrumentChanged(NamedTuple):
     market_protection_ppm: int = 0
     price_decimals: int = 0
     trading_state: int = 0
+    allocation: int = 0
     notional_units_min: int = 0
     notional_units_max: int = 0
     reference_price_ticks: int = 0
@@ -1196,7 +1204,7 @@ class InstrumentChanged(NamedTuple):
     def encode(self) -> bytes:
         return pack_record(
             _INSTRUMENT_CHANGED,
-            (VERSION, 72, 176, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.notional_units_min, self.notional_units_max, self.reference_price_ticks, self.static_collar_ppm, self.dynamic_collar_ppm, self.breaker_ppm, self.breaker_auction_ns),
+            (VERSION, 72, 176, self.request_id, self.seq, self.time_ns, _text(self.symbol, 16), self.tick_size, self.lot_size_units, self.tick_lot_units, self.price_ticks_min, self.price_ticks_max, self.quantity_lots_min, self.quantity_lots_max, self.instrument_id, self.base_asset_id, self.quote_asset_id, self.maker_fee_ppm, self.taker_fee_ppm, self.market_protection_ppm, self.price_decimals, self.trading_state, self.allocation, self.notional_units_min, self.notional_units_max, self.reference_price_ticks, self.static_collar_ppm, self.dynamic_collar_ppm, self.breaker_ppm, self.breaker_auction_ns),
         )
 
 
@@ -1885,6 +1893,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     SetInstrument: {
         "trading_state": TradingState,
+        "allocation": Allocation,
     },
     SetAccount: {
         "state": AccountState,
@@ -1923,6 +1932,7 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     InstrumentChanged: {
         "trading_state": TradingState,
+        "allocation": Allocation,
     },
     AccountChanged: {
         "state": AccountState,

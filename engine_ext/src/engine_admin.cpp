@@ -43,6 +43,7 @@ wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept {
   command.market_protection_ppm = terms.market_protection_ppm;
   command.price_decimals = terms.price_decimals;
   command.trading_state = terms.trading_state;
+  command.allocation = terms.allocation;
   command.notional_units_min = terms.notional_units_min;
   command.notional_units_max = terms.notional_units_max;
   command.reference_price_ticks = terms.reference_price_ticks;
@@ -94,7 +95,8 @@ Reason EngineState::judge(const wire::SetInstrument& command,
       command.reference_price_ticks >= 0 &&
       command.reference_price_ticks <= wire::price_ticks_max &&
       command.trading_state >= wire::TradingState::continuous &&
-      command.trading_state <= wire::TradingState::closed;
+      command.trading_state <= wire::TradingState::closed &&
+      command.allocation <= wire::Allocation::pro_rata;
   if (!is_in_range) return Reason::invalid_instrument;
 
   const Instrument* const listed = find_instrument(command.instrument_id);
@@ -103,7 +105,7 @@ Reason EngineState::judge(const wire::SetInstrument& command,
     if (terms.base_asset_id != command.base_asset_id ||
         terms.quote_asset_id != command.quote_asset_id || terms.tick_size != command.tick_size ||
         terms.lot_size_units != command.lot_size_units ||
-        terms.price_decimals != command.price_decimals) {
+        terms.price_decimals != command.price_decimals || terms.allocation != command.allocation) {
       return Reason::invalid_instrument;
     }
   }
@@ -157,6 +159,7 @@ void EngineState::set_instrument(const wire::SetInstrument& command) noexcept {
   terms.market_protection_ppm = command.market_protection_ppm;
   terms.price_decimals = command.price_decimals;
   terms.trading_state = command.trading_state;
+  terms.allocation = command.allocation;
   terms.notional_units_min = command.notional_units_min;
   terms.notional_units_max = command.notional_units_max;
   terms.reference_price_ticks = command.reference_price_ticks;

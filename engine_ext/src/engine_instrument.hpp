@@ -127,6 +127,9 @@ struct Instrument {
   [[nodiscard]] bool is_continuous() const noexcept {
     return terms.trading_state == wire::TradingState::continuous;
   }
+  [[nodiscard]] bool is_pro_rata() const noexcept {
+    return terms.allocation == wire::Allocation::pro_rata;
+  }
   [[nodiscard]] bool is_auction() const noexcept {
     return terms.trading_state >= wire::TradingState::opening_auction &&
            terms.trading_state <= wire::TradingState::closing_auction;

@@ -188,8 +188,9 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
     return Reason::invalid_time_in_force;
   }
   const int post_only = command.flags & post_only_flags;
-  if ((command.flags & ~(post_only_flags | wire::order_flag::reduce_only)) != 0 ||
-      post_only == post_only_flags ||
+  const int possible_flags =
+      post_only_flags | (instrument.is_pro_rata() ? 0 : wire::order_flag::reduce_only);
+  if ((command.flags & ~possible_flags) != 0 || post_only == post_only_flags ||
       (post_only != 0 && (!rests || is_for_one || command.order_type != OrderType::limit))) {
     return Reason::invalid_flags;
   }
@@ -199,7 +200,8 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
     return Reason::invalid_price;
   }
   const bool has_budget = command.order_type == OrderType::market && command.side == Side::buy &&
-                          command.quantity_lots == 0 && command.quote_budget_units > 0;
+                          !instrument.is_pro_rata() && command.quantity_lots == 0 &&
+                          command.quote_budget_units > 0;
   if (!has_budget &&
       !is_within(command.quantity_lots, terms.quantity_lots_min, terms.quantity_lots_max)) {
     return Reason::invalid_quantity;
@@ -213,7 +215,7 @@ Reason EngineState::judge_fields(const wire::NewOrder& command,
     return Reason::invalid_trigger_price;
   }
   if (command.display_quantity_lots != 0 &&
-      (!rests || command.order_type != OrderType::limit ||
+      (!rests || instrument.is_pro_rata() || command.order_type != OrderType::limit ||
        !is_within(command.display_quantity_lots, terms.quantity_lots_min, command.quantity_lots))) {
     return Reason::invalid_display_quantity;
   }
@@ -287,6 +289,7 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
   };
   const std::int64_t limit_ticks =
       limit_before_breaker(taking.side, taking.limit_ticks, instrument);
+  if (instrument.is_pro_rata()) return walk_pro_rata(taking, limit_ticks, instrument, visit);
   const auto visit_fill = [&](std::uint32_t maker_slot, std::int64_t price_ticks,
                               std::int64_t traded_lots, std::int64_t open_lots) {
     if (instrument.reduce_only_count != 0) {
@@ -299,6 +302,45 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
   (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_max, meet, whole,
                              may_trade, visit_fill);
   moved.clear();
+}
+
+/// What trade_pro_rata() would do.
+template <typename Visit>
+void EngineState::walk_pro_rata(const Taking& taking, std::int64_t limit_ticks,
+                                const Instrument& instrument, Visit visit) const noexcept {
+  const Book& book = instrument.book;
+  std::int64_t open_lots = taking.open_lots;
+  std::uint32_t left_count = fills_max;
+  for (std::uint32_t level_slot = book.best(opposite(taking.side)); level_slot != no_slot;
+       level_slot = book.level(level_slot).worse) {
+    const std::int64_t price_ticks = book.level(level_slot).price_ticks;
+    if (!crosses(taking.side, limit_ticks, price_ticks)) return;
+    std::uint32_t looked_count = left_count;
+    for (std::uint32_t slot = book.level(level_slot).head; slot != no_slot && looked_count > 0;
+         slot = store.orders[slot].next) {
+      if (slot == taking.gone_slot) continue;
+      --looked_count;
+      const Book::Meeting found = meeting(taking.self_trade_prevention, taking.account_index, slot);
+      if (found == Book::Meeting::trades) continue;
+      if (found == Book::Meeting::ends) return;
+      --left_count;
+      if (found != Book::Meeting::shrinks) continue;
+      open_lots -= std::min(open_lots, orders[slot].open_lots());
+      if (open_lots == 0) return;
+    }
+    const auto is_in = [&](std::uint32_t slot) {
+      return slot != taking.gone_slot && meeting(taking.self_trade_prevention, taking.account_index,
+                                                 slot) == Book::Meeting::trades;
+    };
+    bool goes_on = true;
+    book.allocate(level_slot, open_lots, left_count, is_in, [&](std::uint32_t, std::int64_t lots) {
+      --left_count;
+      goes_on = visit(price_ticks, lots, open_lots);
+      open_lots -= lots;
+      return goes_on;
+    });
+    if (!goes_on || open_lots == 0 || left_count == 0) return;
+  }
 }
 
 /// What the taker's account can spend once the order that it replaces has gone.

@@ -38,7 +38,10 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   const bool is_plain = taker.self_trade_prevention == SelfTradePrevention::none &&
                         (taker.flags & wire::order_flag::reduce_only) == 0 &&
                         instrument.reduce_only_count == 0;
-  if (is_plain) {
+  if (instrument.is_pro_rata()) {
+    const CancelReason reason = trade_pro_rata(taker, limit_ticks, instrument);
+    if (reason != CancelReason{}) return reason;
+  } else if (is_plain) {
     match(taker, limit_ticks, taker.open_lots(), fills_max, instrument);
   } else if (const CancelReason reason = trade_one_by_one(taker, limit_ticks, instrument);
              reason != CancelReason{}) {

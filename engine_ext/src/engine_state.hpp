@@ -312,6 +312,11 @@ class EngineState {
                                     std::int64_t price_ticks, std::int64_t traded_lots,
                                     std::int64_t shown_lots, Instrument& instrument) noexcept;
   void enter(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  [[nodiscard]] wire::CancelReason trade_pro_rata(Order& taker, std::int64_t limit_ticks,
+                                                  Instrument& instrument) noexcept;
+  template <typename Visit>
+  void walk_pro_rata(const Taking& taking, std::int64_t limit_ticks, const Instrument& instrument,
+                     Visit visit) const noexcept;
   [[nodiscard]] wire::CancelReason trade_one_by_one(Order& taker, std::int64_t limit_ticks,
                                                     Instrument& instrument) noexcept;
   void match(Order& taker, std::int64_t limit_ticks, std::int64_t lots_max, std::uint32_t fills,

@@ -25,6 +25,8 @@ LIMITS = Limits(
     max_assets=3,
 )
 ACCOUNTS = (1, 2, 77)
+PRO_RATA = 2
+"""The instrument that allocates so."""
 INT64_EDGES = (0, -1, 1, 2**40, 2**40 + 1, 2**62, 2**63 - 1, -(2**63))
 
 
@@ -149,7 +151,7 @@ class CommandSource:
             peg_reference=self.mostly((1, 2, 3, 3) if order_type == 6 else (0,), (0, 1, 4, 255)),
             replaces_order_id=self.mostly((0,), (1, 2**64 - 1)),
             session_id=self.random.choice((0, 1, 2, wire.TIED_SESSION_BIT + 1)),
-            instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
+            instrument_id=self.mostly((1, 1, 2), (0, 3, 4, 2**32 - 1)),
             side=side,
             order_type=order_type,
             time_in_force=time_in_force,
@@ -273,6 +275,7 @@ class CommandSource:
             market_protection_ppm=self.mostly((0, 0, 10_000, 20_500), (1_000_000, 1_000_001)),
             price_decimals=self.mostly((1 if instrument_id == 2 else 0,), (18, 19)),
             trading_state=self.mostly((*[1] * 12, 2, 3, 4, 7), (self.wrong_byte(),)),
+            allocation=self.mostly((instrument_id == PRO_RATA,), (0, 1, 2, 255)),
             reference_price_ticks=self.mostly((0, 99, 102), INT64_EDGES),
             static_collar_ppm=self.mostly((0, 0, 0, 30_000, 1_000_000), (1_000_001, 2**32 - 1)),
             dynamic_collar_ppm=self.mostly((0, 0, 0, 10_000, 20_000), (1_000_001, 2**32 - 1)),
@@ -367,6 +370,7 @@ OPENING: list[Any] = [
             market_protection_ppm=(instrument_id - 1) * 10_000,
             price_decimals=instrument_id - 1,
             trading_state=1,
+            allocation=instrument_id == PRO_RATA,
         )
         for instrument_id in (1, 2)
     ),

@@ -180,6 +180,71 @@ class Book {
     return {open_lots, fill_count};
   }
 
+  /// Trades `lots` of a resting order with a taker, wherever it stands. `on_fill` as in match();
+  /// the order must not rest in parts.
+  template <typename OnFill>
+  void fill(std::uint32_t maker_slot, std::int64_t lots, OnFill on_fill) noexcept {
+    RestingOrder& maker = store_->orders[maker_slot];
+    Level& level = store_->levels[maker.level];
+    assert(lots > 0 && lots <= maker.open_lots);
+    const std::int64_t price_ticks = level.price_ticks;
+    maker.open_lots -= lots;
+    level.open_lots -= lots;
+    const std::int64_t maker_open_lots = maker.open_lots;
+    if (maker_open_lots == 0) unlink(maker_slot);
+    (void)on_fill(maker_slot, price_ticks, lots, maker_open_lots);
+    if (maker_open_lots == 0) store_->orders.release(maker_slot);
+  }
+
+  /// Divides a taker's lots among the first `count_max` orders of a level for which `is_in(slot)`
+  /// holds, in order of age: the oldest takes what it can, the others a share by their size,
+  /// rounded down, and what rounding leaves goes to the oldest of them. Calls `visit(slot, lots)`
+  /// for each that takes some, as long as that returns true; `visit` may take the order out.
+  template <typename IsIn, typename Visit>
+  void allocate(std::uint32_t level_slot, std::int64_t lots, std::uint32_t count_max, IsIn is_in,
+                Visit visit) const noexcept {
+    std::uint32_t top_slot = no_slot;
+    std::int64_t others_lots = 0;
+    const auto for_each = [&](auto do_with) {
+      std::uint32_t count = 0;
+      for (std::uint32_t slot = level(level_slot).head; slot != no_slot && count < count_max;) {
+        const std::uint32_t next_slot = store_->orders[slot].next;
+        if (is_in(slot)) {
+          ++count;
+          if (!do_with(slot, store_->orders[slot].open_lots)) return;
+        }
+        slot = next_slot;
+      }
+    };
+    for_each([&](std::uint32_t slot, std::int64_t open_lots) {
+      if (top_slot == no_slot) {
+        top_slot = slot;
+      } else {
+        others_lots += open_lots;
+      }
+      return true;
+    });
+    if (top_slot == no_slot) return;
+    const std::int64_t top_lots = std::min(lots, store_->orders[top_slot].open_lots);
+    const std::int64_t shared_lots = std::min(lots - top_lots, others_lots);
+    const auto share = [&](std::int64_t open_lots) {
+      __extension__ using Wide = __int128;
+      return static_cast<std::int64_t>(static_cast<Wide>(shared_lots) * open_lots / others_lots);
+    };
+    std::int64_t left_lots = shared_lots;
+    for_each([&](std::uint32_t slot, std::int64_t open_lots) {
+      if (slot != top_slot) left_lots -= share(open_lots);
+      return true;
+    });
+    for_each([&](std::uint32_t slot, std::int64_t open_lots) {
+      if (slot == top_slot) return visit(slot, top_lots);
+      const std::int64_t share_lots = share(open_lots);
+      const std::int64_t extra_lots = std::min(left_lots, open_lots - share_lots);
+      left_lots -= extra_lots;
+      return share_lots + extra_lots == 0 || visit(slot, share_lots + extra_lots);
+    });
+  }
+
   /// What a taker does with a maker that it meets.
   enum class Meeting : std::uint8_t { trades, passes, shrinks, ends, none };
 

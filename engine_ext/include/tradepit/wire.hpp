@@ -195,6 +195,11 @@ enum class TradingState : std::uint8_t {
   closed = 7,  ///< Orders may be canceled, not placed or replaced.
 };
 
+enum class Allocation : std::uint8_t {
+  price_time = 0,  ///< At one price the oldest order trades first.
+  pro_rata = 1,  ///< At one price the oldest order trades first, and what it leaves goes to the others by their size.
+};
+
 enum class KillSwitchState : std::uint8_t {
   engaged = 1,
   released = 2,
@@ -250,16 +255,16 @@ enum class Reason : std::uint16_t {
   invalid_side = 40,  ///< side must be buy or sell
   invalid_order_type = 41,  ///< type must be limit, market, stop, stop_limit, trailing_stop, pegged or market_to_limit
   invalid_time_in_force = 42,  ///< time in force must be a known one; a market order's ioc or fok, a stop and a trailing stop order's ioc, a stop-limit order's gtc, day, gtd or ioc, a market-to-limit and a pegged order's gtc, day or gtd; at_the_open and at_the_close are for limit orders
-  invalid_flags = 43,  ///< unknown flag, or post_only or post_only_slide on an order that is not a limit order with gtc, day or gtd, or both of them
+  invalid_flags = 43,  ///< unknown flag, or post_only or post_only_slide on an order that is not a limit order with gtc, day or gtd, or both of them, or reduce_only in an instrument that allocates pro rata
   invalid_price = 44,  ///< the price of a limit, a stop-limit, a pegged and a buy stop or trailing stop order must lie between the instrument's lowest and highest and be a multiple of its tick table's step; a market, a market-to-limit and a sell stop or trailing stop order have none
   invalid_quantity = 45,  ///< the quantity must lie between the instrument's smallest and largest
   invalid_client_order_id = 46,  ///< client_order_id must be below 2^63
   quantity_below_filled = 47,  ///< the new quantity must be larger than what has traded already
   invalid_self_trade_prevention = 48,  ///< self_trade_prevention must be none, cancel_newest, cancel_oldest, cancel_both or decrement_and_cancel
   invalid_trigger_price = 49,  ///< a stop or stop-limit order's trigger price must lie between the instrument's lowest and highest and be a multiple of its tick table's step; other orders have none
-  invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests; else it is 0
+  invalid_display_quantity = 52,  ///< display_quantity_lots must lie between the instrument's smallest quantity and the order's, on an order that rests in an instrument that does not allocate pro rata; else it is 0
   invalid_minimum_quantity = 53,  ///< minimum_quantity_lots must lie between 0 and the order's quantity, on a limit or market order that is ioc; else it is 0
-  invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0; else it is 0
+  invalid_quote_budget = 54,  ///< quote_budget_units takes the place of quantity_lots on a market buy, which has quantity_lots 0, in an instrument that does not allocate pro rata; else it is 0
   invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
   invalid_offset = 56,  ///< a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none
   invalid_session = 57,  ///< session_id is stamped by the matcher: send 0
@@ -449,7 +454,7 @@ static_assert(offsetof(SetAsset, asset_id) == 32);
 static_assert(offsetof(SetAsset, decimals) == 36);
 static_assert(offsetof(SetAsset, reserved) == 37);
 
-/// Lists an instrument, or changes its limits, fees and trading state. Assets, tick and lot never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
+/// Lists an instrument, or changes its limits, fees and trading state. Assets, tick, lot and allocation never change. One tick times one lot must be a whole number (at least 1) of the quote asset's smallest unit, and the largest order, fee included, must stay below units_max.
 struct SetInstrument {
   static constexpr MessageType type = MessageType::set_instrument;
   Header header{version, static_cast<std::uint8_t>(type), 160, 0};
@@ -469,7 +474,8 @@ struct SetInstrument {
   std::uint32_t market_protection_ppm{};  ///< orders without a price trade no farther than this from the best price they find, in millionths of it; 0 = any price
   std::uint8_t price_decimals{};
   TradingState trading_state{};
-  std::uint8_t reserved[6]{};
+  Allocation allocation{};  ///< never changes
+  std::uint8_t reserved[5]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
   std::int64_t reference_price_ticks{};  ///< what collars, the circuit breaker and, before the first trade, auctions refer to; each auction moves it; 0 = none, or as it is
@@ -496,7 +502,8 @@ static_assert(offsetof(SetInstrument, taker_fee_ppm) == 96);
 static_assert(offsetof(SetInstrument, market_protection_ppm) == 100);
 static_assert(offsetof(SetInstrument, price_decimals) == 104);
 static_assert(offsetof(SetInstrument, trading_state) == 105);
-static_assert(offsetof(SetInstrument, reserved) == 106);
+static_assert(offsetof(SetInstrument, allocation) == 106);
+static_assert(offsetof(SetInstrument, reserved) == 107);
 static_assert(offsetof(SetInstrument, notional_units_min) == 112);
 static_assert(offsetof(SetInstrument, notional_units_max) == 120);
 static_assert(offsetof(SetInstrument, reference_price_ticks) == 128);
@@ -1020,7 +1027,8 @@ struct InstrumentChanged {
   std::uint32_t market_protection_ppm{};
   std::uint8_t price_decimals{};
   TradingState trading_state{};
-  std::uint8_t reserved[6]{};
+  Allocation allocation{};  ///< never changes
+  std::uint8_t reserved[5]{};
   std::int64_t notional_units_min{};  ///< smallest price times quantity of an order with a price, in the quote asset; 0 = none
   std::int64_t notional_units_max{};  ///< the largest; 0 = none
   std::int64_t reference_price_ticks{};  ///< what collars, the circuit breaker and, before the first trade, auctions refer to; each auction moves it; 0 = none, or as it is
@@ -1049,7 +1057,8 @@ static_assert(offsetof(InstrumentChanged, taker_fee_ppm) == 112);
 static_assert(offsetof(InstrumentChanged, market_protection_ppm) == 116);
 static_assert(offsetof(InstrumentChanged, price_decimals) == 120);
 static_assert(offsetof(InstrumentChanged, trading_state) == 121);
-static_assert(offsetof(InstrumentChanged, reserved) == 122);
+static_assert(offsetof(InstrumentChanged, allocation) == 122);
+static_assert(offsetof(InstrumentChanged, reserved) == 123);
 static_assert(offsetof(InstrumentChanged, notional_units_min) == 128);
 static_assert(offsetof(InstrumentChanged, notional_units_max) == 136);
 static_assert(offsetof(InstrumentChanged, reference_price_ticks) == 144);
@@ -1859,7 +1868,7 @@ inline constexpr std::size_t record_bytes_max = 288;
   switch (type) {
     case MessageType::mass_cancel: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::set_asset: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
-    case MessageType::set_instrument: return (bytes[106] | bytes[107] | bytes[108] | bytes[109] | bytes[110] | bytes[111] | bytes[148] | bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
+    case MessageType::set_instrument: return (bytes[107] | bytes[108] | bytes[109] | bytes[110] | bytes[111] | bytes[148] | bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
     case MessageType::set_account: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::credit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::debit: return (bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
@@ -1876,7 +1885,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::order_replaced: return (bytes[78] | bytes[79]) == std::byte{0};
     case MessageType::balance_changed: return (bytes[68] | bytes[69] | bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::asset_changed: return (bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
-    case MessageType::instrument_changed: return (bytes[122] | bytes[123] | bytes[124] | bytes[125] | bytes[126] | bytes[127] | bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
+    case MessageType::instrument_changed: return (bytes[123] | bytes[124] | bytes[125] | bytes[126] | bytes[127] | bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::account_changed: return (bytes[42] | bytes[43] | bytes[44] | bytes[45] | bytes[46] | bytes[47]) == std::byte{0};
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
