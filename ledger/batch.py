@@ -47,7 +47,8 @@ _ORDER_ACCEPTED = int(MessageType.ORDER_ACCEPTED)
 _ORDER_CANCELED = int(MessageType.ORDER_CANCELED)
 _ORDER_REPLACED = int(MessageType.ORDER_REPLACED)
 _SELF_TRADE_PREVENTED = int(MessageType.SELF_TRADE_PREVENTED)
-_ORDER_TRIGGERED = int(MessageType.ORDER_TRIGGERED)
+_ORDER_ACTIVATED = int(MessageType.ORDER_ACTIVATED)
+_BEGINNINGS = (int(MessageType.ORDER_TRIGGERED), _ORDER_ACTIVATED)
 _BALANCE_CHANGED = int(MessageType.BALANCE_CHANGED)
 _LISTINGS = frozenset(
     map(
@@ -67,6 +68,7 @@ _FILLED = int(OrderStatus.FILLED)
 _CANCELED = int(OrderStatus.CANCELED)
 _BUY = int(wire.Side.BUY)
 _AT_THE_CLOSE = int(wire.TimeInForce.AT_THE_CLOSE)
+_PENDING = int(wire.OrderFlag.PENDING)
 
 
 class Position(NamedTuple):
@@ -324,10 +326,11 @@ def _fold_events(
             new_orders[order_id] = [
                 order_id, shard_id, account_id, instrument_id, client_order_id, side, order_type,
                 time_in_force, flags, price_ticks, quantity_lots, 0, 0, 0,
-                _WAITING if trigger_price_ticks or time_in_force == _AT_THE_CLOSE else _OPEN,
-                0, seq, seq,
+                _OPEN, 0, seq, seq,
                 time_ns, time_ns, self_trade_prevention, trigger_price_ticks,
             ]  # fmt: skip
+            if trigger_price_ticks or time_in_force == _AT_THE_CLOSE or flags & _PENDING:
+                new_orders[order_id][_STATUS] = _WAITING
             terms = (
                 display_quantity_lots, expire_time_ns, offset_ticks, trail_offset_bps,
                 peg_reference,
@@ -370,14 +373,16 @@ def _fold_events(
                 change.price_ticks = price_ticks
                 change.quantity_lots = quantity_lots
                 change.status = status
-        elif record_type == _ORDER_TRIGGERED:
+        elif record_type in _BEGINNINGS:
+            # Triggered, it trades; activated with a trigger price, it waits on.
+            waits = record_type == _ORDER_ACTIVATED and values[6]
             order = new_orders.get(values[3])
             if order is not None:
-                order[_STATUS] = _OPEN
+                order[_STATUS] = _WAITING if waits else _OPEN
                 order[_UPDATED_SEQ] = seq
                 order[_UPDATED_NS] = values[2]
             else:
-                _change_of(batch, values[3], seq, values[2]).status = _OPEN
+                _change_of(batch, values[3], seq, values[2]).status = _WAITING if waits else _OPEN
         elif record_type == _SELF_TRADE_PREVENTED:
             (
                 _, _, time_ns, _, _, maker_order_id, taker_order_id, _, _, _, _,

@@ -170,6 +170,21 @@ def stop_limit(
     )
 
 
+def order_list(kind: int, *orders: wire.NewOrder) -> wire.NewOrderList:
+    """These orders in one command; the first one's account, instrument and session count."""
+    first = orders[0] if orders else limit(Side.BUY, 1, 1)
+    return wire.NewOrderList(
+        account_id=first.account_id,
+        instrument_id=first.instrument_id,
+        session_id=first.session_id,
+        kind=kind,
+        orders=tuple(
+            wire.ListedOrder(*(getattr(order, name) for name in wire.ListedOrder._fields))
+            for order in orders
+        ),
+    )
+
+
 class Market:
     """An engine with accounts 1 to `accounts`, each with `units` of both assets."""
 

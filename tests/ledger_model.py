@@ -75,6 +75,8 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                     )
                 case wire.OrderTriggered():
                     touch(event.order_id, event, status=1)
+                case wire.OrderActivated():
+                    touch(event.order_id, event, status=6 if event.trigger_price_ticks else 1)
                 case wire.SelfTradePrevented():
                     for name in ("maker", "taker"):
                         touch(

@@ -12,16 +12,13 @@ from tradepit.protocol.wire import (
     AccountState,
     CancelReason,
     ExecutionKind,
-    MessageType,
     OrderFlag,
     Reason,
     ReplaceFlag,
     ReportFlag,
-    TimeInForce,
-    TradingState,
 )
 
-from tests.reference_control import ReferenceControl
+from tests.reference_lists import ReferenceLists
 from tests.reference_state import (
     HOUSE,
     STOPS,
@@ -33,7 +30,7 @@ from tests.reference_state import (
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceControl):
+class ReferenceEngine(ReferenceLists):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -43,9 +40,11 @@ class ReferenceEngine(ReferenceControl):
         self.command = command
         self.events, self.reports = [], []
         self.met_count = 0
+        self.fills_limit = wire.FILLS_PER_COMMAND_MAX
         self.touched = {}
         handlers: dict[type[Any], Callable[[Any], None]] = {
             wire.NewOrder: self.new_order,
+            wire.NewOrderList: self.new_order_list,
             wire.CancelOrder: self.cancel_order,
             wire.ReplaceOrder: self.replace_order,
             wire.MassCancel: self.mass_cancel,
@@ -75,106 +74,10 @@ class ReferenceEngine(ReferenceControl):
     def new_order(self, command: wire.NewOrder) -> None:
         reason = self.judge_new(command)
         if reason:
-            self.emit(
-                wire.OrderRejected,
-                account_id=command.account_id,
-                client_order_id=command.client_order_id,
-                instrument_id=command.instrument_id,
-                reason=reason,
-                command_type=MessageType.NEW_ORDER,
-            )
-            self.report_rejected(
-                reason,
-                client_order_id=command.client_order_id,
-                price_ticks=command.price_ticks,
-                quantity_lots=command.quantity_lots,
-                trigger_price_ticks=command.trigger_price_ticks,
-                display_quantity_lots=command.display_quantity_lots,
-                expire_time_ns=command.expire_time_ns,
-                offset_ticks=command.offset_ticks,
-                trail_offset_bps=command.trail_offset_bps,
-                peg_reference=command.peg_reference,
-                instrument_id=command.instrument_id,
-                side=command.side,
-                order_type=command.order_type,
-                time_in_force=command.time_in_force,
-                order_flags=command.flags,
-                self_trade_prevention=command.self_trade_prevention,
-            )
+            self.refuse_order(command, reason)
             return
-        gone = self.replaced_by(command)
-        if gone is not None:
-            self.cancel(gone, CancelReason.REPLACED)
-        command = self.as_placed(command)
-        self.order_counter += 1
-        session_number = command.session_id % wire.TIED_SESSION_BIT
-        self.session_counter = max(self.session_counter, session_number)
-        fees = self.fees_of(command.account_id, command.instrument_id)
-        order = Order(
-            order_id=self.limits.shard_id << 48 | self.order_counter,
-            account_id=command.account_id,
-            client_order_id=command.client_order_id,
-            instrument_id=command.instrument_id,
-            side=command.side,
-            order_type=command.order_type,
-            time_in_force=command.time_in_force,
-            flags=command.flags,
-            self_trade_prevention=command.self_trade_prevention,
-            price_ticks=command.price_ticks,
-            quantity_lots=command.quantity_lots,
-            maker_fee_ppm=fees.maker_fee_ppm,
-            hold_fee_ppm=max(fees),
-            taker_fee_ppm=fees.taker_fee_ppm,
-            trigger_price_ticks=command.trigger_price_ticks,
-            display_quantity_lots=command.display_quantity_lots,
-            expire_time_ns=command.expire_time_ns,
-            offset_ticks=command.offset_ticks,
-            trail_offset_bps=command.trail_offset_bps,
-            peg_reference=command.peg_reference,
-            session_id=command.session_id,
-            is_waiting=command.order_type in STOPS
-            or command.time_in_force == TimeInForce.AT_THE_CLOSE,
-        )
-        is_stop = order.order_type in STOPS
-        self.recent_names.append((order.account_id, order.client_order_id))
-        self.emit(
-            wire.OrderAccepted,
-            order_id=order.order_id,
-            account_id=order.account_id,
-            client_order_id=order.client_order_id,
-            price_ticks=order.price_ticks,
-            quantity_lots=order.quantity_lots,
-            trigger_price_ticks=order.trigger_price_ticks,
-            display_quantity_lots=order.display_quantity_lots,
-            expire_time_ns=order.expire_time_ns,
-            offset_ticks=order.offset_ticks,
-            trail_offset_bps=order.trail_offset_bps,
-            peg_reference=order.peg_reference,
-            session_id=order.session_id,
-            instrument_id=order.instrument_id,
-            side=order.side,
-            order_type=order.order_type,
-            time_in_force=order.time_in_force,
-            flags=order.flags,
-            self_trade_prevention=order.self_trade_prevention,
-        )
-        self.report(order, ExecutionKind.ACCEPTED)
-        last_price = self.last_prices.get(order.instrument_id)
-        is_reached = is_stop and last_price is not None and self.is_reached(order, last_price)
-        if last_price and is_reached and not self.is_continuous(order.instrument_id):
-            self.reached.setdefault(order.instrument_id, []).append(last_price)
-            is_reached = False
-        state = self.instruments[order.instrument_id].trading_state
-        if order.is_waiting and not is_stop:
-            is_reached = state == TradingState.CLOSING_AUCTION
-        if order.is_waiting and not is_reached:
-            self.waiting.append(order)
-            self.take_hold(order)
-        else:
-            if order.is_waiting:
-                self.end_waiting(order, last_price)
-            self.trade_and_rest(order)
-        self.trigger_reached(order.instrument_id)
+        self.place(command)
+        self.trigger_reached(command.instrument_id)
 
     def cancel_order(self, command: wire.CancelOrder) -> None:
         order = self.find(command)

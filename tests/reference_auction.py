@@ -6,6 +6,7 @@ from tradepit.protocol.wire import (
     OrderFlag,
     OrderType,
     Reason,
+    SelfTradePrevention,
     Side,
     TimeInForce,
     TradingState,
@@ -323,6 +324,10 @@ class ReferenceAuction(ReferenceMatching):
             if not is_self_trade and self.is_spent(order):
                 self.cancel(order, CancelReason.REDUCE_ONLY, is_answer=False)
                 return
+        mode = taker.self_trade_prevention
+        if not is_self_trade or mode == SelfTradePrevention.DECREMENT_AND_CANCEL:
+            self.leave_sibling(maker)
+            self.leave_sibling(taker)
         self.release_hold(taker)
         if is_self_trade:
             goes_on = self.prevent(taker, maker, min(taker.open_lots, maker.open_lots))
@@ -334,8 +339,9 @@ class ReferenceAuction(ReferenceMatching):
             self.take_hold(taker)
         else:
             self.resting.remove(taker)
-        if not goes_on:
-            self.end(taker, CancelReason.SELF_TRADE, is_answer=False)
+            if not goes_on:
+                self.end(taker, CancelReason.SELF_TRADE, is_answer=False)
+            self.part(taker)
         for order in (maker, taker):
             if not is_self_trade and self.is_spent(order):
                 self.cancel(order, CancelReason.REDUCE_ONLY, is_answer=False)

@@ -21,14 +21,20 @@ class ReferenceControl(ReferenceJudge):
             for order in self.open_orders
             if order.account_id == account and account_id in (0, account) and is_meant(order)
         ]
-        taken = orders[: wire.CANCELS_PER_COMMAND_MAX]
-        for order in taken:
+        canceled_count = remaining_count = 0
+        for order in orders:
+            if order not in self.open_orders:
+                continue  # it has ended with another
+            if canceled_count == wire.CANCELS_PER_COMMAND_MAX:
+                remaining_count += 1
+                continue
             self.cancel(order, reason, is_answer=reason == CancelReason.MASS_CANCEL)
+            canceled_count += 1
         self.emit(
             wire.MassCanceled,
             account_id=account_id,
-            canceled_count=len(taken),
-            remaining_count=len(orders) - len(taken),
+            canceled_count=canceled_count,
+            remaining_count=remaining_count,
         )
 
     def mass_cancel(self, command: wire.MassCancel) -> None:
@@ -164,6 +170,8 @@ class ReferenceControl(ReferenceJudge):
             for order in self.open_orders:
                 if (order.instrument_id, order.time_in_force) != (number, TimeInForce.DAY):
                     continue
+                if order not in self.open_orders:
+                    continue  # it has ended with another
                 if canceled_count == wire.CANCELS_PER_COMMAND_MAX:
                     return canceled_count
                 self.cancel(order, CancelReason.EXPIRED, is_answer=False)

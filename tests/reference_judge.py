@@ -61,6 +61,30 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.UNKNOWN_ORDER
         if self.killed & {HOUSE, command.account_id}:
             return Reason.KILL_SWITCH_ENGAGED
+        if gone is not None and gone.is_linked:
+            return Reason.CONTINGENT_ORDER
+        reason = self.judge_fields(command)
+        if reason:
+            return reason
+        if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
+            return Reason.DUPLICATE_CLIENT_ORDER_ID
+
+        may_rest = command.time_in_force in RESTING or command.order_type in STOPS
+        if gone is None:
+            return self.judge_trading(command, None, may_rest=may_rest)
+        # The order that is replaced has gone before anything else happens.
+        queue = self.waiting if gone.is_waiting else self.resting
+        place = queue.index(gone)
+        self.release_hold(gone)
+        queue.remove(gone)
+        reason = self.judge_trading(command, gone, may_rest=may_rest)
+        queue.insert(place, gone)
+        self.take_hold(gone)
+        return reason
+
+    def judge_fields(self, command: wire.NewOrder) -> Reason:
+        """The checks that look at nothing but the command, its time and the instrument's terms."""
+        terms = self.instruments[command.instrument_id]
         if command.side not in (Side.BUY, Side.SELL):
             return Reason.INVALID_SIDE
         if command.order_type not in TIMES:
@@ -122,20 +146,7 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.INVALID_EXPIRE_TIME
         if not self.is_offset_possible(command):
             return Reason.INVALID_OFFSET
-        if command.client_order_id and self.is_used(command.account_id, command.client_order_id):
-            return Reason.DUPLICATE_CLIENT_ORDER_ID
-
-        if gone is None:
-            return self.judge_trading(command, None, may_rest=is_resting or is_stop)
-        # The order that is replaced has gone before anything else happens.
-        queue = self.waiting if gone.is_waiting else self.resting
-        place = queue.index(gone)
-        self.release_hold(gone)
-        queue.remove(gone)
-        reason = self.judge_trading(command, gone, may_rest=is_resting or is_stop)
-        queue.insert(place, gone)
-        self.take_hold(gone)
-        return reason
+        return Reason.NONE
 
     @staticmethod
     def is_offset_possible(command: wire.NewOrder) -> bool:
@@ -300,6 +311,8 @@ class ReferenceJudge(ReferenceAuction):
             return Reason.ACCOUNT_SUSPENDED
         if self.killed & {HOUSE, order.account_id}:
             return Reason.KILL_SWITCH_ENGAGED
+        if order.is_linked:
+            return Reason.CONTINGENT_ORDER
         if not self.is_price_allowed(order, price_ticks):
             return Reason.INVALID_PRICE
         if not terms.quantity_lots_min <= quantity_lots <= terms.quantity_lots_max:

@@ -93,7 +93,7 @@ class ReferenceMatching(ReferenceFollowing):
             (maker, maker.shown_lots, maker.open_lots)
             for maker in self.makers(command.instrument_id, command.side, limit_ticks)
         ]
-        for _ in range(wire.FILLS_PER_COMMAND_MAX):
+        for _ in range(self.fills_limit):
             if not left or not open_lots:
                 break
             maker, shown_lots, whole_lots = left.pop(0)
@@ -134,7 +134,7 @@ class ReferenceMatching(ReferenceFollowing):
             self.end(taker, CancelReason.SELF_TRADE)
             return
         met_count = 0
-        while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
+        while taker.open_lots and met_count < self.fills_limit:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             if not makers or self.is_pro_rata(taker.instrument_id):
                 break
@@ -187,7 +187,7 @@ class ReferenceMatching(ReferenceFollowing):
     ) -> list[tuple[int, int]]:
         mode = command.self_trade_prevention
         open_lots = command.quantity_lots
-        left_count = wire.FILLS_PER_COMMAND_MAX
+        left_count = self.fills_limit
         makers = self.makers(command.instrument_id, command.side, limit_ticks)
         trades: list[tuple[int, int]] = []
         for price in dict.fromkeys(maker.book_ticks for maker in makers):
@@ -215,7 +215,7 @@ class ReferenceMatching(ReferenceFollowing):
 
     def trade_pro_rata(self, taker: Order, limit_ticks: int) -> bool:
         """False if self-trade prevention ends the taker."""
-        left_count = wire.FILLS_PER_COMMAND_MAX
+        left_count = self.fills_limit
         while taker.open_lots and left_count:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             level = [maker for maker in makers if maker.book_ticks == makers[0].book_ticks]
@@ -281,7 +281,8 @@ class ReferenceMatching(ReferenceFollowing):
                 and order.order_type in STOPS
                 and any(self.is_reached(order, price) for price in prices)
             ]
-            if not reached:
+            activating = self.activating.get(instrument_id, [])
+            if not reached and not activating:
                 if self.follow_trades(instrument_id):
                     continue
                 break
@@ -291,6 +292,10 @@ class ReferenceMatching(ReferenceFollowing):
                 or not self.is_continuous(instrument_id)
             ):
                 break
+            if activating:
+                count += 1
+                self.activate_next(instrument_id)
+                continue
             order = min(
                 reached,
                 key=lambda order: (
@@ -299,14 +304,27 @@ class ReferenceMatching(ReferenceFollowing):
                 ),
             )
             count += 1
-            self.release_hold(order)
-            self.waiting.remove(order)
-            self.end_waiting(order, max(prices) if order.side == Side.BUY else min(prices))
-            if self.accounts[order.account_id] == AccountState.ACTIVE:
-                self.trade_and_rest(order)
-            else:
-                self.end(order, CancelReason.ACCOUNT_SUSPENDED)
+            self.trigger_one(order, max(prices) if order.side == Side.BUY else min(prices))
         self.is_cascade = False
+
+    def trigger_one(self, order: Order, reached_price: int) -> None:
+        self.leave_sibling(order)
+        self.release_hold(order)
+        self.waiting.remove(order)
+        self.end_waiting(order, reached_price)
+        if self.accounts[order.account_id] == AccountState.ACTIVE:
+            self.trade_and_rest(order)
+        else:
+            self.end(order, CancelReason.ACCOUNT_SUSPENDED)
+
+    def leave_sibling(self, order: Order) -> None:
+        raise NotImplementedError
+
+    def part(self, order: Order) -> None:
+        raise NotImplementedError
+
+    def activate_next(self, instrument_id: int) -> None:
+        raise NotImplementedError
 
     # ---- what ends an order, and what trades ------------------------------------------------
 
@@ -322,6 +340,8 @@ class ReferenceMatching(ReferenceFollowing):
             ended.append(taker)
         if mode in (SelfTradePrevention.CANCEL_OLDEST, SelfTradePrevention.CANCEL_BOTH):
             ended.append(maker)
+        if maker in reduced:
+            self.leave_sibling(maker)
         self.release_hold(maker)
         for order in reduced:
             order.quantity_lots -= lots
@@ -354,6 +374,7 @@ class ReferenceMatching(ReferenceFollowing):
 
     def trade(self, taker: Order, maker: Order, lots: int, price: int = 0) -> None:
         """At the maker's price, unless another is named."""
+        self.leave_sibling(maker)
         terms = self.instruments[taker.instrument_id]
         in_turns = not price  # in an auction an iceberg trades with all of it
         price = price or maker.book_ticks
@@ -419,13 +440,17 @@ class ReferenceMatching(ReferenceFollowing):
                 liquidity=liquidity,
                 is_answer=order is taker,
             )
+        if not maker.open_lots:
+            self.part(maker)
 
     def cancel(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
         self.release_hold(order)
-        (self.waiting if order.is_waiting else self.resting).remove(order)
+        queue = self.waiting if order.is_waiting else self.resting
+        (self.pending if order.is_pending else queue).remove(order)
         if not order.is_waiting:
             self.touched[order.instrument_id] = None
         self.end(order, reason, is_answer=is_answer)
+        self.part(order)
 
     def end(self, order: Order, reason: CancelReason, *, is_answer: bool = True) -> None:
         self.emit(

@@ -9,6 +9,7 @@ from tradepit.protocol.wire import (
     AccountState,
     ExecutionKind,
     ExecutionReport,
+    OrderFlag,
     OrderStatus,
     OrderType,
     Reason,
@@ -77,7 +78,7 @@ def tick_lot_units(
     return numerator // denominator
 
 
-@dataclass
+@dataclass(eq=False)
 class Order:
     order_id: int
     account_id: int
@@ -105,6 +106,25 @@ class Order:
 
     slice_lots: int = 0  # iceberg orders: what is left of the part that the book shows
     resting_ticks: int = 0  # pegged orders: where it rests
+
+    # What it depends on, or what depends on it (reference_lists.py).
+    is_pending: bool = False  # in no book until it is placed
+    shows_pending: bool = False
+    is_backed: bool = False  # holds nothing: its sibling does, or it is pending
+    sibling: "Order | None" = field(default=None, repr=False)
+    triggers: "list[Order]" = field(default_factory=list, repr=False)
+    first: "Order | None" = field(default=None, repr=False)
+    mates: "list[Order]" = field(default_factory=list, repr=False)
+    is_dependent: bool = False  # of a first, filled or not
+    quantity_at_acceptance: int = 0
+
+    @property
+    def is_linked(self) -> bool:
+        return self.sibling is not None or bool(self.triggers) or self.is_dependent
+
+    @property
+    def shown_flags(self) -> int:
+        return self.flags | (OrderFlag.PENDING if self.shows_pending else 0)
 
     @property
     def book_ticks(self) -> int:
@@ -167,6 +187,10 @@ class ReferenceState:
     funds: dict[tuple[int, int], Funds] = field(default_factory=dict)
     resting: list[Order] = field(default_factory=list)  # in order of priority at one price
     waiting: list[Order] = field(default_factory=list)  # in order of priority at one price
+    pending: list[Order] = field(default_factory=list)
+    activating: dict[int, list[list[Order]]] = field(default_factory=dict)
+    """By instrument: pending orders whose first is filled, the first to be placed first."""
+    fills_limit: int = wire.FILLS_PER_COMMAND_MAX  # makers that one taker may meet
     positions: dict[tuple[int, int], int] = field(default_factory=dict)
     """(account, instrument) -> lots bought less lots sold."""
     touched: dict[int, None] = field(default_factory=dict)
@@ -193,7 +217,8 @@ class ReferenceState:
 
     @property
     def open_orders(self) -> list[Order]:
-        return sorted(self.resting + self.waiting, key=lambda order: order.order_id)
+        orders = self.resting + self.waiting + self.pending
+        return sorted(orders, key=lambda order: order.order_id)
 
     def deadlines(self) -> list[tuple[int, int, int]]:
         """(time, kind, number) of all that is due at a time; at one time the lower kind first."""
@@ -278,6 +303,8 @@ class ReferenceState:
         return terms.quote_asset_id, notional + fee(notional, order.hold_fee_ppm)
 
     def take_hold(self, order: Order) -> None:
+        if order.is_backed:
+            return
         asset_id, units = self.hold(order)
         funds = self.funds_of(order.account_id, asset_id)
         funds.available -= units
@@ -285,6 +312,8 @@ class ReferenceState:
         assert funds.available >= 0
 
     def release_hold(self, order: Order) -> None:
+        if order.is_backed:
+            return
         asset_id, units = self.hold(order)
         funds = self.funds_of(order.account_id, asset_id)
         funds.available += units
@@ -293,8 +322,8 @@ class ReferenceState:
 
     # ---- events and reports -----------------------------------------------------------------
 
-    def emit(self, kind: Any, **fields: Any) -> Any:
-        event = kind(seq=self.seq, time_ns=self.command.time_ns, **fields)
+    def emit(self, record: Any, /, **fields: Any) -> Any:
+        event = record(seq=self.seq, time_ns=self.command.time_ns, **fields)
         self.events.append(event)
         return event
 
@@ -374,7 +403,7 @@ class ReferenceState:
             side=order.side,
             order_type=order.order_type,
             time_in_force=order.time_in_force,
-            order_flags=order.flags,
+            order_flags=order.shown_flags,
             self_trade_prevention=order.self_trade_prevention,
             command_type=wire.type_of_record[type(self.command)],
         )._replace(**fields)

@@ -51,6 +51,7 @@ class MessageType(IntEnum):
     KILL_SWITCH = 17
     CANCEL_AFTER = 18
     SESSION_ENDED = 19
+    NEW_ORDER_LIST = 20
     LOGON = 32
     STATUS_QUERY = 33
     INSTRUMENTS_QUERY = 34
@@ -76,9 +77,12 @@ class MessageType(IntEnum):
     TRADING_STATE_CHANGED = 83
     AUCTION_UNCROSSED = 84
     CALENDAR_CHANGED = 85
+    ORDER_ACTIVATED = 86
     TICKED = 88
     KILL_SWITCH_CHANGED = 89
     CANCEL_AFTER_CHANGED = 90
+    ORDER_LIST_PLACED = 91
+    ORDER_LIST_REJECTED = 92
     EXECUTION_REPORT = 96
     REJECT = 97
     LOGGED_ON = 98
@@ -119,7 +123,16 @@ class TimeInForce(IntEnum):
 class OrderFlag(IntFlag):
     POST_ONLY = 1
     POST_ONLY_SLIDE = 2
+    PENDING = 16
     REDUCE_ONLY = 4
+
+
+class ListKind(IntEnum):
+    EACH = 1
+    ALL_OR_NONE = 2
+    OCO = 3
+    OTO = 4
+    BRACKET = 5
 
 
 class PegReference(IntEnum):
@@ -154,6 +167,7 @@ class ExecutionKind(IntEnum):
     REPLACED = 5
     STATUS = 6
     REDUCED = 7
+    ACTIVATED = 9
     TRIGGERED = 8
 
 
@@ -173,6 +187,8 @@ class CancelReason(IntEnum):
     REPLACED = 7
     PROTECTION_BAND = 8
     AUCTION_OVER = 9
+    CONTINGENCY = 11
+    NOT_PLACEABLE = 12
     REDUCE_ONLY = 10
     CIRCUIT_BREAKER = 13
     EXPIRED = 19
@@ -246,6 +262,7 @@ class Reason(IntEnum):
     UNKNOWN_ORDER = 32
     KILL_SWITCH_ENGAGED = 33
     INVALID_KILL_SWITCH = 34
+    CONTINGENT_ORDER = 36
     INVALID_TIMEOUT = 35
     INVALID_SIDE = 40
     INVALID_ORDER_TYPE = 41
@@ -286,6 +303,7 @@ class Reason(IntEnum):
     INVALID_TICK_TABLE = 87
     INVALID_TRADING_STATE = 88
     INVALID_CALENDAR = 89
+    INVALID_LIST = 100
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -308,6 +326,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.UNKNOWN_ORDER: "no open order of this account has that id; replaces_order_id names one of the same instrument",
     Reason.KILL_SWITCH_ENGAGED: "the kill switch of the account or of the shard is engaged: orders can be canceled, not placed or replaced",
     Reason.INVALID_KILL_SWITCH: "state must be engaged or released",
+    Reason.CONTINGENT_ORDER: "the order is linked with another one of its list: it can be canceled, not replaced",
     Reason.INVALID_TIMEOUT: "timeout_ns must lie between 0 and cancel_after_ns_max",
     Reason.INVALID_SIDE: "side must be buy or sell",
     Reason.INVALID_ORDER_TYPE: "type must be limit, market, stop, stop_limit, trailing_stop, pegged or market_to_limit",
@@ -348,6 +367,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_TICK_TABLE: "bands begin at rising prices from 1, with steps from 1",
     Reason.INVALID_TRADING_STATE: "state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state",
     Reason.INVALID_CALENDAR: "entries are at rising minutes of the week from 0 to 10079, each with a known state",
+    Reason.INVALID_LIST: "the list's kind is unknown, or its orders are too few, too many or not of the kinds that it takes (docs/matching.md, Lists of orders)",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -370,6 +390,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.UNKNOWN_ORDER: 404,
     Reason.KILL_SWITCH_ENGAGED: 409,
     Reason.INVALID_KILL_SWITCH: 400,
+    Reason.CONTINGENT_ORDER: 409,
     Reason.INVALID_TIMEOUT: 400,
     Reason.INVALID_SIDE: 400,
     Reason.INVALID_ORDER_TYPE: 400,
@@ -410,6 +431,7 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_TICK_TABLE: 400,
     Reason.INVALID_TRADING_STATE: 400,
     Reason.INVALID_CALENDAR: 400,
+    Reason.INVALID_LIST: 400,
 }
 
 
@@ -465,6 +487,33 @@ class CalendarEntry(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(CALENDAR_ENTRY_LAYOUT, self)
+
+
+LISTED_ORDER_LAYOUT = Struct("<QqqqqqqqqBBBBBBH")
+
+
+class ListedOrder(NamedTuple):
+    """An order of a list; as in NewOrder, which replaces nothing."""
+
+    client_order_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    trigger_price_ticks: int = 0
+    display_quantity_lots: int = 0
+    minimum_quantity_lots: int = 0
+    quote_budget_units: int = 0
+    expire_time_ns: int = 0
+    offset_ticks: int = 0
+    side: int = 0
+    order_type: int = 0
+    time_in_force: int = 0
+    flags: int = 0
+    self_trade_prevention: int = 0
+    peg_reference: int = 0
+    trail_offset_bps: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(LISTED_ORDER_LAYOUT, self)
 
 
 _NEW_ORDER = Struct("<BBHIqQQqqqqqqqqQIIBBBBBBH")
@@ -856,6 +905,37 @@ class SessionEnded(NamedTuple):
         return pack_record(_SESSION_ENDED, (VERSION, 19, 32, *self))
 
 
+_NEW_ORDER_LIST = Struct("<BBHIqQIIB7x")
+_NEW_ORDER_LIST_BODY = Struct("<4xIqQIIB7x")
+
+
+class NewOrderList(NamedTuple):
+    """Places orders of one account in one instrument in one command. What their trades trigger
+    comes after the last of them; together they meet at most fills_per_command_max makers,
+    each an equal part.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    instrument_id: int = 0
+    session_id: int = 0
+    kind: int = 0
+    orders: tuple[ListedOrder, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.orders) > 16:
+            raise ValueError("at most 16 orders")
+        items = b"".join(item.encode() for item in self.orders)
+        return (
+            pack_record(
+                _NEW_ORDER_LIST,
+                (VERSION, 20, 40 + len(items), self.request_id, self.time_ns, self.account_id, self.instrument_id, self.session_id, self.kind),
+            )
+            + items
+        )
+
+
 _LOGON = Struct("<BBHIQ32sB7x")
 _LOGON_BODY = Struct("<4xIQ32sB7x")
 
@@ -1006,7 +1086,9 @@ _ORDER_REJECTED_BODY = Struct("<4xIQqQQQIHB1x")
 
 
 class OrderRejected(NamedTuple):
-    """A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed."""
+    """A NewOrder, CancelOrder or ReplaceOrder, or one order of a list of kind `each`, was
+    refused; nothing changed.
+    """
 
     request_id: int = 0
     seq: int = 0
@@ -1425,6 +1507,30 @@ class CalendarChanged(NamedTuple):
         )
 
 
+_ORDER_ACTIVATED = Struct("<BBHIQqQQQqIBB2x")
+_ORDER_ACTIVATED_BODY = Struct("<4xIQqQQQqIBB2x")
+
+
+class OrderActivated(NamedTuple):
+    """The first order of its list is filled, and this one is placed: it rests, trades or waits
+    for its trigger price. Its trades and perhaps its cancel follow.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    order_id: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    trigger_price_ticks: int = 0
+    instrument_id: int = 0
+    side: int = 0
+    order_type: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_ACTIVATED, (VERSION, 86, 64, *self))
+
+
 _TICKED = Struct("<BBHIQqqI4x")
 _TICKED_BODY = Struct("<4xIQqqI4x")
 
@@ -1479,6 +1585,48 @@ class CancelAfterChanged(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_CANCEL_AFTER_CHANGED, (VERSION, 90, 40, *self))
+
+
+_ORDER_LIST_PLACED = Struct("<BBHIQqQQIHHB7x")
+_ORDER_LIST_PLACED_BODY = Struct("<4xIQqQQIHHB7x")
+
+
+class OrderListPlaced(NamedTuple):
+    """Ends a NewOrderList, after the events of its orders and before what they trigger."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    first_order_id: int = 0
+    instrument_id: int = 0
+    accepted_count: int = 0
+    rejected_count: int = 0
+    kind: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_LIST_PLACED, (VERSION, 91, 56, *self))
+
+
+_ORDER_LIST_REJECTED = Struct("<BBHIQqQQIHBB")
+_ORDER_LIST_REJECTED_BODY = Struct("<4xIQqQQIHBB")
+
+
+class OrderListRejected(NamedTuple):
+    """A NewOrderList was refused as a whole; nothing changed."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    client_order_id: int = 0
+    instrument_id: int = 0
+    reason: int = 0
+    index: int = 0  # type: ignore[assignment]
+    kind: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_ORDER_LIST_REJECTED, (VERSION, 92, 48, *self))
 
 
 _EXECUTION_REPORT = Struct("<BBHIQqQQQqqqqQqqqqqqqIHBBBBBBBBBBHBB4x")
@@ -1778,6 +1926,7 @@ type_of_record: dict[type[Any], MessageType] = {
     KillSwitch: MessageType.KILL_SWITCH,
     CancelAfter: MessageType.CANCEL_AFTER,
     SessionEnded: MessageType.SESSION_ENDED,
+    NewOrderList: MessageType.NEW_ORDER_LIST,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
     InstrumentsQuery: MessageType.INSTRUMENTS_QUERY,
@@ -1803,9 +1952,12 @@ type_of_record: dict[type[Any], MessageType] = {
     TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
     AuctionUncrossed: MessageType.AUCTION_UNCROSSED,
     CalendarChanged: MessageType.CALENDAR_CHANGED,
+    OrderActivated: MessageType.ORDER_ACTIVATED,
     Ticked: MessageType.TICKED,
     KillSwitchChanged: MessageType.KILL_SWITCH_CHANGED,
     CancelAfterChanged: MessageType.CANCEL_AFTER_CHANGED,
+    OrderListPlaced: MessageType.ORDER_LIST_PLACED,
+    OrderListRejected: MessageType.ORDER_LIST_REJECTED,
     ExecutionReport: MessageType.EXECUTION_REPORT,
     Reject: MessageType.REJECT,
     LoggedOn: MessageType.LOGGED_ON,
@@ -1835,6 +1987,7 @@ record_of_type: dict[int, type[Any]] = {
     17: KillSwitch,
     18: CancelAfter,
     19: SessionEnded,
+    20: NewOrderList,
     32: Logon,
     33: StatusQuery,
     34: InstrumentsQuery,
@@ -1860,9 +2013,12 @@ record_of_type: dict[int, type[Any]] = {
     83: TradingStateChanged,
     84: AuctionUncrossed,
     85: CalendarChanged,
+    86: OrderActivated,
     88: Ticked,
     89: KillSwitchChanged,
     90: CancelAfterChanged,
+    91: OrderListPlaced,
+    92: OrderListRejected,
     96: ExecutionReport,
     97: Reject,
     98: LoggedOn,
@@ -1879,6 +2035,14 @@ record_of_type: dict[int, type[Any]] = {
 ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     CalendarEntry: {
         "trading_state": TradingState,
+    },
+    ListedOrder: {
+        "side": Side,
+        "order_type": OrderType,
+        "time_in_force": TimeInForce,
+        "flags": OrderFlag,
+        "self_trade_prevention": SelfTradePrevention,
+        "peg_reference": PegReference,
     },
     NewOrder: {
         "side": Side,
@@ -1904,6 +2068,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     KillSwitch: {
         "state": KillSwitchState,
+    },
+    NewOrderList: {
+        "kind": ListKind,
     },
     Logon: {
         "flags": LogonFlag,
@@ -1956,8 +2123,19 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     AuctionUncrossed: {
         "imbalance_side": Side,
     },
+    OrderActivated: {
+        "side": Side,
+        "order_type": OrderType,
+    },
     KillSwitchChanged: {
         "state": KillSwitchState,
+    },
+    OrderListPlaced: {
+        "kind": ListKind,
+    },
+    OrderListRejected: {
+        "reason": Reason,
+        "kind": ListKind,
     },
     ExecutionReport: {
         "reason": Reason,
@@ -1996,6 +2174,7 @@ REPEATS: dict[type[Any], tuple[str, type[Any], int]] = {
     SetFeeSchedule: ("tiers", FeeTerms, 7),
     SetTickTable: ("bands", PriceBand, 8),
     SetCalendar: ("entries", CalendarEntry, 32),
+    NewOrderList: ("orders", ListedOrder, 16),
     FeeScheduleChanged: ("tiers", FeeTerms, 7),
     TickTableChanged: ("bands", PriceBand, 8),
     CalendarChanged: ("entries", CalendarEntry, 32),
@@ -2019,6 +2198,7 @@ COMMANDS: tuple[type[Any], ...] = (
     KillSwitch,
     CancelAfter,
     SessionEnded,
+    NewOrderList,
 )
 EVENTS: tuple[type[Any], ...] = (
     OrderAccepted,
@@ -2039,9 +2219,12 @@ EVENTS: tuple[type[Any], ...] = (
     TradingStateChanged,
     AuctionUncrossed,
     CalendarChanged,
+    OrderActivated,
     Ticked,
     KillSwitchChanged,
     CancelAfterChanged,
+    OrderListPlaced,
+    OrderListRejected,
 )
 
 _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
@@ -2062,6 +2245,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     17: (_KILL_SWITCH_BODY, 32, KillSwitch._make, ()),
     18: (_CANCEL_AFTER_BODY, 32, CancelAfter._make, ()),
     19: (_SESSION_ENDED_BODY, 32, SessionEnded._make, ()),
+    20: (_NEW_ORDER_LIST_BODY, 40, lambda values: NewOrderList(*values), ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
     34: (_INSTRUMENTS_QUERY_BODY, 8, InstrumentsQuery._make, ()),
@@ -2087,9 +2271,12 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
     84: (_AUCTION_UNCROSSED_BODY, 56, AuctionUncrossed._make, ()),
     85: (_CALENDAR_CHANGED_BODY, 32, lambda values: CalendarChanged(*values), ()),
+    86: (_ORDER_ACTIVATED_BODY, 64, OrderActivated._make, ()),
     88: (_TICKED_BODY, 40, Ticked._make, ()),
     89: (_KILL_SWITCH_CHANGED_BODY, 40, KillSwitchChanged._make, ()),
     90: (_CANCEL_AFTER_CHANGED_BODY, 40, CancelAfterChanged._make, ()),
+    91: (_ORDER_LIST_PLACED_BODY, 56, OrderListPlaced._make, ()),
+    92: (_ORDER_LIST_REJECTED_BODY, 48, OrderListRejected._make, ()),
     96: (_EXECUTION_REPORT_BODY, 168, ExecutionReport._make, ()),
     97: (_REJECT_BODY, 24, Reject._make, ()),
     98: (_LOGGED_ON_BODY, 40, LoggedOn._make, ()),
@@ -2105,6 +2292,7 @@ _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
     10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     11: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
     13: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),
+    20: ("orders", ListedOrder, 16, LISTED_ORDER_LAYOUT),
     81: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     82: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
     85: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "engine_rules.hpp"
 #include "engine_state.hpp"
 
 namespace tradepit {
@@ -34,6 +35,7 @@ EngineState::EngineState(const EngineConfig& limits)
                 /*has_large_pages=*/false),
       time_links(limits.max_orders),
       follower_links(limits.max_orders),
+      contingencies(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
       instruments(std::size_t{limits.max_instruments} + 1),
       walk_positions_(limits.max_accounts) {
@@ -54,6 +56,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
   std::memcpy(&time_ns, command + sizeof header, sizeof time_ns);
   event_count = 0;
   met_count_ = 0;
+  fills_limit_ = fills_max;
   touched_instruments.clear();
   events_ = &events;
   reports_ = reports;
@@ -66,6 +69,9 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
     case wire::MessageType::new_order:
       new_order(read_as<wire::NewOrder>(command));
       is_about_one_order = true;
+      break;
+    case wire::MessageType::new_order_list:
+      new_order_list(command);
       break;
     case wire::MessageType::cancel_order:
       cancel_order(read_as<wire::CancelOrder>(command));

@@ -122,8 +122,12 @@ void EngineState::uncross_one(Instrument& instrument) noexcept {
   Order& taker = orders[taker_slot];
   const std::int64_t taker_lots = taker.open_lots();
   touch(instrument);
-  if (meeting(taker.self_trade_prevention, taker.account_index, maker_slot) !=
-      Book::Meeting::trades) {
+  const Book::Meeting met = meeting(taker.self_trade_prevention, taker.account_index, maker_slot);
+  if (met == Book::Meeting::trades || met == Book::Meeting::shrinks) {
+    leave_sibling(maker_slot);
+    leave_sibling(taker_slot);
+  }
+  if (met != Book::Meeting::trades) {
     if (!prevent(taker, maker_slot, instrument)) {
       cancel(taker_slot, CancelReason::self_trade, false);
     } else if (taker.open_lots() < taker_lots) {

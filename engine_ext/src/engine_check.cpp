@@ -11,7 +11,8 @@ using wire::OrderType;
 using wire::TimeInForce;
 
 bool is_trailing(const Order& order) noexcept {
-  return order.order_type == OrderType::trailing_stop && order.is_waiting != 0;
+  return order.order_type == OrderType::trailing_stop && order.is_waiting != 0 &&
+         order.is_pending == 0;
 }
 
 /// A pegged order rests at its limit or behind it; any other has no price of its own to rest at.
@@ -79,6 +80,38 @@ const char* EngineState::check() const {
   std::uint64_t terms_count = 0;
   std::uint64_t deadline_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
+  std::vector<ListCounts> counts(instruments.size());
+  const auto check_order = [&](std::uint32_t slot) -> const char* {
+    const Order& order = orders[slot];
+    if (order.terms_slot != no_slot) ++terms_count;
+    const bool is_gtd = order.time_in_force == wire::TimeInForce::gtd;
+    if (deadlines.has(slot) != is_gtd ||
+        (is_gtd && deadlines.time_of(slot) != terms_of(order).expire_time_ns)) {
+      return "an order expires at another time than it should";
+    }
+    if (is_gtd) ++deadline_count;
+    counts[order.instrument_id].add(order);
+    if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
+    if (session_number(order.session_id) > session_counter) return "a session is miscounted";
+    if (order.client_order_id != 0) {
+      std::uint32_t found_slot;
+      (void)find_name(name_of(order), found_slot);
+      if (found_slot != slot) return "a client order id leads nowhere";
+    }
+    if (!order_ids.is_recent(number_of(order.order_id))) {
+      ++old_count;
+      if (order.client_order_id != 0) ++name_count;
+    }
+    return nullptr;
+  };
+  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+    for (std::uint32_t slot = accounts[index].oldest_order; slot != no_slot;
+         slot = account_links[slot].younger) {
+      if (orders[slot].is_pending == 0) continue;
+      ++order_count;
+      if (const char* const broken = check_order(slot); broken != nullptr) return broken;
+    }
+  }
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     const wire::InstrumentChanged& terms = instrument->terms;
@@ -92,7 +125,6 @@ const char* EngineState::check() const {
       if (instrument->calendar.count == 0) return "a deadline outlives its calendar";
       ++deadline_count;
     }
-    ListCounts counts;
     // Both sides of the book, then both of the stop orders, where buys and sells change places,
     // then both of the orders that wait for the closing auction.
     for (const int place : {0, 1, 2, 3, 4, 5}) {
@@ -125,25 +157,8 @@ const char* EngineState::check() const {
               (order.is_waiting != 0) != is_waiting || order.instrument_id != terms.instrument_id) {
             return "the book and the engine disagree about an order";
           }
-          if (order.terms_slot != no_slot) ++terms_count;
-          const bool is_gtd = order.time_in_force == wire::TimeInForce::gtd;
-          if (deadlines.has(slot) != is_gtd ||
-              (is_gtd && deadlines.time_of(slot) != terms_of(order).expire_time_ns)) {
-            return "an order expires at another time than it should";
-          }
-          if (is_gtd) ++deadline_count;
-          counts.add(order);
-          if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
-          if (session_number(order.session_id) > session_counter) return "a session is miscounted";
-          if (order.client_order_id != 0) {
-            std::uint32_t found_slot;
-            (void)find_name(name_of(order), found_slot);
-            if (found_slot != slot) return "a client order id leads nowhere";
-          }
-          if (!order_ids.is_recent(number_of(order.order_id))) {
-            ++old_count;
-            if (order.client_order_id != 0) ++name_count;
-          }
+          if (const char* const broken = check_order(slot); broken != nullptr) return broken;
+          if (order.is_backed != 0) continue;
           const std::uint32_t asset_id =
               side == wire::Side::sell ? terms.base_asset_id : terms.quote_asset_id;
           held_units[order.account_index * assets.size() + asset_id] +=
@@ -154,9 +169,11 @@ const char* EngineState::check() const {
         }
       }
     }
-    if (!counts.are_those_of(*instrument)) return "an instrument's lists miss an order";
+    if (!counts[terms.instrument_id].are_those_of(*instrument))
+      return "an instrument's lists miss an order";
     if (const char* const broken = check_lists(*instrument); broken != nullptr) return broken;
   }
+  if (const char* const broken = check_contingencies(); broken != nullptr) return broken;
   if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
   if (order_ids.last_number() != order_counter) return "orders are miscounted";
   if (old_count != order_ids.old_count()) return "an order id outlives its order";

@@ -26,9 +26,10 @@ void EngineState::sweep(std::uint64_t account_id, IsMeant is_meant, CancelReason
   for (std::uint32_t index = begin; index < end; ++index) {
     for (std::uint32_t slot = accounts[index].oldest_order; slot != no_slot;) {
       const Order& order = orders[slot];
-      const std::uint32_t younger_slot = account_links[slot].younger;
+      std::uint32_t younger_slot = account_links[slot].younger;
       if (is_meant(order)) {
         if (ended.canceled_count < cancels_max) {
+          younger_slot = younger_not_linked(slot);
           cancel(slot, reason, is_asked_for);
           ++ended.canceled_count;
         } else {

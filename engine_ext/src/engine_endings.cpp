@@ -12,6 +12,7 @@ using wire::OrderStatus;
 }  // namespace
 
 void EngineState::release_hold(const Order& order, const Instrument& instrument) noexcept {
+  if (order.is_backed != 0) return;
   accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
       .release(hold_units(order, order.open_lots(), instrument.terms));
 }
@@ -19,6 +20,7 @@ void EngineState::release_hold(const Order& order, const Instrument& instrument)
 /// Forgets an order that is open no longer; its slot stays taken.
 void EngineState::close(std::uint32_t order_slot) noexcept {
   const Order& order = orders[order_slot];
+  if (order.is_linked != 0) part_with_linked(order_slot);
   order_ids.close(number_of(order.order_id), name_of(order), order_slot);
   Account& account = accounts[order.account_index];
   const auto [older_slot, younger_slot] = account_links[order_slot];
@@ -38,7 +40,7 @@ void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_
   prefetch_closing(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
   release_hold(order, instrument);
-  book_of(order, instrument).unlink(order_slot);
+  if (order.is_pending == 0) book_of(order, instrument).unlink(order_slot);
   if (order.is_waiting == 0) touch(instrument);
   accounts[order.account_index].changed_seq = seq;
   report_canceled(order, reason, is_answer);

@@ -84,6 +84,7 @@ struct Instrument {
   std::uint32_t closing_resting_count = 0;  // of them, in the book
   OrderList trailing_stops;                 // that wait
   OrderList pegged_orders;
+  OrderList activating;                 // pending orders whose first is filled; of two the older
   std::uint32_t reduce_only_count = 0;  // of all open orders
 
   Book stops;                         // waiting orders, by trigger price; see EngineState::wait

@@ -95,6 +95,9 @@ Reason EngineState::judge(const wire::NewOrder& command, const Instrument* instr
     }
   }
   if (is_killed(account_index)) return Reason::kill_switch_engaged;
+  if (placing.replaced_slot != no_slot && orders[placing.replaced_slot].is_linked != 0) {
+    return Reason::contingent_order;
+  }
   if (const Reason reason = judge_fields(command, *instrument); reason != Reason::none)
     return reason;
 
@@ -299,7 +302,7 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
     }
     return visit(price_ticks, traded_lots, open_lots);
   };
-  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_max, meet, whole,
+  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_limit_, meet, whole,
                              may_trade, visit_fill);
   moved.clear();
 }
@@ -310,7 +313,7 @@ void EngineState::walk_pro_rata(const Taking& taking, std::int64_t limit_ticks,
                                 const Instrument& instrument, Visit visit) const noexcept {
   const Book& book = instrument.book;
   std::int64_t open_lots = taking.open_lots;
-  std::uint32_t left_count = fills_max;
+  std::uint32_t left_count = fills_limit_;
   for (std::uint32_t level_slot = book.best(opposite(taking.side)); level_slot != no_slot;
        level_slot = book.level(level_slot).worse) {
     const std::int64_t price_ticks = book.level(level_slot).price_ticks;
@@ -412,6 +415,7 @@ Reason EngineState::judge(const Order& changed, const Order& order,
     return Reason::account_suspended;
   }
   if (is_killed(order.account_index)) return Reason::kill_switch_engaged;
+  if (order.is_linked != 0) return Reason::contingent_order;
   if (has_price(order.order_type, order.side) ? !instrument.is_price(changed.price_ticks)
                                               : changed.price_ticks != 0) {
     return Reason::invalid_price;

@@ -42,7 +42,7 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
     const CancelReason reason = trade_pro_rata(taker, limit_ticks, instrument);
     if (reason != CancelReason{}) return reason;
   } else if (is_plain) {
-    match(taker, limit_ticks, taker.open_lots(), fills_max, instrument);
+    match(taker, limit_ticks, taker.open_lots(), fills_limit_, instrument);
   } else if (const CancelReason reason = trade_one_by_one(taker, limit_ticks, instrument);
              reason != CancelReason{}) {
     return reason;
@@ -65,7 +65,7 @@ CancelReason EngineState::trade_one_by_one(Order& taker, std::int64_t limit_tick
   const Book& book = instrument.book;
   if (is_spent(taker)) return CancelReason::reduce_only;
   for (std::uint32_t met_count = 0;
-       taker.open_lots() > 0 && met_count < fills_max && book.crosses(taker.side, limit_ticks);
+       taker.open_lots() > 0 && met_count < fills_limit_ && book.crosses(taker.side, limit_ticks);
        ++met_count) {
     const std::uint32_t maker_slot = book.level(book.best(opposite(taker.side))).head;
     const Order& maker = orders[maker_slot];
@@ -117,6 +117,7 @@ bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& in
   const bool ends_taker =
       decrements ? taker_lots <= maker_lots : mode != SelfTradePrevention::cancel_oldest;
   if (!ends_maker && decrements) {
+    leave_sibling(maker_slot);
     accounts.balance(maker.account_index, hold_asset_id(maker.side, terms))
         .release(hold_units(maker, maker_lots, terms) -
                  hold_units(maker, maker_lots - prevented_lots, terms));
@@ -162,6 +163,7 @@ std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::in
                                  Instrument& instrument) noexcept {
   const wire::InstrumentChanged& terms = instrument.terms;
   Order& maker = orders[maker_slot];
+  if (maker.is_linked != 0) leave_sibling(maker_slot);
   const std::int64_t notional = notional_units(price_ticks, traded_lots, terms.tick_lot_units);
   const std::int64_t base_units = traded_lots * terms.lot_size_units;
   const std::int64_t taker_fee = fee_units(notional, taker.taker_fee_ppm);

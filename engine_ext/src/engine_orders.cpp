@@ -21,34 +21,43 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   if (account_index != no_slot) prefetch_ids(command.client_order_id, account_index);
   Placing placing;
   const Reason reason = judge(command, instrument, account_index, placing);
-  if (reason != Reason::none) {
-    wire::OrderRejected event;
-    event.account_id = command.account_id;
-    event.client_order_id = command.client_order_id;
-    event.instrument_id = command.instrument_id;
-    event.reason = reason;
-    wire::ExecutionReport report;
-    report.client_order_id = command.client_order_id;
-    report.price_ticks = command.price_ticks;
-    report.quantity_lots = command.quantity_lots;
-    report.trigger_price_ticks = command.trigger_price_ticks;
-    report.display_quantity_lots = command.display_quantity_lots;
-    report.expire_time_ns = command.expire_time_ns;
-    report.offset_ticks = command.offset_ticks;
-    report.trail_offset_bps = command.trail_offset_bps;
-    report.peg_reference = command.peg_reference;
-    report.instrument_id = command.instrument_id;
-    report.status = OrderStatus::rejected;
-    report.side = command.side;
-    report.order_type = command.order_type;
-    report.time_in_force = command.time_in_force;
-    report.order_flags = command.flags;
-    report.self_trade_prevention = command.self_trade_prevention;
-    reject_order(event, report);
-    return;
+  if (reason != Reason::none) return refuse_order(command, reason);
+  (void)place(command, account_index, placing, *instrument);
+  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
+    trigger_reached(*instrument);
   }
+}
 
-  if (placing.replaced_slot != no_slot) cancel(placing.replaced_slot, CancelReason::replaced);
+void EngineState::refuse_order(const wire::NewOrder& command, Reason reason) noexcept {
+  wire::OrderRejected event;
+  event.account_id = command.account_id;
+  event.client_order_id = command.client_order_id;
+  event.instrument_id = command.instrument_id;
+  event.reason = reason;
+  wire::ExecutionReport report;
+  report.client_order_id = command.client_order_id;
+  report.price_ticks = command.price_ticks;
+  report.quantity_lots = command.quantity_lots;
+  report.trigger_price_ticks = command.trigger_price_ticks;
+  report.display_quantity_lots = command.display_quantity_lots;
+  report.expire_time_ns = command.expire_time_ns;
+  report.offset_ticks = command.offset_ticks;
+  report.trail_offset_bps = command.trail_offset_bps;
+  report.peg_reference = command.peg_reference;
+  report.instrument_id = command.instrument_id;
+  report.status = OrderStatus::rejected;
+  report.side = command.side;
+  report.order_type = command.order_type;
+  report.time_in_force = command.time_in_force;
+  report.order_flags = command.flags;
+  report.self_trade_prevention = command.self_trade_prevention;
+  reject_order(event, report);
+}
+
+/// The next order, as its command and the checks have made it, and that it is accepted.
+Order EngineState::accept(const wire::NewOrder& command, std::uint32_t account_index,
+                          const Placing& placing, const Instrument& instrument,
+                          bool is_pending) noexcept {
   Order order{};
   order.order_id = (std::uint64_t{config.shard_id} << 48) | ++order_counter;
   order.client_order_id = command.client_order_id;
@@ -56,14 +65,17 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.quantity_lots = placing.quantity_lots;
   order.account_index = account_index;
   order.instrument_id = command.instrument_id;
-  set_fees(order, instrument->fees_of(accounts[account_index].fee_tier));
+  set_fees(order, instrument.fees_of(accounts[account_index].fee_tier));
   order.side = command.side;
   order.order_type = command.order_type;
   order.time_in_force = command.time_in_force;
   order.flags = command.flags;
   order.self_trade_prevention = command.self_trade_prevention;
-  const bool is_for_close = command.time_in_force == TimeInForce::at_the_close;
-  order.is_waiting = is_stop(command.order_type) || is_for_close ? 1 : 0;
+  if (is_pending) order.flags |= wire::order_flag::pending;
+  order.is_waiting = is_pending || is_stop(command.order_type) ||
+                             command.time_in_force == TimeInForce::at_the_close
+                         ? 1
+                         : 0;
   order.session_id = command.session_id;
   session_counter = std::max(session_counter, session_number(command.session_id));
   order.terms_slot = take_terms(command, placing.trigger_price_ticks);
@@ -87,41 +99,53 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   accepted.side = command.side;
   accepted.order_type = command.order_type;
   accepted.time_in_force = command.time_in_force;
-  accepted.flags = command.flags;
+  accepted.flags = order.flags;
   accepted.self_trade_prevention = command.self_trade_prevention;
   emit(accepted);
   if (reports_ != nullptr) answer(report_of(order, ExecutionKind::accepted));
   accounts[account_index].changed_seq = seq;
+  return order;
+}
 
-  const std::int64_t last_ticks = instrument->last_price_ticks;
-  if (is_for_close) {
-    if (!is_to_wait(command.order_type, command.time_in_force, *instrument)) {
+/// Gives an accepted order that stays a slot.
+std::uint32_t EngineState::keep(const Order& order) noexcept {
+  const std::uint32_t order_slot = store.orders.take();
+  orders[order_slot] = order;
+  link_to_account(order_slot);
+  enlist(order_slot);
+  return order_slot;
+}
+
+/// Places an order that has passed its checks: it trades, then rests or waits or ends.
+Placed EngineState::place(const wire::NewOrder& command, std::uint32_t account_index,
+                          const Placing& placing, Instrument& instrument) noexcept {
+  if (placing.replaced_slot != no_slot) cancel(placing.replaced_slot, CancelReason::replaced);
+  Order order = accept(command, account_index, placing, instrument, false);
+  const std::int64_t last_ticks = instrument.last_price_ticks;
+  if (command.time_in_force == TimeInForce::at_the_close) {
+    if (!is_to_wait(command.order_type, command.time_in_force, instrument)) {
       report_triggered(order, 0);
     }
   } else if (order.is_waiting != 0 && last_ticks != 0 &&
              (order.side == Side::buy ? last_ticks >= placing.trigger_price_ticks
                                       : last_ticks <= placing.trigger_price_ticks)) {
-    if (instrument->is_continuous()) {
+    if (instrument.is_continuous()) {
       report_triggered(order, last_ticks);
     } else {
-      instrument->reach(last_ticks);  // it triggers when continuous trading begins
+      instrument.reach(last_ticks);  // it triggers when continuous trading begins
     }
   }
-  const CancelReason stopped_by =
-      order.is_waiting != 0 ? CancelReason{} : trade(order, *instrument);
+  const CancelReason stopped_by = order.is_waiting != 0 ? CancelReason{} : trade(order, instrument);
   std::uint32_t order_slot = no_slot;
   if (order.open_lots() > 0) {
     if (stopped_by != CancelReason{}) {
       report_canceled(order, stopped_by);
     } else if (order.is_waiting != 0 || may_rest(order.time_in_force)) {
-      order_slot = store.orders.take();
-      orders[order_slot] = order;
-      link_to_account(order_slot);
-      enlist(order_slot);
+      order_slot = keep(order);
       if (order.is_waiting != 0) {
-        wait(order_slot, *instrument);
+        wait(order_slot, instrument);
       } else {
-        rest(order_slot, *instrument);
+        rest(order_slot, instrument);
       }
     } else {
       report_canceled(order, CancelReason::ioc_remainder);
@@ -129,9 +153,8 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   }
   if (order_slot == no_slot) release_terms(order);
   order_ids.add(name_of(order), order_slot);
-  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
-    trigger_reached(*instrument);
-  }
+  return {order.order_id, order_slot, order.open_lots() == 0,
+          order.open_lots() != placing.quantity_lots};
 }
 
 /// The slot of what only some orders have, or no_slot for a plain one.

@@ -66,6 +66,23 @@ constexpr char cut_short[] = "the snapshot ends before its records do";
 
 }  // namespace
 
+/// Links an order of a snapshot with others. False if it cannot be; check() sees to the rest.
+bool EngineState::take_link(const LinkRecord& record) noexcept {
+  const auto slot_of = [&](std::uint64_t order_id) {
+    return order_id == 0 ? no_slot : find_order_id(order_id);
+  };
+  const std::uint32_t slot = slot_of(record.order_id);
+  const Contingency links{slot_of(record.first_id), slot_of(record.second_id)};
+  if (slot == no_slot || orders[slot].is_linked == 0 || links.first == slot ||
+      links.second == slot || (links.first == no_slot) != (record.first_id == 0) ||
+      (links.second == no_slot) != (record.second_id == 0) ||
+      contingencies[slot].first != contingencies[slot].second) {
+    return false;
+  }
+  contingencies[slot] = links;
+  return true;
+}
+
 /// Puts an order of a snapshot to where it rests or waits. Null, or what is wrong with it.
 const char* EngineState::take_order(const OrderRecord& record, const OrderTerms& own,
                                     std::uint32_t& slot) noexcept {
@@ -83,10 +100,11 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
   const bool is_stop =
       is_trailing || record.order_type == static_cast<std::uint8_t>(OrderType::stop);
   const bool is_stop_limit = record.order_type == static_cast<std::uint8_t>(OrderType::stop_limit);
-  const bool is_kind_possible = record.is_waiting != 0
-                                    ? (is_stop && is_ioc) || (is_stop_limit && (rests || is_ioc)) ||
-                                          (is_limit && !is_pegged && is_at_the_close)
-                                    : (is_limit || is_stop_limit) && rests;
+  const bool is_kind_possible =
+      record.is_waiting != 0
+          ? (is_stop && is_ioc) || (is_stop_limit && (rests || is_ioc)) ||
+                (is_limit && !is_pegged && (is_at_the_close || (record.is_pending != 0 && rests)))
+          : (is_limit || is_stop_limit) && rests;
   const std::int64_t price_ticks_min = is_stop && record.side == 2 ? 0 : 1;
   if (instrument == nullptr || record.account_index >= accounts.count() ||
       record.account_index == Accounts::house || store.orders.is_full() ||
@@ -95,7 +113,9 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
       find_order_id(record.order_id) != no_slot || record.price_ticks < price_ticks_min ||
       (price_ticks_min == 0 && record.price_ticks != 0) || !is_kind_possible ||
       record.is_waiting > 1 || record.has_terms > 1 || (record.has_terms == 0) != is_plain(own) ||
-      (own.trigger_price_ticks == 0) != is_limit ||
+      (own.trigger_price_ticks == 0) != (is_limit || (record.is_pending != 0 && is_trailing)) ||
+      record.is_linked > 1 || record.is_pending > record.is_linked ||
+      record.is_backed > record.is_linked || record.is_pending > record.is_waiting ||
       (is_gtd ? own.expire_time_ns < 1 || own.expire_time_ns == never_ns
               : own.expire_time_ns != 0) ||
       own.display_quantity_lots < 0 ||
@@ -141,6 +161,9 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
   order.order_type = static_cast<OrderType>(record.order_type);
   order.time_in_force = static_cast<TimeInForce>(record.time_in_force);
   order.is_waiting = record.is_waiting != 0 ? 1 : 0;
+  order.is_linked = record.is_linked != 0 ? 1 : 0;
+  order.is_pending = record.is_pending != 0 ? 1 : 0;
+  order.is_backed = record.is_backed != 0 ? 1 : 0;
   order.flags = record.flags;
   order.self_trade_prevention = static_cast<SelfTradePrevention>(record.self_trade_prevention);
   const std::uint64_t number = number_of(order.order_id);
@@ -151,6 +174,7 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
     return "the snapshot has an impossible client order id";
   }
   order_ids.put_open(number, name, slot);
+  if (order.is_pending != 0) return nullptr;
   if (order.is_waiting == 0) {
     instrument->book.rest(slot, order.side, resting_ticks(order), record.shown_lots,
                           own.display_quantity_lots != 0);
@@ -381,6 +405,21 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       return refuse(broken);
     }
     slots.emplace_back(record.order_id, slot);
+  }
+  for (std::uint64_t count = 0; count < header.link_count; ++count) {
+    LinkRecord record;
+    if (!reader.read(record)) return refuse(cut_short);
+    if (!state->take_link(record)) return refuse("the snapshot links orders that cannot be");
+  }
+  for (std::uint64_t count = 0; count < header.activating_count; ++count) {
+    std::uint64_t order_id;
+    if (!reader.read(order_id)) return refuse(cut_short);
+    const std::uint32_t slot = state->find_order_id(order_id);
+    if (slot == no_slot || state->orders[slot].is_pending == 0) {
+      return refuse("the snapshot would place an order that is not pending");
+    }
+    state->find_instrument(state->orders[slot].instrument_id)
+        ->activating.push(state->follower_links, slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
   std::sort(slots.begin(), slots.end());

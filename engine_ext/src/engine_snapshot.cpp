@@ -99,6 +99,34 @@ void EngineState::snapshot(ByteBuffer& out) const {
       ++header.deadline_count;
     }
   }
+  const auto append_order = [&](std::uint32_t slot, std::int64_t shown_lots) {
+    const Order& order = orders[slot];
+    out.append(
+        OrderRecord{.order_id = order.order_id,
+                    .client_order_id = order.client_order_id,
+                    .price_ticks = order.price_ticks,
+                    .quantity_lots = order.quantity_lots,
+                    .filled_lots = order.filled_lots,
+                    .shown_lots = shown_lots,
+                    .account_index = order.account_index,
+                    .instrument_id = order.instrument_id,
+                    .session_id = order.session_id,
+                    .maker_fee_ppm = order.maker_fee_ppm,
+                    .taker_fee_ppm = order.taker_fee_ppm,
+                    .side = static_cast<std::uint8_t>(order.side),
+                    .order_type = static_cast<std::uint8_t>(order.order_type),
+                    .time_in_force = static_cast<std::uint8_t>(order.time_in_force),
+                    .flags = order.flags,
+                    .self_trade_prevention = static_cast<std::uint8_t>(order.self_trade_prevention),
+                    .is_waiting = order.is_waiting,
+                    .has_terms = static_cast<std::uint8_t>(order.terms_slot != no_slot),
+                    .is_linked = order.is_linked,
+                    .is_pending = order.is_pending,
+                    .is_backed = order.is_backed,
+                    .reserved = {}});
+    if (order.terms_slot != no_slot) out.append(order_terms[order.terms_slot]);
+    ++header.order_count;
+  };
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     for (const Book* const book : {&instrument->book, &instrument->stops, &instrument->closing}) {
@@ -107,31 +135,38 @@ void EngineState::snapshot(ByteBuffer& out) const {
              level_slot = store.levels[level_slot].worse) {
           for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
                slot = store.orders[slot].next) {
-            const Order& order = orders[slot];
-            out.append(OrderRecord{order.order_id,
-                                   order.client_order_id,
-                                   order.price_ticks,
-                                   order.quantity_lots,
-                                   order.filled_lots,
-                                   store.orders[slot].open_lots,
-                                   order.account_index,
-                                   order.instrument_id,
-                                   order.session_id,
-                                   order.maker_fee_ppm,
-                                   order.taker_fee_ppm,
-                                   static_cast<std::uint8_t>(order.side),
-                                   static_cast<std::uint8_t>(order.order_type),
-                                   static_cast<std::uint8_t>(order.time_in_force),
-                                   order.flags,
-                                   static_cast<std::uint8_t>(order.self_trade_prevention),
-                                   order.is_waiting,
-                                   static_cast<std::uint8_t>(order.terms_slot != no_slot),
-                                   {}});
-            if (order.terms_slot != no_slot) out.append(order_terms[order.terms_slot]);
-            ++header.order_count;
+            append_order(slot, store.orders[slot].open_lots);
           }
         }
       }
+    }
+  }
+  const auto for_each_order = [&](auto visit) {
+    for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+      for (std::uint32_t slot = accounts[index].oldest_order; slot != no_slot;
+           slot = account_links[slot].younger) {
+        visit(slot);
+      }
+    }
+  };
+  for_each_order([&](std::uint32_t slot) {
+    if (orders[slot].is_pending != 0) append_order(slot, orders[slot].open_lots());
+  });
+  const auto id_of = [&](std::uint32_t slot) {
+    return slot == no_slot ? std::uint64_t{0} : orders[slot].order_id;
+  };
+  for_each_order([&](std::uint32_t slot) {
+    if (orders[slot].is_linked == 0) return;
+    const auto [first, second] = contingencies[slot];
+    out.append(LinkRecord{id_of(slot), id_of(first), id_of(second)});
+    ++header.link_count;
+  });
+  for (const std::unique_ptr<Instrument>& instrument : instruments) {
+    if (instrument == nullptr) continue;
+    for (std::uint32_t slot = instrument->activating.oldest; slot != no_slot;
+         slot = follower_links[slot].younger) {
+      out.append(id_of(slot));
+      ++header.activating_count;
     }
   }
 

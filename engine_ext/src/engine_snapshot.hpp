@@ -9,7 +9,7 @@
 namespace tradepit::detail {
 
 inline constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-inline constexpr std::uint32_t snapshot_version = 11;
+inline constexpr std::uint32_t snapshot_version = 12;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -40,7 +40,10 @@ struct SnapshotHeader {
   std::uint64_t deadline_count;     // DeadlineRecord, by kind and number; not those of orders
   // OrderRecord, by instrument, side, price, age; the stops and then those that wait for the
   // closing auction last.
-  std::uint64_t order_count;
+  std::uint64_t order_count;  // those that are pending behind all others, by account and age
+  std::uint64_t link_count;   // LinkRecord, by account index and age
+  std::uint64_t
+      activating_count;  // std::uint64_t, order ids, by instrument, the first to come first
 };
 
 struct InstrumentRecord {
@@ -110,7 +113,16 @@ struct OrderRecord {
   std::uint8_t self_trade_prevention;
   std::uint8_t is_waiting;
   std::uint8_t has_terms;  // an OrderTerms follows
-  std::uint8_t reserved[5];
+  std::uint8_t is_linked;
+  std::uint8_t is_pending;
+  std::uint8_t is_backed;
+  std::uint8_t reserved[2];
+};
+
+struct LinkRecord {
+  std::uint64_t order_id;
+  std::uint64_t first_id;  // of Contingency; 0 = none
+  std::uint64_t second_id;
 };
 
 template <typename Record>
@@ -120,7 +132,8 @@ constexpr bool is_snapshot_record =
 static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRecord> &&
               is_snapshot_record<BalanceRecord> && is_snapshot_record<PositionRecord> &&
               is_snapshot_record<DeadlineRecord> && is_snapshot_record<ClientIdRecord> &&
-              is_snapshot_record<OrderRecord> && is_snapshot_record<OrderTerms>);
+              is_snapshot_record<OrderRecord> && is_snapshot_record<LinkRecord> &&
+              is_snapshot_record<OrderTerms>);
 
 // Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
 inline constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;

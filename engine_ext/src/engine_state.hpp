@@ -57,6 +57,9 @@ struct Order {
   wire::SelfTradePrevention self_trade_prevention : 4;
   std::uint32_t taker_fee_ppm : 17;
   std::uint8_t is_waiting : 1;  // for its trigger price or its auction
+  std::uint8_t is_linked : 1;   // with others of its list: see Contingency
+  std::uint8_t is_pending : 1;  // until it is placed: it is in no book
+  std::uint8_t is_backed : 1;   // it holds nothing: another of its list does, or it is pending
   std::uint8_t flags : 8;
 
   [[nodiscard]] std::int64_t open_lots() const noexcept { return quantity_lots - filled_lots; }
@@ -68,6 +71,26 @@ static_assert(sizeof(Order) == 64, "an order takes one cache line");
 struct AccountLinks {
   std::uint32_t older;
   std::uint32_t younger;
+};
+
+/// The slots of the orders that a linked order (Order::is_linked) stands with, from its list:
+///
+/// | order | first | second |
+/// | --- | --- | --- |
+/// | one that cancels the other | the other | no_slot |
+/// | the first of its list, not filled | what it triggers | what it triggers besides, or no_slot |
+/// | what it triggers, pending | the first, no_slot once it is filled | the other pending one |
+struct Contingency {
+  std::uint32_t first;
+  std::uint32_t second;
+};
+
+/// What became of a new order at once.
+struct Placed {
+  std::uint64_t order_id;
+  std::uint32_t slot;  // no_slot: it is closed
+  bool is_filled;
+  bool has_changed;  // it has traded, or self-trade prevention has made it smaller
 };
 
 /// A taker as the checks see it before anything has happened.
@@ -127,6 +150,8 @@ struct Asset {
 };
 
 struct OrderRecord;  // of a snapshot
+struct LinkRecord;
+struct OrderListView;
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_pegs.cpp, engine_positions.cpp,
@@ -191,6 +216,7 @@ class EngineState {
   // those of orders whose price follows others.
   LazyArray<ListLinks> time_links;
   LazyArray<ListLinks> follower_links;
+  LazyArray<Contingency> contingencies;                  // by slot of store.orders
   std::vector<Asset> assets;                             // by asset_id; [0] is unused
   std::vector<std::unique_ptr<Instrument>> instruments;  // by instrument_id; null = not listed
 
@@ -202,8 +228,52 @@ class EngineState {
   [[nodiscard]] const char* take_order(const OrderRecord& record, const OrderTerms& own,
                                        std::uint32_t& slot) noexcept;
 
+  [[nodiscard]] bool take_link(const LinkRecord& record) noexcept;
+
   // Orders.
   void new_order(const wire::NewOrder& command) noexcept;
+  void refuse_order(const wire::NewOrder& command, wire::Reason reason) noexcept;
+  [[nodiscard]] Order accept(const wire::NewOrder& command, std::uint32_t account_index,
+                             const Placing& placing, const Instrument& instrument,
+                             bool is_pending) noexcept;
+  [[nodiscard]] Placed place(const wire::NewOrder& command, std::uint32_t account_index,
+                             const Placing& placing, Instrument& instrument) noexcept;
+  [[nodiscard]] std::uint32_t keep(const Order& order) noexcept;
+
+  // Lists of orders, and orders that depend on others.
+  void new_order_list(const std::byte* bytes) noexcept;
+  [[nodiscard]] wire::Reason judge_list(const OrderListView& list, std::uint32_t account_index,
+                                        std::span<Placing> placings,
+                                        std::uint32_t& index) const noexcept;
+  [[nodiscard]] wire::Reason judge_together(const OrderListView& list, std::uint32_t account_index,
+                                            const Instrument& instrument,
+                                            std::uint32_t& index) const noexcept;
+  void place_each(const OrderListView& list, std::uint32_t account_index, Instrument& instrument,
+                  wire::OrderListPlaced& ended) noexcept;
+  void place_linked(const OrderListView& list, std::uint32_t account_index,
+                    std::span<const Placing> placings, Instrument& instrument) noexcept;
+  [[nodiscard]] std::uint32_t accept_pending(const wire::NewOrder& command,
+                                             std::uint32_t account_index, const Placing& placing,
+                                             const Instrument& instrument,
+                                             bool is_pending) noexcept;
+  void place_stop_leg(std::uint32_t stop_slot, const Placed& limit_leg,
+                      Instrument& instrument) noexcept;
+  void wait_or_trigger(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  void trigger_one(std::uint32_t order_slot, std::int64_t reached_ticks,
+                   Instrument& instrument) noexcept;
+  void activate(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  [[nodiscard]] bool is_placeable(const Order& order, const Instrument& instrument) const noexcept;
+  [[nodiscard]] Placed enter_activated(std::uint32_t order_slot, Instrument& instrument) noexcept;
+  void begin_activated(std::uint32_t order_slot) noexcept;
+  void part_with_linked(std::uint32_t order_slot) noexcept;
+  void leave_sibling(std::uint32_t order_slot) noexcept;
+  [[nodiscard]] bool is_first_of_list(std::uint32_t order_slot) const noexcept {
+    return orders[order_slot].is_pending == 0 &&
+           orders[contingencies[order_slot].first].is_pending != 0;
+  }
+  [[nodiscard]] std::uint32_t younger_not_linked(std::uint32_t order_slot) const noexcept;
+  [[nodiscard]] bool is_pair(std::uint32_t left_slot, std::uint32_t right_slot) const noexcept;
+  [[nodiscard]] const char* check_contingencies() const;
   void cancel_order(const wire::CancelOrder& command) noexcept;
   void replace_order(const wire::ReplaceOrder& command) noexcept;
   void mass_cancel(const wire::MassCancel& command) noexcept;
@@ -430,8 +500,9 @@ class EngineState {
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
   std::uint32_t request_id_ = 0;
-  std::uint32_t met_count_ = 0;  // makers that takers of the command met
-  bool is_cascade_ = false;      // what happens now was triggered, and answers nobody
+  std::uint32_t met_count_ = 0;    // makers that takers of the command met
+  std::uint32_t fills_limit_ = 0;  // makers that one taker may meet
+  bool is_cascade_ = false;        // what happens now was triggered, and answers nobody
   mutable WalkPositions walk_positions_;
   std::uint8_t command_type_ = 0;
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet

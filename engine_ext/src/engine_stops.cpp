@@ -32,8 +32,10 @@ std::uint32_t next_reached(const Instrument& instrument) noexcept {
 /// a side is the one to be triggered first.
 void EngineState::wait(std::uint32_t order_slot, Instrument& instrument) noexcept {
   const Order& order = orders[order_slot];
-  accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
-      .hold(hold_units(order, order.open_lots(), instrument.terms));
+  if (order.is_backed == 0) {
+    accounts.balance(order.account_index, hold_asset_id(order.side, instrument.terms))
+        .hold(hold_units(order, order.open_lots(), instrument.terms));
+  }
   if (order.time_in_force == wire::TimeInForce::at_the_close) {
     instrument.closing.rest(order_slot, order.side, order.price_ticks, order.open_lots());
     return;
@@ -75,14 +77,16 @@ void EngineState::report_triggered(Order& order, std::int64_t reached_price_tick
 }
 
 /// Triggers what the trades of this command have reached, one order after the other: each trades
-/// before the next is chosen, and what its trades reach comes in its turn; when none is left, the
+/// before the next is chosen, and what its trades reach comes in its turn. Orders whose first is
+/// filled come before the next of them; when none of either is left, the
 /// trailing ones follow the trades. What is left when the command has met fills_max makers stays
 /// reached: its events must fit one message.
 void EngineState::trigger_reached(Instrument& instrument) noexcept {
   is_cascade_ = true;
   for (std::uint32_t count = 0;;) {
+    const std::uint32_t activated_slot = instrument.activating.oldest;
     const std::uint32_t order_slot = next_reached(instrument);
-    if (order_slot == no_slot) {
+    if (activated_slot == no_slot && order_slot == no_slot) {
       if (follow_trades(instrument)) continue;
       break;
     }
@@ -91,18 +95,31 @@ void EngineState::trigger_reached(Instrument& instrument) noexcept {
       break;
     }
     ++count;
-    const Order& order = orders[order_slot];
-    end_waiting(order_slot, order.side == Side::buy ? instrument.reached_high_ticks
-                                                    : instrument.reached_low_ticks);
-    if (accounts[order.account_index].state == wire::AccountState::active) {
-      enter(order_slot, instrument);
+    if (activated_slot != no_slot) {
+      activate(activated_slot, instrument);
     } else {
-      report_canceled(order, CancelReason::account_suspended);
-      close(order_slot);
-      store.orders.release(order_slot);
+      trigger_one(order_slot,
+                  orders[order_slot].side == Side::buy ? instrument.reached_high_ticks
+                                                       : instrument.reached_low_ticks,
+                  instrument);
     }
   }
   is_cascade_ = false;
+}
+
+/// Triggers a waiting order: it trades, or is canceled if its account is suspended.
+void EngineState::trigger_one(std::uint32_t order_slot, std::int64_t reached_ticks,
+                              Instrument& instrument) noexcept {
+  leave_sibling(order_slot);
+  end_waiting(order_slot, reached_ticks);
+  const Order& order = orders[order_slot];
+  if (accounts[order.account_index].state == wire::AccountState::active) {
+    enter(order_slot, instrument);
+    return;
+  }
+  report_canceled(order, CancelReason::account_suspended);
+  close(order_slot);
+  store.orders.release(order_slot);
 }
 
 }  // namespace tradepit::detail

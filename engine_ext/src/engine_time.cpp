@@ -96,7 +96,8 @@ void EngineState::enlist(std::uint32_t order_slot) noexcept {
   }
   if (order.order_type == wire::OrderType::pegged) {
     instrument.pegged_orders.push(follower_links, order_slot);
-  } else if (order.order_type == wire::OrderType::trailing_stop && order.is_waiting != 0) {
+  } else if (order.order_type == wire::OrderType::trailing_stop && order.is_waiting != 0 &&
+             order.is_pending == 0) {
     instrument.trailing_stops.push(follower_links, order_slot);
   }
   if ((order.flags & wire::order_flag::reduce_only) != 0) ++instrument.reduce_only_count;
@@ -117,7 +118,8 @@ void EngineState::delist(std::uint32_t order_slot) noexcept {
   }
   if (order.order_type == wire::OrderType::pegged) {
     instrument.pegged_orders.remove(follower_links, order_slot);
-  } else if (order.order_type == wire::OrderType::trailing_stop && order.is_waiting != 0) {
+  } else if (order.order_type == wire::OrderType::trailing_stop && order.is_waiting != 0 &&
+             order.is_pending == 0) {
     instrument.trailing_stops.remove(follower_links, order_slot);
   }
   if ((order.flags & wire::order_flag::reduce_only) != 0) --instrument.reduce_only_count;

@@ -30,7 +30,6 @@ constexpr long poll_timeout_ms_max = 1000;
 
 constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
 constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
-constexpr std::size_t session_offset = offsetof(wire::NewOrder, session_id);
 constexpr std::size_t query_account_offset = offsetof(wire::BalancesQuery, account_id);
 static_assert(offsetof(wire::Debit, time_ns) == time_offset);
 static_assert(offsetof(wire::SetAsset, time_ns) == time_offset);
@@ -41,6 +40,8 @@ static_assert(offsetof(wire::SetTickTable, time_ns) == time_offset);
 static_assert(offsetof(wire::SetTradingState, time_ns) == time_offset);
 static_assert(offsetof(wire::SetCalendar, time_ns) == time_offset);
 static_assert(offsetof(wire::Tick, time_ns) == time_offset);
+static_assert(offsetof(wire::NewOrderList, time_ns) == time_offset);
+static_assert(offsetof(wire::NewOrderList, account_id) == command_account_offset);
 static_assert(offsetof(wire::CancelOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset);
 static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
@@ -48,6 +49,18 @@ static_assert(offsetof(wire::KillSwitch, account_id) == command_account_offset);
 static_assert(offsetof(wire::CancelAfter, account_id) == command_account_offset);
 static_assert(offsetof(wire::OrderQuery, account_id) == query_account_offset);
 static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offset);
+
+/// Where a command that places orders carries the session that sent it; 0 for any other.
+constexpr std::size_t session_offset_of(wire::MessageType type) noexcept {
+  switch (type) {
+    case wire::MessageType::new_order:
+      return offsetof(wire::NewOrder, session_id);
+    case wire::MessageType::new_order_list:
+      return offsetof(wire::NewOrderList, session_id);
+    default:
+      return 0;
+  }
+}
 
 /// Large enough for any record, aligned for its fields.
 struct alignas(8) RecordBuffer {
@@ -219,8 +232,9 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     refusal =
         wire::Reason::not_authorized;  // whoever stopped an account may not be the one to go on
   }
-  if (type == wire::MessageType::new_order && refusal == wire::Reason::none &&
-      load<std::uint32_t>(buffer.bytes + session_offset) != 0) {
+  const std::size_t session_at = session_offset_of(type);
+  if (session_at != 0 && refusal == wire::Reason::none &&
+      load<std::uint32_t>(buffer.bytes + session_at) != 0) {
     refusal = wire::Reason::invalid_session;
   }
   if (refusal != wire::Reason::none) {
@@ -230,9 +244,9 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
   } else if (is_command) {
     std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);
-    if (type == wire::MessageType::new_order) {
+    if (session_at != 0) {
       const std::uint32_t session_id = sessions_[session].session_id;
-      std::memcpy(buffer.bytes + session_offset, &session_id, sizeof session_id);
+      std::memcpy(buffer.bytes + session_at, &session_id, sizeof session_id);
       sessions_.tie(session);
     }
     handle_command(session, record, type, record_offset);

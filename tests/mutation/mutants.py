@@ -71,19 +71,21 @@ MUTANTS = [
     Mutant(
         "an amended order rests crossed",
         "hft-clob-core#59, orderbook-rs#9",
-        "  instrument->book.unlink(order_slot);\n  enter(order_slot, *instrument);\n",
-        "  instrument->book.unlink(order_slot);\n  rest(order_slot, *instrument);\n",
+        "  enter(order_slot, *instrument);\n",
+        "  rest(order_slot, *instrument);\n",
     ),
     Mutant(
         "a larger quantity keeps the place in the queue",
         "OrderBook-rs#208",
-        "(changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots)",
+        "(changed.price_ticks == order.price_ticks &&\n"
+        "                                                    changed.quantity_lots < order.quantity_lots)",
         "(changed.price_ticks == order.price_ticks)",
     ),
     Mutant(
         "a smaller quantity loses the place in the queue",
         "liquibook replace = erase and add",
-        "(changed.price_ticks == order.price_ticks && changed.quantity_lots < order.quantity_lots)",
+        "(changed.price_ticks == order.price_ticks &&\n"
+        "                                                    changed.quantity_lots < order.quantity_lots)",
         "(changed.quantity_lots < 0)",
     ),
     Mutant(
@@ -95,20 +97,22 @@ MUTANTS = [
     Mutant(
         "a cascade triggers one stop order and leaves the rest for later",
         "melin#2",
-        "count < triggers_max && ",
-        "count < 1 && ",
+        "    if (count == triggers_max || ",
+        "    if (count == 1 || ",
     ),
     Mutant(
         "a stop order waits at the price that the last trade had",
         "nautilus#3740",
-        "(order.side == Side::buy ? last_ticks >= command.trigger_price_ticks",
-        "(order.side == Side::buy ? last_ticks > command.trigger_price_ticks",
+        "(order.side == Side::buy ? last_ticks >= placing.trigger_price_ticks",
+        "(order.side == Side::buy ? last_ticks > placing.trigger_price_ticks",
     ),
     Mutant(
         "a triggered stop order keeps its hold",
         "nautilus#3741",
-        "    release_hold(order, instrument);\n    instrument.stops.unlink(order_slot);\n",
-        "    instrument.stops.unlink(order_slot);\n",
+        "  release_hold(order, instrument);\n"
+        "  book_of(order, instrument).unlink(order_slot);\n"
+        "  if (order.order_type",
+        "  book_of(order, instrument).unlink(order_slot);\n  if (order.order_type",
     ),
     Mutant(
         "the maker's fee goes by the taker's rate",
@@ -125,8 +129,8 @@ MUTANTS = [
     Mutant(
         "a canceled order keeps its hold",
         "FLOX venue, read in its sources",
-        "  release_hold(order, instrument);\n  if (order.is_waiting != 0) {\n",
-        "  if (order.is_waiting != 0) {\n",
+        "  release_hold(order, instrument);\n  if (order.is_pending == 0) book_of",
+        "  if (order.is_pending == 0) book_of",
     ),
     Mutant(
         "a hold is made for the maker's fee alone",
@@ -173,27 +177,27 @@ MUTANTS = [
     Mutant(
         "an order that ends on a date outlives it in its index",
         "OrderBookMatchingEngine#25",
-        "      expect_expiry(order_slot);\n",
-        "",
+        "  enlist(order_slot);\n  return order_slot;",
+        "  return order_slot;",
     ),
     Mutant(
         "self-trade prevention is skipped by a triggered order",
         "flox#448",
-        "  if (taker.self_trade_prevention == SelfTradePrevention::none) {\n",
-        "  if (taker.self_trade_prevention == SelfTradePrevention::none || is_cascade_) {\n",
+        "  const bool is_plain = taker.self_trade_prevention == SelfTradePrevention::none &&",
+        "  const bool is_plain = (taker.self_trade_prevention == SelfTradePrevention::none || is_cascade_) &&",
     ),
     Mutant(
         "self-trade prevention is skipped by a replaced order",
         "flox#448",
-        "  if (taker.self_trade_prevention == SelfTradePrevention::none) {\n",
-        "  if (taker.self_trade_prevention == SelfTradePrevention::none ||\n"
-        "      command_type_ == static_cast<std::uint8_t>(wire::MessageType::replace_order)) {\n",
+        "  const bool is_plain = taker.self_trade_prevention == SelfTradePrevention::none &&",
+        "  const bool is_plain = (taker.self_trade_prevention == SelfTradePrevention::none ||\n"
+        "      command_type_ == static_cast<std::uint8_t>(wire::MessageType::replace_order)) &&",
     ),
     Mutant(
         "the rest of a taker that self-trade prevention ended rests",
         "OrderBook-rs#97, #138",
-        "        return CancelReason::self_trade;\n",
-        "        return CancelReason{};\n",
+        "      if (!prevent(taker, maker_slot, instrument)) return CancelReason::self_trade;",
+        "      if (!prevent(taker, maker_slot, instrument)) return CancelReason{};",
     ),
     Mutant(
         "decrement takes nothing from the taker",
@@ -222,8 +226,10 @@ MUTANTS = [
     Mutant(
         "a full pool accepts orders",
         "FLOX venue, reproduced",
-        "    return Reason::too_many_orders;\n",
-        "    return Reason::none;\n",
+        "  if (needs_slot && placing.replaced_slot == no_slot && store.orders.is_full()) {\n"
+        "    return Reason::too_many_orders;",
+        "  if (needs_slot && placing.replaced_slot == no_slot && store.orders.is_full()) {\n"
+        "    return Reason::none;",
     ),
     Mutant(
         "a suspended account may replace",
@@ -261,8 +267,8 @@ MUTANTS = [
     Mutant(
         "a snapshot forgets what an order has traded",
         "OrderBook-rs#102",
-        "    order.filled_lots = record.filled_lots;\n",
-        "    order.quantity_lots = record.quantity_lots - record.filled_lots;\n",
+        "  order.filled_lots = record.filled_lots;\n",
+        "  order.quantity_lots = record.quantity_lots - record.filled_lots;\n",
     ),
     Mutant(
         "a notional is computed in 32 bits",
@@ -270,5 +276,71 @@ MUTANTS = [
         "  const int128 product = static_cast<int128>(price_ticks) * quantity_lots * tick_lot_units;\n",
         "  const int128 product =\n"
         "      static_cast<std::uint32_t>(price_ticks * quantity_lots * tick_lot_units);\n",
+    ),
+    Mutant(
+        "a trailing stop follows the market back",
+        "StockSharp, backtrader trailing stops",
+        "    if (is_buy ? trigger_ticks < own.trigger_price_ticks\n",
+        "    if (is_buy ? trigger_ticks != own.trigger_price_ticks\n",
+    ),
+    Mutant(
+        "a trailing stop to sell follows the lowest trade",
+        "the wrong extreme",
+        "    const std::int64_t trigger_ticks = trailing_ticks(order.side, is_buy ? low_ticks : high_ticks,",
+        "    const std::int64_t trigger_ticks = trailing_ticks(order.side, is_buy ? high_ticks : low_ticks,",
+    ),
+    Mutant(
+        "a pegged order is a reference for others",
+        "pegs that chase each other",
+        "      if (slot != gone_slot && orders[slot].order_type != OrderType::pegged) {",
+        "      if (slot != gone_slot) {",
+    ),
+    Mutant(
+        "a pegged order crosses the book when it moves",
+        "a passive order that takes",
+        "  if (other_ticks != 0) {\n    price_ticks =",
+        "  if (other_ticks < 0) {\n    price_ticks =",
+    ),
+    Mutant(
+        "a reduce-only maker turns the position around",
+        "CCXT and venue reports of flipped positions",
+        "    const std::int64_t maker_lots = tradable_lots(maker);",
+        "    const std::int64_t maker_lots = maker.open_lots();",
+    ),
+    Mutant(
+        "a fill moves the position of the taker alone",
+        "half of a double entry",
+        "  move(position(maker.instrument_id, maker.account_index), maker.side, lots);\n",
+        "",
+    ),
+    Mutant(
+        "an order at the open stays in continuous trading",
+        "auction orders that outlive the auction",
+        "  if ((!is_before_end_of_opening(instrument) && !instrument.opening_orders.is_empty()) ||",
+        "  if ((false && !instrument.opening_orders.is_empty()) ||",
+    ),
+    Mutant(
+        "the lots that rounding leaves are lost",
+        "pro rata allocators that under-fill",
+        "      const std::int64_t extra_lots = std::min(left_lots, open_lots - share_lots);",
+        "      const std::int64_t extra_lots = std::min<std::int64_t>(0, open_lots - share_lots);",
+    ),
+    Mutant(
+        "both orders of a pair trade",
+        "one-cancels-the-other raced by a fill",
+        "  if (maker.is_linked != 0) leave_sibling(maker_slot);\n",
+        "",
+    ),
+    Mutant(
+        "the two of a pair hold their funds twice",
+        "brackets that need double margin",
+        "  stop.is_backed = 1;\n  if (stop_units > limit_units) {",
+        "  stop.is_backed = 0;\n  if (stop_units > limit_units) {",
+    ),
+    Mutant(
+        "a partly filled first triggers what waits for it",
+        "one-triggers-the-other at the first fill",
+        "  if (order.open_lots() == 0) {\n    for (const std::uint32_t slot : {first, second}) {",
+        "  if (order.filled_lots > 0) {\n    for (const std::uint32_t slot : {first, second}) {",
     ),
 ]

@@ -40,7 +40,8 @@ class CommandSource:
 
     def next(self) -> Any:
         makers = (
-            (self.new_order, 110),
+            (self.new_order, 100),
+            (self.new_order_list, 16),
             (self.cancel, 8),
             (self.replace, 20),
             (self.mass_cancel, 1),
@@ -173,6 +174,91 @@ class CommandSource:
             if order_type in (1, 2, 6, 7):
                 command = command._replace(side=2 if lots > 0 else 1)
         return command
+
+    def new_order_list(self) -> wire.NewOrderList:
+        kind = self.mostly((1, 2, 3, 3, 4, 4, 5, 5, 5), (0, 6))
+        first = self.new_order()
+        count = self.mostly({3: (2,), 4: (2,), 5: (3,)}.get(kind, (1, 2, 3)), (0, 1, 2, 3, 16))
+        orders = [first] + [self.new_order() for _ in range(count - 1)]
+        if kind > 2 and self.random.random() < 0.9:
+            pair_side = self.random.choice((1, 2))
+            opposite = 3 - pair_side
+            if kind != 3:
+                orders[0] = first._replace(
+                    side=opposite,
+                    order_type=self.random.choice((1, 1, 2)),
+                    trigger_price_ticks=0,
+                    flags=0,
+                    offset_ticks=0,
+                    trail_offset_bps=0,
+                    peg_reference=0,
+                    quote_budget_units=0,
+                    minimum_quantity_lots=0,
+                    display_quantity_lots=0,
+                    expire_time_ns=0,
+                    quantity_lots=self.quantity(),
+                )
+                is_limit = orders[0].order_type == 1
+                orders[0] = orders[0]._replace(
+                    price_ticks=self.price() if is_limit else 0,
+                    time_in_force=self.random.choice((1, 1, 4)) if is_limit else 2,
+                )
+            limit_index = 0 if kind == 3 else 1
+            plain = wire.NewOrder(
+                side=pair_side, quantity_lots=orders[0].quantity_lots or self.quantity()
+            )
+            limit = plain._replace(
+                order_type=1,
+                client_order_id=self.client_order_id(),
+                price_ticks=self.price(),
+                time_in_force=self.random.choice((1, 1, 4)),
+                flags=self.mostly((0, 0, 1), (2, 4)),
+                self_trade_prevention=self.random.choice((0, 0, 2, 4)),
+            )
+            trailing = self.random.random() < 0.25
+            is_limited = self.random.random() < 0.5 and not trailing
+            stop = plain._replace(
+                order_type=5 if trailing else 4 if is_limited else 3,
+                client_order_id=self.client_order_id(),
+                price_ticks=self.price() if is_limited or pair_side == 1 else 0,
+                trigger_price_ticks=0 if trailing else self.price(),
+                offset_ticks=self.random.randint(1, 3) if trailing else 0,
+                time_in_force=self.random.choice((1, 2)) if is_limited else 2,
+            )
+            pair = [limit, stop]
+            if kind == 4 and self.random.random() < 0.5:
+                pair = [stop, limit]
+            orders[limit_index:] = pair[: max(len(orders) - limit_index, 0)]
+        if kind == 2 and self.random.random() < 0.9:
+            orders = [
+                order._replace(
+                    order_type=1,
+                    price_ticks=self.price(),
+                    time_in_force=self.random.choice((1, 1, 4, 7)),
+                    quantity_lots=self.quantity(),
+                    flags=self.random.choice((0, 1)),
+                    trigger_price_ticks=0,
+                    offset_ticks=0,
+                    trail_offset_bps=0,
+                    peg_reference=0,
+                    expire_time_ns=0,
+                    quote_budget_units=0,
+                    minimum_quantity_lots=0,
+                    display_quantity_lots=0,
+                )
+                for order in orders
+            ]
+        names = wire.ListedOrder._fields
+        return wire.NewOrderList(
+            account_id=first.account_id,
+            instrument_id=first.instrument_id,
+            session_id=first.session_id,
+            kind=kind,
+            orders=tuple(
+                wire.ListedOrder(**{name: getattr(order, name) for name in names})
+                for order in orders[:count]
+            ),
+        )
 
     def target(self) -> dict[str, int]:
         """account_id, order_id and client_order_id: mostly of an open order."""

@@ -48,6 +48,7 @@ enum class MessageType : std::uint8_t {
   kill_switch = 17,
   cancel_after = 18,
   session_ended = 19,
+  new_order_list = 20,
   logon = 32,
   status_query = 33,
   instruments_query = 34,
@@ -73,9 +74,12 @@ enum class MessageType : std::uint8_t {
   trading_state_changed = 83,
   auction_uncrossed = 84,
   calendar_changed = 85,
+  order_activated = 86,
   ticked = 88,
   kill_switch_changed = 89,
   cancel_after_changed = 90,
+  order_list_placed = 91,
+  order_list_rejected = 92,
   execution_report = 96,
   reject = 97,
   logged_on = 98,
@@ -117,9 +121,18 @@ enum class TimeInForce : std::uint8_t {
 namespace order_flag {
 inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at once.
 inline constexpr std::uint8_t post_only_slide = 2;  ///< If it would trade at once, its price moves to the nearest at which it does not.
+inline constexpr std::uint8_t pending = 16;  ///< Set by the engine alone: the order waits until the first order of its list is filled.
 inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller.
-inline constexpr std::uint8_t known = 7;
+inline constexpr std::uint8_t known = 23;
 }
+
+enum class ListKind : std::uint8_t {
+  each = 1,  ///< Each order is placed or refused on its own.
+  all_or_none = 2,  ///< All are accepted, or none: limit orders that may rest, post-only or not.
+  oco = 3,  ///< One cancels the other: a limit order that rests and a stop order of the same side and quantity.
+  oto = 4,  ///< One triggers the other: when the first order is filled, the second is placed.
+  bracket = 5,  ///< When the first order is filled, the two others are placed, as one cancels the other.
+};
 
 enum class PegReference : std::uint8_t {
   none = 0,
@@ -153,6 +166,7 @@ enum class ExecutionKind : std::uint8_t {
   replaced = 5,
   status = 6,  ///< The answer to a query: nothing happened.
   reduced = 7,  ///< Self-trade prevention made the order's quantity smaller; it keeps its place.
+  activated = 9,  ///< The first order of its list is filled: it is placed now.
   triggered = 8,  ///< A stop order's trigger price was reached, or the closing auction of an at-the-close order has begun: it trades from now on.
 };
 
@@ -172,6 +186,8 @@ enum class CancelReason : std::uint8_t {
   replaced = 7,  ///< A new order took its place (NewOrder.replaces_order_id).
   protection_band = 8,  ///< An order without a price would have traded beyond the instrument's protection band.
   auction_over = 9,  ///< The auction that an at-the-open or at-the-close order was for is over.
+  contingency = 11,  ///< The order that it was linked with in a list has traded, was triggered or has ended.
+  not_placeable = 12,  ///< The first order of its list is filled, but its funds, its price or the book did not let it be placed.
   reduce_only = 10,  ///< What is open of a reduce-only order would no longer make the account's position smaller.
   circuit_breaker = 13,  ///< Its next trade was too far from the reference price, and it cannot rest in the volatility auction.
   expired = 19,  ///< Its time was over: expire_time_ns of a gtd order, the instrument's close of a day order.
@@ -251,6 +267,7 @@ enum class Reason : std::uint16_t {
   unknown_order = 32,  ///< no open order of this account has that id; replaces_order_id names one of the same instrument
   kill_switch_engaged = 33,  ///< the kill switch of the account or of the shard is engaged: orders can be canceled, not placed or replaced
   invalid_kill_switch = 34,  ///< state must be engaged or released
+  contingent_order = 36,  ///< the order is linked with another one of its list: it can be canceled, not replaced
   invalid_timeout = 35,  ///< timeout_ns must lie between 0 and cancel_after_ns_max
   invalid_side = 40,  ///< side must be buy or sell
   invalid_order_type = 41,  ///< type must be limit, market, stop, stop_limit, trailing_stop, pegged or market_to_limit
@@ -291,6 +308,7 @@ enum class Reason : std::uint16_t {
   invalid_tick_table = 87,  ///< bands begin at rising prices from 1, with steps from 1
   invalid_trading_state = 88,  ///< state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state
   invalid_calendar = 89,  ///< entries are at rising minutes of the week from 0 to 10079, each with a known state
+  invalid_list = 100,  ///< the list's kind is unknown, or its orders are too few, too many or not of the kinds that it takes (docs/matching.md, Lists of orders)
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
@@ -334,6 +352,43 @@ struct CalendarEntry {
 static_assert(is_wire_layout<CalendarEntry, 8>);
 static_assert(offsetof(CalendarEntry, minute_of_week) == 0);
 static_assert(offsetof(CalendarEntry, trading_state) == 4);
+
+/// An order of a list; as in NewOrder, which replaces nothing.
+struct ListedOrder {
+  std::uint64_t client_order_id{};
+  std::int64_t price_ticks{};
+  std::int64_t quantity_lots{};
+  std::int64_t trigger_price_ticks{};
+  std::int64_t display_quantity_lots{};
+  std::int64_t minimum_quantity_lots{};
+  std::int64_t quote_budget_units{};
+  std::int64_t expire_time_ns{};
+  std::int64_t offset_ticks{};
+  Side side{};
+  OrderType order_type{};
+  TimeInForce time_in_force{};
+  std::uint8_t flags{};  ///< bit set
+  SelfTradePrevention self_trade_prevention{};
+  PegReference peg_reference{};
+  std::uint16_t trail_offset_bps{};
+};
+static_assert(is_wire_layout<ListedOrder, 80>);
+static_assert(offsetof(ListedOrder, client_order_id) == 0);
+static_assert(offsetof(ListedOrder, price_ticks) == 8);
+static_assert(offsetof(ListedOrder, quantity_lots) == 16);
+static_assert(offsetof(ListedOrder, trigger_price_ticks) == 24);
+static_assert(offsetof(ListedOrder, display_quantity_lots) == 32);
+static_assert(offsetof(ListedOrder, minimum_quantity_lots) == 40);
+static_assert(offsetof(ListedOrder, quote_budget_units) == 48);
+static_assert(offsetof(ListedOrder, expire_time_ns) == 56);
+static_assert(offsetof(ListedOrder, offset_ticks) == 64);
+static_assert(offsetof(ListedOrder, side) == 72);
+static_assert(offsetof(ListedOrder, order_type) == 73);
+static_assert(offsetof(ListedOrder, time_in_force) == 74);
+static_assert(offsetof(ListedOrder, flags) == 75);
+static_assert(offsetof(ListedOrder, self_trade_prevention) == 76);
+static_assert(offsetof(ListedOrder, peg_reference) == 77);
+static_assert(offsetof(ListedOrder, trail_offset_bps) == 78);
 
 /// Places an order.
 struct NewOrder {
@@ -686,6 +741,27 @@ static_assert(offsetof(SessionEnded, account_id) == 16);
 static_assert(offsetof(SessionEnded, session_id) == 24);
 static_assert(offsetof(SessionEnded, reserved) == 28);
 
+/// Places orders of one account in one instrument in one command. What their trades trigger comes after the last of them; together they meet at most fills_per_command_max makers, each an equal part.
+struct NewOrderList {
+  static constexpr MessageType type = MessageType::new_order_list;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose orders
+  std::uint32_t instrument_id{};
+  std::uint32_t session_id{};  ///< as in NewOrder
+  ListKind kind{};
+  std::uint8_t reserved[7]{};
+  using Repeated = ListedOrder;  ///< in the order in which they are placed
+  static constexpr std::size_t repeated_max = 16;
+};
+static_assert(is_wire_layout<NewOrderList, 40>);
+static_assert(offsetof(NewOrderList, time_ns) == 8);
+static_assert(offsetof(NewOrderList, account_id) == 16);
+static_assert(offsetof(NewOrderList, instrument_id) == 24);
+static_assert(offsetof(NewOrderList, session_id) == 28);
+static_assert(offsetof(NewOrderList, kind) == 32);
+static_assert(offsetof(NewOrderList, reserved) == 33);
+
 /// Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a new session: log on again.
 struct Logon {
   static constexpr MessageType type = MessageType::logon;
@@ -810,7 +886,7 @@ static_assert(offsetof(OrderAccepted, self_trade_prevention) == 108);
 static_assert(offsetof(OrderAccepted, peg_reference) == 109);
 static_assert(offsetof(OrderAccepted, trail_offset_bps) == 110);
 
-/// A NewOrder, CancelOrder or ReplaceOrder was refused; nothing changed.
+/// A NewOrder, CancelOrder or ReplaceOrder, or one order of a list of kind `each`, was refused; nothing changed.
 struct OrderRejected {
   static constexpr MessageType type = MessageType::order_rejected;
   Header header{version, static_cast<std::uint8_t>(type), 56, 0};
@@ -1277,6 +1353,33 @@ static_assert(offsetof(CalendarChanged, time_ns) == 16);
 static_assert(offsetof(CalendarChanged, instrument_id) == 24);
 static_assert(offsetof(CalendarChanged, reserved) == 28);
 
+/// The first order of its list is filled, and this one is placed: it rests, trades or waits for its trigger price. Its trades and perhaps its cancel follow.
+struct OrderActivated {
+  static constexpr MessageType type = MessageType::order_activated;
+  Header header{version, static_cast<std::uint8_t>(type), 64, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t order_id{};
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};
+  std::int64_t trigger_price_ticks{};  ///< not 0: the order waits, unless OrderTriggered follows
+  std::uint32_t instrument_id{};
+  Side side{};
+  OrderType order_type{};
+  std::uint8_t reserved[2]{};
+};
+static_assert(is_wire_layout<OrderActivated, 64>);
+static_assert(offsetof(OrderActivated, seq) == 8);
+static_assert(offsetof(OrderActivated, time_ns) == 16);
+static_assert(offsetof(OrderActivated, order_id) == 24);
+static_assert(offsetof(OrderActivated, account_id) == 32);
+static_assert(offsetof(OrderActivated, client_order_id) == 40);
+static_assert(offsetof(OrderActivated, trigger_price_ticks) == 48);
+static_assert(offsetof(OrderActivated, instrument_id) == 56);
+static_assert(offsetof(OrderActivated, side) == 60);
+static_assert(offsetof(OrderActivated, order_type) == 61);
+static_assert(offsetof(OrderActivated, reserved) == 62);
+
 /// Ends a Tick, after what was due.
 struct Ticked {
   static constexpr MessageType type = MessageType::ticked;
@@ -1327,6 +1430,54 @@ static_assert(offsetof(CancelAfterChanged, seq) == 8);
 static_assert(offsetof(CancelAfterChanged, time_ns) == 16);
 static_assert(offsetof(CancelAfterChanged, account_id) == 24);
 static_assert(offsetof(CancelAfterChanged, deadline_ns) == 32);
+
+/// Ends a NewOrderList, after the events of its orders and before what they trigger.
+struct OrderListPlaced {
+  static constexpr MessageType type = MessageType::order_list_placed;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::uint64_t first_order_id{};  ///< of the orders accepted, whose ids follow each other; 0 = none
+  std::uint32_t instrument_id{};
+  std::uint16_t accepted_count{};
+  std::uint16_t rejected_count{};  ///< kind `each` only
+  ListKind kind{};
+  std::uint8_t reserved[7]{};
+};
+static_assert(is_wire_layout<OrderListPlaced, 56>);
+static_assert(offsetof(OrderListPlaced, seq) == 8);
+static_assert(offsetof(OrderListPlaced, time_ns) == 16);
+static_assert(offsetof(OrderListPlaced, account_id) == 24);
+static_assert(offsetof(OrderListPlaced, first_order_id) == 32);
+static_assert(offsetof(OrderListPlaced, instrument_id) == 40);
+static_assert(offsetof(OrderListPlaced, accepted_count) == 44);
+static_assert(offsetof(OrderListPlaced, rejected_count) == 46);
+static_assert(offsetof(OrderListPlaced, kind) == 48);
+static_assert(offsetof(OrderListPlaced, reserved) == 49);
+
+/// A NewOrderList was refused as a whole; nothing changed.
+struct OrderListRejected {
+  static constexpr MessageType type = MessageType::order_list_rejected;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::uint64_t client_order_id{};  ///< of the order that is the cause
+  std::uint32_t instrument_id{};  ///< as in the command
+  Reason reason{};
+  std::uint8_t index{};  ///< of the order that is the cause, from 0
+  ListKind kind{};  ///< as in the command
+};
+static_assert(is_wire_layout<OrderListRejected, 48>);
+static_assert(offsetof(OrderListRejected, seq) == 8);
+static_assert(offsetof(OrderListRejected, time_ns) == 16);
+static_assert(offsetof(OrderListRejected, account_id) == 24);
+static_assert(offsetof(OrderListRejected, client_order_id) == 32);
+static_assert(offsetof(OrderListRejected, instrument_id) == 40);
+static_assert(offsetof(OrderListRejected, reason) == 44);
+static_assert(offsetof(OrderListRejected, index) == 46);
+static_assert(offsetof(OrderListRejected, kind) == 47);
 
 /// What happened to one order of the session's account. Answers carry the request's request_id, and the last of them the flag `last`; reports that nobody asked for carry 0.
 struct ExecutionReport {
@@ -1642,7 +1793,7 @@ static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
 /// The longest record.
-inline constexpr std::size_t record_bytes_max = 288;
+inline constexpr std::size_t record_bytes_max = 1320;
 
 /// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
@@ -1664,6 +1815,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::kill_switch: return sizeof(KillSwitch);
     case MessageType::cancel_after: return sizeof(CancelAfter);
     case MessageType::session_ended: return sizeof(SessionEnded);
+    case MessageType::new_order_list: return sizeof(NewOrderList);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
     case MessageType::instruments_query: return sizeof(InstrumentsQuery);
@@ -1689,9 +1841,12 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
     case MessageType::auction_uncrossed: return sizeof(AuctionUncrossed);
     case MessageType::calendar_changed: return sizeof(CalendarChanged);
+    case MessageType::order_activated: return sizeof(OrderActivated);
     case MessageType::ticked: return sizeof(Ticked);
     case MessageType::kill_switch_changed: return sizeof(KillSwitchChanged);
     case MessageType::cancel_after_changed: return sizeof(CancelAfterChanged);
+    case MessageType::order_list_placed: return sizeof(OrderListPlaced);
+    case MessageType::order_list_rejected: return sizeof(OrderListRejected);
     case MessageType::execution_report: return sizeof(ExecutionReport);
     case MessageType::reject: return sizeof(Reject);
     case MessageType::logged_on: return sizeof(LoggedOn);
@@ -1723,6 +1878,10 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_calendar:
       item = sizeof(CalendarEntry);
       item_count_max = 32;
+      break;
+    case MessageType::new_order_list:
+      item = sizeof(ListedOrder);
+      item_count_max = 16;
       break;
     case MessageType::fee_schedule_changed:
       item = sizeof(FeeTerms);
@@ -1763,6 +1922,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::kill_switch:
     case MessageType::cancel_after:
     case MessageType::session_ended:
+    case MessageType::new_order_list:
       return true;
     default:
       return false;
@@ -1806,9 +1966,12 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::trading_state_changed:
     case MessageType::auction_uncrossed:
     case MessageType::calendar_changed:
+    case MessageType::order_activated:
     case MessageType::ticked:
     case MessageType::kill_switch_changed:
     case MessageType::cancel_after_changed:
+    case MessageType::order_list_placed:
+    case MessageType::order_list_rejected:
       return true;
     default:
       return false;
@@ -1859,6 +2022,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_calendar: return event == MessageType::calendar_changed;
     case MessageType::kill_switch: return event == MessageType::kill_switch_changed;
     case MessageType::cancel_after: return event == MessageType::cancel_after_changed;
+    case MessageType::new_order_list: return event == MessageType::order_list_placed || event == MessageType::order_list_rejected;
     default: return false;
   }
 }
@@ -1878,6 +2042,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_calendar: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::kill_switch: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::session_ended: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::new_order_list: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
@@ -1895,8 +2060,10 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
     case MessageType::auction_uncrossed: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::calendar_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::order_activated: return (bytes[62] | bytes[63]) == std::byte{0};
     case MessageType::ticked: return (bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::kill_switch_changed: return (bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::order_list_placed: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::execution_report: return (bytes[164] | bytes[165] | bytes[166] | bytes[167]) == std::byte{0};
     case MessageType::logged_on: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::book_level: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
