@@ -143,8 +143,10 @@ struct Script {
 };
 
 /// A replace of the flow always loses its place, ours may keep it: it becomes a cancel and an
-/// order.
-Script encode(const std::vector<Command>& commands, std::uint64_t first_order) {
+/// order. The engine has accepted `first_order` orders before, and `first_name` client order ids of
+/// each account.
+Script encode(const std::vector<Command>& commands, std::uint64_t first_order,
+              std::uint64_t first_name) {
   Script script;
   std::unordered_map<std::uint64_t, std::uint64_t> order_by_id;
   order_by_id.reserve(commands.size());
@@ -171,7 +173,7 @@ Script encode(const std::vector<Command>& commands, std::uint64_t first_order) {
     wire::NewOrder record;
     record.account_id = 1 + order % account_count;
     // Each account counts its own orders.
-    record.client_order_id = (first_order + order) / account_count + 1;
+    record.client_order_id = first_name + order / account_count + 1;
     record.price_ticks = command.price_ticks;
     record.quantity_lots = command.lots;
     record.instrument_id = 1;
@@ -194,7 +196,14 @@ void apply_all(Engine& engine, const ByteBuffer& bytes, std::size_t from, std::s
   }
 }
 
-std::uint64_t hash_of_fills(const Script& script, const ByteBuffer& start) {
+/// The whole flow once on an engine of its own: the hash of its fills, and how many orders stay
+/// open.
+struct Outcome {
+  std::uint64_t fill_hash = 0;
+  std::uint64_t open_count = 0;
+};
+
+Outcome outcome_of(const Script& script, const ByteBuffer& start) {
   Engine engine{EngineConfig{.max_orders = 1U << 21}};
   ByteBuffer events;
   workload::FillHash hash;
@@ -212,7 +221,7 @@ std::uint64_t hash_of_fills(const Script& script, const ByteBuffer& start) {
                trade.price_ticks, trade.quantity_lots);
     }
   }
-  return hash.value();
+  return {hash.value(), engine.open_order_count()};
 }
 
 /// Every round runs the whole flow on one engine, whose books are emptied in between. Rounds are
@@ -226,19 +235,23 @@ void bench_engine(const std::string& name, const std::vector<Command>& commands,
   apply_all(engine, start, 0, start.size(), events, nullptr);
   std::vector<double> seconds;
   std::uint64_t first_order = 0;
-  std::uint64_t fill_hash = 0;
+  std::uint64_t first_name = 0;
+  Outcome outcome;
   std::size_t timed_count = 0;
   bool is_warm = false;
   while (seconds.size() < static_cast<std::size_t>(rounds)) {
-    const Script script = encode(commands, first_order);
-    if (first_order == 0) fill_hash = hash_of_fills(script, start);
+    const Script script = encode(commands, first_order, first_name);
+    if (first_order == 0) outcome = outcome_of(script, start);
     first_order += script.id_by_order.size() - 1;
+    first_name += script.id_by_order.size() / account_count + 1;
     timed_count = script.timed_count;
     ByteBuffer* const out = has_reports ? &reports : nullptr;
     apply_all(engine, script.bytes, 0, script.timed_from, events, out);
     const double begin = seconds_now();
     apply_all(engine, script.bytes, script.timed_from, script.bytes.size(), events, out);
     if (is_warm) seconds.push_back(seconds_now() - begin);
+    // One refused order would shift the ids of all later ones, and their cancels with them.
+    if (engine.open_order_count() != outcome.open_count) std::abort();
     is_warm = first_order > engine.config().max_client_order_ids;
     for (std::uint64_t account_id = 1; account_id <= account_count; ++account_id) {
       wire::MassCancel drain;
@@ -251,7 +264,8 @@ void bench_engine(const std::string& name, const std::vector<Command>& commands,
     }
     if (engine.open_order_count() != 0) std::abort();
   }
-  print("engine " + name + (has_reports ? " with reports" : ""), timed_count, seconds, fill_hash);
+  print("engine " + name + (has_reports ? " with reports" : ""), timed_count, seconds,
+        outcome.fill_hash);
 }
 
 std::vector<Command> read_csv(const char* path) {
