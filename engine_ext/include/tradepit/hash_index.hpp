@@ -13,6 +13,10 @@ namespace tradepit {
 /// whoever asks compares the key itself, which stands where the value leads. Open addressing with
 /// a fixed capacity, linear probing and no tombstones; nothing observable depends on the order of
 /// entries.
+///
+/// Neighbouring keys share a cache line, yet the next place to probe is that of the line behind: in
+/// a run of keys none stands in another's way, and to remove one takes a look at one place behind
+/// it instead of all the others.
 class HashIndex {
  public:
   /// Values are below this.
@@ -28,11 +32,12 @@ class HashIndex {
 
   /// The hash of a key that counts upward, in one of many countings. Runs of keys share a cache
   /// line; the lines are scattered, so that keys which stay for long do not stand in the way of a
-  /// whole later counting.
+  /// whole later counting. In each line a run begins elsewhere: keys which count in steps fill all
+  /// places alike.
   [[nodiscard]] static std::uint32_t hash_of(std::uint64_t counter, std::uint64_t salt) noexcept {
     const std::uint64_t line = mix_bits(counter / line_entries + salt * 0x9E3779B97F4A7C15);
     return static_cast<std::uint32_t>((line >> 32) & ~(line_entries - 1)) |
-           static_cast<std::uint32_t>(counter % line_entries);
+           static_cast<std::uint32_t>((counter + line) % line_entries);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -91,11 +96,18 @@ class HashIndex {
     const std::uint64_t line = (hash / line_entries * line_count_) >> line_hash_bits;
     return line * line_entries + hash % line_entries;
   }
+  /// The same place of the next line; behind the last line, the next place of the first.
   [[nodiscard]] std::size_t after(std::size_t place) const noexcept {
-    return place + 1 == entries_.count() ? 0 : place + 1;
+    if (place + line_entries < entries_.count()) return place + line_entries;
+    return (place + 1) % line_entries;
   }
+  /// How many steps lead from one place to another.
   [[nodiscard]] std::size_t distance(std::size_t from, std::size_t to) const noexcept {
-    return to >= from ? to - from : to + entries_.count() - from;
+    const auto steps = [&](std::size_t place) {
+      return place % line_entries * line_count_ + place / line_entries;
+    };
+    return steps(to) >= steps(from) ? steps(to) - steps(from)
+                                    : steps(to) + entries_.count() - steps(from);
   }
   [[nodiscard]] std::size_t place_of(std::uint32_t hash, std::uint32_t value) const noexcept {
     std::size_t place = home(hash);
