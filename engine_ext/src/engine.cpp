@@ -27,7 +27,8 @@ EngineState::EngineState(const EngineConfig& limits)
       account_links(limits.max_orders),
       order_terms(limits.max_orders + 1),
       accounts(limits.max_accounts, limits.max_assets),
-      order_ids(limits.max_client_order_ids, limits.max_orders),
+      order_ids(limits.max_client_order_ids, limits.max_orders,
+                std::size_t{limits.max_accounts} + 1),
       transfer_ids(limits.max_transfer_ids),
       deadlines(
           deadline_owner(DeadlineKind::auction_over, std::uint64_t{limits.max_instruments} + 1)),

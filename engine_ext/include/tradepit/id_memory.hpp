@@ -24,11 +24,12 @@ class OrderIds {
     friend bool operator==(const Name&, const Name&) = default;
   };
 
-  /// Both at most 2^30.
-  OrderIds(std::uint32_t max_recent, std::uint32_t max_orders) noexcept
+  /// The first two at most 2^30. Account indexes are below `accounts_end`.
+  OrderIds(std::uint32_t max_recent, std::uint32_t max_orders, std::size_t accounts_end) noexcept
       : recent_(std::bit_ceil(max_recent)),
         old_by_number_(max_orders),
         by_name_(std::size_t{max_recent} + max_orders),
+        highest_by_account_(accounts_end, /*has_large_pages=*/false),
         max_recent_(max_recent) {}
 
   /// The slot of the open order with this number, or no_slot. `number_of(slot)` is the number of an
@@ -44,6 +45,10 @@ class OrderIds {
   /// `name_of(slot)` is the name of an open order.
   template <typename NameOf>
   [[nodiscard]] bool find(Name name, std::uint32_t& order_slot, NameOf name_of) const noexcept {
+    if (name.client_order_id > highest_by_account_[name.account_index]) {
+      order_slot = no_slot;
+      return false;
+    }
     const std::uint32_t value = by_name_.find(hash_of(name), [&](std::uint32_t found) {
       return name == ((found & is_old) != 0 ? name_of(found >> 1) : recent_name(found >> 1));
     });
@@ -112,7 +117,7 @@ class OrderIds {
   void put(std::uint64_t number, Name name, std::uint32_t order_slot) noexcept {
     const std::uint32_t place = place_of(number);
     recent_[place] = {name.client_order_id, name.account_index, order_slot + 1};
-    if (name.client_order_id != 0) by_name_.insert(hash_of(name), place << 1);
+    if (name.client_order_id != 0) insert(name, place << 1);
   }
   /// An open order whose number no open one has, and whose name is that of the recent order with
   /// this number, or else free.
@@ -121,7 +126,7 @@ class OrderIds {
       recent_[place_of(number)].next_slot = order_slot + 1;
     } else {
       old_by_number_.insert(hash_of(number), order_slot);
-      if (name.client_order_id != 0) by_name_.insert(hash_of(name), order_slot << 1 | is_old);
+      if (name.client_order_id != 0) insert(name, order_slot << 1 | is_old);
     }
   }
 
@@ -147,6 +152,12 @@ class OrderIds {
     return {recent_[place].client_order_id, recent_[place].account_index};
   }
 
+  void insert(Name name, std::uint32_t value) noexcept {
+    by_name_.insert(hash_of(name), value);
+    std::uint64_t& highest = highest_by_account_[name.account_index];
+    if (name.client_order_id > highest) highest = name.client_order_id;
+  }
+
   /// The order with this number is recent no longer; it is forgotten unless it is open.
   void let_age(std::uint64_t number) noexcept {
     const std::uint32_t place = place_of(number);
@@ -167,6 +178,8 @@ class OrderIds {
   LazyArray<Recent> recent_;  // by number
   HashIndex old_by_number_;   // to slots of open orders that are not recent
   HashIndex by_name_;         // to places in recent_, or slots of open orders that are not
+  // No id in by_name_ is higher: whoever counts upward need not be looked up.
+  LazyArray<std::uint64_t> highest_by_account_;
   std::uint64_t max_recent_;
   std::uint64_t last_number_ = 0;
 };
