@@ -109,11 +109,14 @@ class Accounts {
  private:
   struct IdEntry {
     using Key = std::uint64_t;
+    static constexpr int run_bits = 4;
     std::uint64_t account_id = 0;
     std::uint32_t index = 0;
     std::uint32_t unused = 0;
     [[nodiscard]] Key key() const noexcept { return account_id; }
-    [[nodiscard]] static std::uint64_t home(Key key) noexcept { return home_in_runs(key, 0); }
+    [[nodiscard]] static std::uint64_t home(Key key) noexcept {
+      return home_in_runs<run_bits>(key, 0);
+    }
   };
 
   [[nodiscard]] static Account empty_account(std::uint64_t account_id,

@@ -49,14 +49,14 @@ class BookStore {
 
   struct LevelEntry {
     using Key = std::uint64_t;
+    static constexpr int run_bits = 7;  // prices of one book, half a page of them together
     std::uint64_t price_key = 0;
     std::uint32_t level = 0;
     std::uint32_t unused = 0;
     [[nodiscard]] Key key() const noexcept { return price_key; }
     [[nodiscard]] static std::uint64_t home(Key key) noexcept {
-      // Prices of one book, half a page of them together.
-      return home_in_runs<7>(key & ((std::uint64_t{1} << PriceSet::rank_bits) - 1),
-                             key >> PriceSet::rank_bits);
+      return home_in_runs<run_bits>(key & ((std::uint64_t{1} << PriceSet::rank_bits) - 1),
+                                    key >> PriceSet::rank_bits);
     }
   };
 

@@ -42,15 +42,19 @@ inline constexpr std::array<std::uint64_t, digest_block_words> digest_keys = [] 
     at += sizeof word;
     return word;
   };
+  const auto next_product = [&next_word](std::size_t index) {
+    const std::uint64_t even = next_word() ^ digest_keys[index];
+    const std::uint64_t odd = next_word() ^ digest_keys[index + 1];
+    return static_cast<Wide>(even) * odd;
+  };
   for (std::size_t left = bytes.size() / 8; left > 0;) {
     const std::size_t count = left < digest_block_words ? left : digest_block_words;
     Wide sum = left * 8;
     std::size_t index = 0;
-    for (; index + 1 < count; index += 2) {
-      const std::uint64_t even = next_word() ^ digest_keys[index];
-      const std::uint64_t odd = next_word() ^ digest_keys[index + 1];
-      sum += static_cast<Wide>(even) * odd;
+    if (count == digest_block_words) {  // a loop that the compiler unrolls
+      for (; index < digest_block_words; index += 2) sum += next_product(index);
     }
+    for (; index + 1 < count; index += 2) sum += next_product(index);
     if (index < count) {
       sum += static_cast<Wide>(next_word() ^ digest_keys[index]) * digest_keys[index + 1];
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstddef>
@@ -18,20 +19,23 @@ namespace tradepit {
 
 /// Where a key that counts upward belongs: runs of 2^run_bits keep together, so that neighbours are
 /// found in the cache, and are scattered, so that a run which stays for long does not stand in the
-/// way of later ones.
-template <int run_bits = 4>
+/// way of later ones. In each a run begins elsewhere: keys that count in steps fill all places
+/// alike.
+template <int run_bits>
 [[nodiscard]] constexpr std::uint64_t home_in_runs(std::uint64_t counter,
                                                    std::uint64_t salt) noexcept {
   constexpr std::uint64_t run_mask = (1U << run_bits) - 1;
   const std::uint64_t run = mix_bits((counter >> run_bits) + salt * 0x9E3779B97F4A7C15);
-  return (run & ~run_mask) | (counter & run_mask);
+  return (run & ~run_mask) | ((counter + run) & run_mask);
 }
 
 /// An open-addressing hash table with a fixed capacity, linear probing and no tombstones.
 ///
 /// `Entry` has a member type `Key` (comparable; a default Key marks an empty entry and is never
-/// stored), `Key key() const` and `static std::uint64_t home(Key)`. Nothing observable depends on
-/// the order of entries. Pointers to entries hold until the next insert or erase.
+/// stored), `Key key() const`, `static std::uint64_t home(Key)`, and `run_bits`, with which that
+/// calls home_in_runs(). The next place to probe is the same one of the run behind, so that no key
+/// of a run stands in the way of its neighbours. Nothing observable depends on the order of
+/// entries. Pointers to entries hold until the next insert or erase.
 template <typename Entry>
 class FlatTable {
  public:
@@ -43,6 +47,7 @@ class FlatTable {
   explicit FlatTable(std::size_t max_entries) noexcept
       : entries_(std::bit_ceil(max_entries * 2 + 4), /*has_large_pages=*/false),
         mask_(entries_.count() - 1),
+        stride_(std::min(entries_.count(), std::size_t{1} << Entry::run_bits)),
         max_entries_(max_entries) {}
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -84,11 +89,10 @@ class FlatTable {
   void erase(Key key) noexcept {
     std::size_t gap = slot_of(key);
     assert(entries_[gap].key() != Key{});
-    for (std::size_t next = (gap + 1) & mask_; entries_[next].key() != Key{};
-         next = (next + 1) & mask_) {
+    for (std::size_t next = after(gap); entries_[next].key() != Key{}; next = after(next)) {
       const std::size_t home = Entry::home(entries_[next].key()) & mask_;
       // An entry may move to the gap unless its home lies behind the gap.
-      if (((next - home) & mask_) >= ((next - gap) & mask_)) {
+      if (distance(home, next) >= distance(gap, next)) {
         entries_[gap] = entries_[next];
         gap = next;
       }
@@ -110,12 +114,24 @@ class FlatTable {
   [[nodiscard]] std::size_t slot_of(Key key) const noexcept {
     assert(key != Key{});
     std::size_t slot = Entry::home(key) & mask_;
-    while (entries_[slot].key() != key && entries_[slot].key() != Key{}) slot = (slot + 1) & mask_;
+    while (entries_[slot].key() != key && entries_[slot].key() != Key{}) slot = after(slot);
     return slot;
+  }
+  /// The same place of the next run; behind the last run, the next place of the first.
+  [[nodiscard]] std::size_t after(std::size_t slot) const noexcept {
+    return slot + stride_ <= mask_ ? slot + stride_ : (slot + 1) & (stride_ - 1);
+  }
+  /// How many steps lead from one place to another.
+  [[nodiscard]] std::size_t distance(std::size_t from, std::size_t to) const noexcept {
+    const auto steps = [&](std::size_t slot) {
+      return (slot & (stride_ - 1)) * (entries_.count() / stride_) + slot / stride_;
+    };
+    return (steps(to) - steps(from)) & mask_;
   }
 
   LazyArray<Entry> entries_;
   std::size_t mask_ = 0;
+  std::size_t stride_ = 1;  // a run, or all of a smaller table
   std::size_t max_entries_ = 0;
   std::size_t size_ = 0;
 };

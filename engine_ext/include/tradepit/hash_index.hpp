@@ -21,6 +21,8 @@ class HashIndex {
  public:
   /// Values are below this.
   static constexpr std::uint32_t values_end = no_slot;
+  /// Runs of as many keys share a cache line.
+  static constexpr std::uint64_t line_entries = 8;
 
   /// Takes up to `max_entries`, at most four fifths full.
   explicit HashIndex(std::size_t max_entries) noexcept
@@ -89,7 +91,7 @@ class HashIndex {
     std::uint32_t hash;
     std::uint32_t next_value;  // the value and 1; 0 = empty
   };
-  static constexpr std::uint64_t line_entries = 64 / sizeof(Entry);
+  static_assert(line_entries * sizeof(Entry) == 64);
   static constexpr int line_hash_bits = 29;
 
   [[nodiscard]] std::size_t home(std::uint32_t hash) const noexcept {

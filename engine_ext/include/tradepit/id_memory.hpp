@@ -156,6 +156,9 @@ class OrderIds {
     by_name_.insert(hash_of(name), value);
     std::uint64_t& highest = highest_by_account_[name.account_index];
     if (name.client_order_id > highest) highest = name.client_order_id;
+    // Whoever counts upward comes to a new line next.
+    const std::uint64_t next_id = name.client_order_id + 1;
+    if (next_id % HashIndex::line_entries == 0) prefetch({next_id, name.account_index});
   }
 
   /// The order with this number is recent no longer; it is forgotten unless it is open.
@@ -214,9 +217,12 @@ class TransferIds {
  private:
   struct Entry {
     using Key = std::uint64_t;
+    static constexpr int run_bits = 4;
     std::uint64_t transfer_id = 0;
     [[nodiscard]] Key key() const noexcept { return transfer_id; }
-    [[nodiscard]] static std::uint64_t home(Key key) noexcept { return home_in_runs(key, 0); }
+    [[nodiscard]] static std::uint64_t home(Key key) noexcept {
+      return home_in_runs<run_bits>(key, 0);
+    }
   };
 
   LazyArray<std::uint64_t> recent_;

@@ -59,11 +59,12 @@ class PriceSet {
 
   struct Word {
     using Key = std::uint64_t;
+    static constexpr int run_bits = 4;
     std::uint64_t word_key = 0;  // set, height, and the bits of the rank above the word's own
     std::uint64_t bits = 0;
     [[nodiscard]] Key key() const noexcept { return word_key; }
     [[nodiscard]] static std::uint64_t home(Key key) noexcept {
-      return home_in_runs(key & 0xFFFFFFFFFF, key >> 40);
+      return home_in_runs<run_bits>(key & 0xFFFFFFFFFF, key >> 40);
     }
   };
 
