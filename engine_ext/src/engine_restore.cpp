@@ -388,8 +388,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     }
   }
 
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> slots;  // by order id
-  slots.reserve(std::min<std::uint64_t>(header.order_count, header.max_orders));
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> old_slots;  // by order id
   for (std::uint64_t count = 0; count < header.order_count; ++count) {
     OrderRecord record;
     if (!reader.read(record)) return refuse(cut_short);
@@ -404,7 +403,9 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     if (const char* const broken = state->take_order(record, own, slot); broken != nullptr) {
       return refuse(broken);
     }
-    slots.emplace_back(record.order_id, slot);
+    if (!state->order_ids.is_recent(number_of(record.order_id))) {
+      old_slots.emplace_back(record.order_id, slot);
+    }
   }
   for (std::uint64_t count = 0; count < header.link_count; ++count) {
     LinkRecord record;
@@ -422,8 +423,17 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         ->activating.push(state->follower_links, slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
-  std::sort(slots.begin(), slots.end());
-  for (const auto& [order_id, slot] : slots) {
+  // Oldest first: what is recent stands in that order already.
+  std::sort(old_slots.begin(), old_slots.end());
+  for (const auto& [order_id, slot] : old_slots) {
+    state->link_to_account(slot);
+    state->enlist(slot);
+  }
+  for (std::uint64_t age = state->order_ids.recent_count(); age > 0; --age) {
+    const std::uint32_t soon = state->order_ids.recent_slot_of(header.order_counter - age + 17);
+    if (soon != no_slot) state->orders.prefetch(soon);
+    const std::uint32_t slot = state->order_ids.recent_slot_of(header.order_counter - age + 1);
+    if (slot == no_slot) continue;
     state->link_to_account(slot);
     state->enlist(slot);
   }

@@ -108,6 +108,10 @@ class OrderIds {
   [[nodiscard]] Name recent_name_of(std::uint64_t number) const noexcept {
     return recent_name(place_of(number));
   }
+  /// The slot of a recent order, or no_slot if it is not open.
+  [[nodiscard]] std::uint32_t recent_slot_of(std::uint64_t number) const noexcept {
+    return recent_[place_of(number)].next_slot - 1;
+  }
   [[nodiscard]] std::size_t name_count() const noexcept { return by_name_.size(); }
   [[nodiscard]] std::size_t old_count() const noexcept { return old_by_number_.size(); }
 
