@@ -44,8 +44,11 @@ class HashIndex {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-  /// Asks for the memory of a key ahead of its use.
-  void prefetch(std::uint32_t hash) const noexcept { entries_.prefetch(home(hash)); }
+  /// Asks for the memory of a key ahead of its use, and for what is probed or closed up next.
+  void prefetch(std::uint32_t hash) const noexcept {
+    entries_.prefetch(home(hash));
+    entries_.prefetch(after(home(hash)));
+  }
 
   /// The value with this hash for which `is_it(value)` holds, or no_slot.
   template <typename IsIt>
