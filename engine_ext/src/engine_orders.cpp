@@ -18,7 +18,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   Instrument* const instrument = find_instrument(command.instrument_id);
   const std::uint32_t account_index =
       command.account_id == 0 ? no_slot : accounts.find(command.account_id);
-  if (account_index != no_slot) prefetch_ids(command.client_order_id, account_index);
+  if (account_index != no_slot) prefetch_placing(command, instrument, account_index);
   Placing placing;
   const Reason reason = judge(command, instrument, account_index, placing);
   if (reason != Reason::none) return refuse_order(command, reason);
@@ -304,12 +304,6 @@ std::uint32_t EngineState::find_order(std::uint32_t account_index, std::uint64_t
   std::uint32_t order_slot;
   (void)find_name({client_order_id, account_index}, order_slot);
   return order_slot;
-}
-
-/// Asks for what accepting an order will touch, while its checks run.
-void EngineState::prefetch_ids(std::uint64_t client_order_id,
-                               std::uint32_t account_index) const noexcept {
-  if (client_order_id != 0) order_ids.prefetch({client_order_id, account_index});
 }
 
 }  // namespace tradepit::detail

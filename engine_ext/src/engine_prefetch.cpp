@@ -8,6 +8,7 @@ namespace tradepit::detail {
 namespace {
 
 constexpr int makers_looked_at = 2;
+constexpr std::uint32_t orders_in_cache = 4'000;  // with what belongs to them
 
 template <typename Record>
 bool read_if(std::span<const std::byte> bytes, Record& record) noexcept {
@@ -118,6 +119,21 @@ void EngineState::prefetch_new_order(const wire::NewOrder& command, int stage) c
     }
     if (stage == 3 || count == 0) prefetch_closing(maker_slot);
     maker_slot = next_slot;
+  }
+}
+
+/// Asks for what accepting an order will touch, while its checks run.
+void EngineState::prefetch_placing(const wire::NewOrder& command, const Instrument* instrument,
+                                   std::uint32_t account_index) const noexcept {
+  if (command.client_order_id != 0) {
+    order_ids.prefetch(OrderIds::Name{command.client_order_id, account_index});
+  }
+  if (store.orders.used_count() < orders_in_cache || instrument == nullptr) return;
+  const std::uint32_t youngest_slot = accounts[account_index].youngest_order;
+  if (youngest_slot != no_slot) account_links.prefetch(youngest_slot);
+  if ((command.side == wire::Side::buy || command.side == wire::Side::sell) &&
+      command.price_ticks >= 1 && command.price_ticks <= wire::price_ticks_max) {
+    instrument->book.prefetch_price(command.side, command.price_ticks);
   }
 }
 

@@ -366,7 +366,10 @@ class EngineState {
   [[nodiscard]] std::uint32_t find_order_id(std::uint64_t order_id) const noexcept {
     const std::uint32_t order_slot = order_ids.find(
         number_of(order_id), [&](std::uint32_t slot) { return number_of(orders[slot].order_id); });
-    return order_slot == no_slot || orders[order_slot].order_id != order_id ? no_slot : order_slot;
+    if (order_slot == no_slot) return no_slot;
+    account_links.prefetch(order_slot);  // at the same time as the order
+    store.orders.prefetch(order_slot);
+    return orders[order_slot].order_id == order_id ? order_slot : no_slot;
   }
   /// Whether a client order id, not 0, is taken, and the slot of its open order, or no_slot.
   [[nodiscard]] bool find_name(OrderIds::Name name, std::uint32_t& order_slot) const noexcept {
@@ -444,7 +447,6 @@ class EngineState {
         order_slot, std::min(store.orders[order_slot].open_lots, orders[order_slot].open_lots()));
   }
   void release_hold(const Order& order, const Instrument& instrument) noexcept;
-  void prefetch_ids(std::uint64_t client_order_id, std::uint32_t account_index) const noexcept;
   void close(std::uint32_t order_slot) noexcept;
   void cancel(std::uint32_t order_slot, wire::CancelReason reason, bool is_answer = true) noexcept;
   void report_canceled(const Order& order, wire::CancelReason reason,
@@ -471,6 +473,8 @@ class EngineState {
                 std::uint32_t asset_id, std::int64_t delta_units) noexcept;
 
   // Looking ahead.
+  void prefetch_placing(const wire::NewOrder& command, const Instrument* instrument,
+                        std::uint32_t account_index) const noexcept;
   void prefetch_order(std::uint64_t account_id, std::uint64_t order_id,
                       std::uint64_t client_order_id, int stage) const noexcept;
   void prefetch_new_order(const wire::NewOrder& command, int stage) const noexcept;

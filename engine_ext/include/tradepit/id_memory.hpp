@@ -179,8 +179,8 @@ class OrderIds {
     } else if (name.client_order_id != 0) {
       by_name_.erase(hash_of(name), place << 1);
     }
-    recent_.prefetch(
-        place_of(number + 8 * look_ahead));  // too slow a stream for the processor's own
+    // The ring is too slow a stream for the processor to go ahead by itself.
+    recent_.prefetch(place_of(number + 8 * look_ahead));
     by_name_.prefetch(hash_of(recent_name(place_of(number + look_ahead))));
   }
 
