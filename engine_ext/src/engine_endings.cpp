@@ -28,9 +28,7 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
   (younger_slot == no_slot ? account.youngest_order : account_links[younger_slot].older) =
       older_slot;
   --account.open_order_count;
-  const bool is_plain = order.time_in_force == wire::TimeInForce::gtc && order.flags == 0 &&
-                        order.order_type == wire::OrderType::limit;
-  if (!is_plain) delist(order_slot);
+  if (may_be_listed(order)) delist(order_slot);
   release_terms(order);
 }
 

@@ -112,7 +112,7 @@ std::uint32_t EngineState::keep(const Order& order) noexcept {
   const std::uint32_t order_slot = store.orders.take();
   orders[order_slot] = order;
   link_to_account(order_slot);
-  enlist(order_slot);
+  if (may_be_listed(order)) enlist(order_slot);
   return order_slot;
 }
 

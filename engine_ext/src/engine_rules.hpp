@@ -95,6 +95,12 @@ inline constexpr std::int64_t position_lots_max = std::int64_t{1} << 62;
                                           std::int64_t offset_ticks,
                                           std::uint16_t offset_bps) noexcept;
 
+/// Whether an order may have a deadline or stand in one of its instrument's lists: most do not.
+inline bool may_be_listed(const Order& order) noexcept {
+  return order.time_in_force != wire::TimeInForce::gtc || order.flags != 0 ||
+         order.order_type != wire::OrderType::limit;
+}
+
 [[nodiscard]] wire::SetInstrument command_of(const wire::InstrumentChanged& terms) noexcept;
 
 [[nodiscard]] wire::Reason judge_state(const Instrument& instrument) noexcept;
