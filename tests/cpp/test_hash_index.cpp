@@ -1,10 +1,11 @@
-// The index from keys to slots, against a map.
+// The hash tables, against a map.
 #include <cstdint>
 #include <map>
 #include <random>
 #include <vector>
 
 #include "check.hpp"
+#include "tradepit/flat_table.hpp"
 #include "tradepit/hash_index.hpp"
 
 using tradepit::HashIndex;
@@ -47,5 +48,49 @@ TEST(a_hash_index_equals_a_map_also_when_full) {
     if (step % 100 == 0) {
       for (const auto& [kept, key] : key_by_value) CHECK(find(key) == kept);
     }
+  }
+}
+
+namespace {
+
+struct Entry {
+  using Key = std::uint64_t;
+  static constexpr int run_bits = 4;
+  std::uint64_t number = 0;
+  std::uint64_t value = 0;
+  [[nodiscard]] Key key() const noexcept { return number; }
+  [[nodiscard]] static std::uint64_t home(Key key) noexcept {
+    return tradepit::home_in_runs<run_bits>(key, 0);
+  }
+};
+
+/// Adds and removes keys that are multiples of `step`, up to as many as the table takes.
+void check_table(std::size_t max_entries, std::uint64_t step) {
+  tradepit::FlatTable<Entry> table(max_entries);
+  std::map<std::uint64_t, std::uint64_t> expected;
+  std::mt19937_64 random(max_entries + step);
+  for (std::uint64_t count = 1; count <= 20'000; ++count) {
+    const std::uint64_t key = (1 + random() % (2 * max_entries)) * step;
+    const auto found = expected.find(key);
+    if (found != expected.end()) {
+      CHECK(table.find(key)->value == found->second);
+      table.erase(key);
+      expected.erase(found);
+    } else if (expected.size() < max_entries) {
+      CHECK(table.find(key) == nullptr);
+      table.insert({key, count});
+      expected[key] = count;
+    }
+    CHECK(table.size() == expected.size());
+    if (count % 100 != 0) continue;
+    for (const auto& [kept, value] : expected) CHECK(table.find(kept)->value == value);
+  }
+}
+
+}  // namespace
+
+TEST(a_flat_table_equals_a_map_with_few_places_and_many) {
+  for (const std::uint64_t step : {1, 7, 16, 1024}) {
+    for (const std::size_t max_entries : {1, 5, 40, 300}) check_table(max_entries, step);
   }
 }
