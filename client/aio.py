@@ -334,6 +334,22 @@ class AsyncClient:
         changed: wire.CalendarChanged = results.single_record(await self._ask(request))
         return changed
 
+    async def bust_trade(self, trade_id: int) -> wire.TradeBusted:
+        """Undo one of the shard's last trades: what it moved goes back."""
+        request = wire.BustTrade(trade_id=trade_id)
+        busted: wire.TradeBusted = results.single_record(await self._ask(request))
+        return busted
+
+    async def correct_trade(
+        self, trade_id: int, *, price_ticks: int = 0, quantity_lots: int = 0
+    ) -> wire.TradeCorrected:
+        """Give a trade another price, a smaller quantity, or both; 0 = as it is."""
+        request = wire.CorrectTrade(
+            trade_id=trade_id, price_ticks=price_ticks, quantity_lots=quantity_lots
+        )
+        corrected: wire.TradeCorrected = results.single_record(await self._ask(request))
+        return corrected
+
     async def credit(
         self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
     ) -> wire.BalanceChanged:

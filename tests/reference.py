@@ -21,7 +21,7 @@ from tradepit.protocol.wire import (
     TradingState,
 )
 
-from tests.reference_control import ReferenceControl
+from tests.reference_busts import ReferenceBusts
 from tests.reference_state import (
     HOUSE,
     STOPS,
@@ -33,7 +33,7 @@ from tests.reference_state import (
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceControl):
+class ReferenceEngine(ReferenceBusts):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -62,6 +62,8 @@ class ReferenceEngine(ReferenceControl):
             wire.SessionEnded: self.session_ended,
             wire.KillSwitch: self.kill_switch,
             wire.CancelAfter: self.cancel_after,
+            wire.BustTrade: self.bust_trade,
+            wire.CorrectTrade: self.correct_trade,
         }
         handlers[type(command)](command)
         for instrument_id in self.touched:

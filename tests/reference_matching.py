@@ -16,7 +16,15 @@ from tradepit.protocol.wire import (
 
 from tests.reference_following import ReferenceFollowing
 from tests.reference_pro_rata import allocate
-from tests.reference_state import HOUSE, INFINITE_TICKS, RESTING, STOPS, Order, fee
+from tests.reference_state import (
+    HOUSE,
+    INFINITE_TICKS,
+    RESTING,
+    STOPS,
+    Order,
+    RememberedTrade,
+    fee,
+)
 
 
 class ReferenceMatching(ReferenceFollowing):
@@ -405,6 +413,7 @@ class ReferenceMatching(ReferenceFollowing):
             instrument_id=taker.instrument_id,
             taker_side=taker.side,
         )
+        self.trades.append(RememberedTrade(trade, maker.maker_fee_ppm, taker.taker_fee_ppm))
         for order, order_fee, liquidity in (
             (taker, taker_fee, Liquidity.TAKER),
             (maker, maker_fee, Liquidity.MAKER),

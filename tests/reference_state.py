@@ -129,6 +129,16 @@ class Funds:
 
 
 @dataclass
+class RememberedTrade:
+    """A trade as it stands after corrections, and the fees it was made with."""
+
+    event: wire.Trade
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    is_busted: bool = False
+
+
+@dataclass
 class Limits:
     shard_id: int = 0
     max_orders: int = 1 << 20
@@ -137,6 +147,7 @@ class Limits:
     max_accounts: int = 1 << 16
     max_instruments: int = 1 << 10
     max_assets: int = 1 << 6
+    remembered_trades: int = wire.TRADES_REMEMBERED
 
 
 @dataclass
@@ -183,6 +194,7 @@ class ReferenceState:
     killed: set[int] = field(default_factory=set)  # accounts, and HOUSE for the whole shard
     day_ends: dict[int, int] = field(default_factory=dict)  # by instrument: its day orders end
     timers: dict[tuple[str, int], int] = field(default_factory=dict)  # (kind, account) -> time
+    trades: list["RememberedTrade"] = field(default_factory=list)  # all of them
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     reports: list[ExecutionReport] = field(default_factory=list)

@@ -22,6 +22,7 @@ TIED_SESSION_BIT = 2147483648
 TIED_SESSION_SILENCE_NS_MAX = 10000000000
 TRAILING_STOPS_MAX = 1000
 PEGGED_ORDERS_MAX = 1000
+TRADES_REMEMBERED = 65536
 CANCEL_AFTER_NS_MAX = 86400000000000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
@@ -51,6 +52,8 @@ class MessageType(IntEnum):
     KILL_SWITCH = 17
     CANCEL_AFTER = 18
     SESSION_ENDED = 19
+    BUST_TRADE = 26
+    CORRECT_TRADE = 27
     LOGON = 32
     STATUS_QUERY = 33
     INSTRUMENTS_QUERY = 34
@@ -71,6 +74,8 @@ class MessageType(IntEnum):
     COMMAND_REJECTED = 74
     SELF_TRADE_PREVENTED = 75
     ORDER_TRIGGERED = 76
+    TRADE_BUSTED = 77
+    TRADE_CORRECTED = 78
     FEE_SCHEDULE_CHANGED = 81
     TICK_TABLE_CHANGED = 82
     TRADING_STATE_CHANGED = 83
@@ -89,6 +94,7 @@ class MessageType(IntEnum):
     MARKET_TRADE = 112
     TOP_OF_BOOK = 113
     AUCTION_INDICATIVE = 114
+    MARKET_TRADE_CHANGED = 115
 
 
 class Side(IntEnum):
@@ -155,6 +161,8 @@ class ExecutionKind(IntEnum):
     STATUS = 6
     REDUCED = 7
     TRIGGERED = 8
+    TRADE_BUSTED = 20
+    TRADE_CORRECTED = 21
 
 
 class Liquidity(IntEnum):
@@ -286,6 +294,9 @@ class Reason(IntEnum):
     INVALID_TICK_TABLE = 87
     INVALID_TRADING_STATE = 88
     INVALID_CALENDAR = 89
+    UNKNOWN_TRADE = 90
+    TRADE_ALREADY_BUSTED = 91
+    INVALID_CORRECTION = 92
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -348,6 +359,9 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_TICK_TABLE: "bands begin at rising prices from 1, with steps from 1",
     Reason.INVALID_TRADING_STATE: "state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state",
     Reason.INVALID_CALENDAR: "entries are at rising minutes of the week from 0 to 10079, each with a known state",
+    Reason.UNKNOWN_TRADE: "no such trade is remembered: the shard has not made it, or it is older than the last trades_remembered",
+    Reason.TRADE_ALREADY_BUSTED: "the trade was busted before",
+    Reason.INVALID_CORRECTION: "the new price must be one that orders may name in the instrument, the new quantity lie between 1 and the trade's as it stands, and one of them differ from it",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -410,6 +424,9 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_TICK_TABLE: 400,
     Reason.INVALID_TRADING_STATE: 400,
     Reason.INVALID_CALENDAR: 400,
+    Reason.UNKNOWN_TRADE: 404,
+    Reason.TRADE_ALREADY_BUSTED: 409,
+    Reason.INVALID_CORRECTION: 400,
 }
 
 
@@ -854,6 +871,44 @@ class SessionEnded(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_SESSION_ENDED, (VERSION, 19, 32, *self))
+
+
+_BUST_TRADE = Struct("<BBHIqQ")
+_BUST_TRADE_BODY = Struct("<4xIqQ")
+
+
+class BustTrade(NamedTuple):
+    """Undoes a trade: both parties give back what they got, and the house both fees, out of
+    what they have available. Orders, the last price and stop orders stay as the trade left
+    them. Refused with insufficient_funds where one of the three cannot give back: nothing
+    changes.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BUST_TRADE, (VERSION, 26, 24, *self))
+
+
+_CORRECT_TRADE = Struct("<BBHIqQqq")
+_CORRECT_TRADE_BODY = Struct("<4xIqQqq")
+
+
+class CorrectTrade(NamedTuple):
+    """Gives a trade another price, a smaller quantity, or both: the parties and the house move
+    the difference, with fees at the rates of the trade. Else as BustTrade.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_CORRECT_TRADE, (VERSION, 27, 40, *self))
 
 
 _LOGON = Struct("<BBHIQ32sB7x")
@@ -1303,6 +1358,72 @@ class OrderTriggered(NamedTuple):
         return pack_record(_ORDER_TRIGGERED, (VERSION, 76, 72, *self))
 
 
+_TRADE_BUSTED = Struct("<BBHIQqQQqqqqQQQQqqIB3x")
+_TRADE_BUSTED_BODY = Struct("<4xIQqQQqqqqQQQQqqIB3x")
+
+
+class TradeBusted(NamedTuple):
+    """A trade was undone: what stands here went back."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    trade_seq: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    notional_units: int = 0
+    base_units: int = 0
+    maker_order_id: int = 0
+    taker_order_id: int = 0
+    maker_account_id: int = 0
+    taker_account_id: int = 0
+    maker_fee_units: int = 0
+    taker_fee_units: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TRADE_BUSTED, (VERSION, 77, 128, *self))
+
+
+_TRADE_CORRECTED = Struct("<BBHIQqQQqqqqQQQQqqqqqqqqIB3x")
+_TRADE_CORRECTED_BODY = Struct("<4xIQqQQqqqqQQQQqqqqqqqqIB3x")
+
+
+class TradeCorrected(NamedTuple):
+    """A trade has another price or quantity: the differences moved between its parties and the
+    house.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    trade_seq: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    notional_units: int = 0
+    base_units: int = 0
+    maker_order_id: int = 0
+    taker_order_id: int = 0
+    maker_account_id: int = 0
+    taker_account_id: int = 0
+    maker_fee_units: int = 0
+    taker_fee_units: int = 0
+    previous_price_ticks: int = 0
+    previous_quantity_lots: int = 0
+    previous_notional_units: int = 0
+    previous_base_units: int = 0
+    previous_maker_fee_units: int = 0
+    previous_taker_fee_units: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TRADE_CORRECTED, (VERSION, 78, 176, *self))
+
+
 _FEE_SCHEDULE_CHANGED = Struct("<BBHIQqI4x")
 _FEE_SCHEDULE_CHANGED_BODY = Struct("<4xIQqI4x")
 
@@ -1704,6 +1825,26 @@ class AuctionIndicative(NamedTuple):
         return pack_record(_AUCTION_INDICATIVE, (VERSION, 114, 56, *self))
 
 
+_MARKET_TRADE_CHANGED = Struct("<BBHIQqQqqIB3x")
+_MARKET_TRADE_CHANGED_BODY = Struct("<4xIQqQqqIB3x")
+
+
+class MarketTradeChanged(NamedTuple):
+    """A trade was busted or corrected, after that is durable."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MARKET_TRADE_CHANGED, (VERSION, 115, 56, *self))
+
+
 JOURNAL_ENTRY_LAYOUT = Struct("<IIQQQI4x")
 
 
@@ -1778,6 +1919,8 @@ type_of_record: dict[type[Any], MessageType] = {
     KillSwitch: MessageType.KILL_SWITCH,
     CancelAfter: MessageType.CANCEL_AFTER,
     SessionEnded: MessageType.SESSION_ENDED,
+    BustTrade: MessageType.BUST_TRADE,
+    CorrectTrade: MessageType.CORRECT_TRADE,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
     InstrumentsQuery: MessageType.INSTRUMENTS_QUERY,
@@ -1798,6 +1941,8 @@ type_of_record: dict[type[Any], MessageType] = {
     CommandRejected: MessageType.COMMAND_REJECTED,
     SelfTradePrevented: MessageType.SELF_TRADE_PREVENTED,
     OrderTriggered: MessageType.ORDER_TRIGGERED,
+    TradeBusted: MessageType.TRADE_BUSTED,
+    TradeCorrected: MessageType.TRADE_CORRECTED,
     FeeScheduleChanged: MessageType.FEE_SCHEDULE_CHANGED,
     TickTableChanged: MessageType.TICK_TABLE_CHANGED,
     TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
@@ -1816,6 +1961,7 @@ type_of_record: dict[type[Any], MessageType] = {
     MarketTrade: MessageType.MARKET_TRADE,
     TopOfBook: MessageType.TOP_OF_BOOK,
     AuctionIndicative: MessageType.AUCTION_INDICATIVE,
+    MarketTradeChanged: MessageType.MARKET_TRADE_CHANGED,
 }
 record_of_type: dict[int, type[Any]] = {
     1: NewOrder,
@@ -1835,6 +1981,8 @@ record_of_type: dict[int, type[Any]] = {
     17: KillSwitch,
     18: CancelAfter,
     19: SessionEnded,
+    26: BustTrade,
+    27: CorrectTrade,
     32: Logon,
     33: StatusQuery,
     34: InstrumentsQuery,
@@ -1855,6 +2003,8 @@ record_of_type: dict[int, type[Any]] = {
     74: CommandRejected,
     75: SelfTradePrevented,
     76: OrderTriggered,
+    77: TradeBusted,
+    78: TradeCorrected,
     81: FeeScheduleChanged,
     82: TickTableChanged,
     83: TradingStateChanged,
@@ -1873,6 +2023,7 @@ record_of_type: dict[int, type[Any]] = {
     112: MarketTrade,
     113: TopOfBook,
     114: AuctionIndicative,
+    115: MarketTradeChanged,
 }
 
 # Which enum a numeric field holds: for people-readable output.
@@ -1948,6 +2099,12 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
         "side": Side,
         "order_type": OrderType,
     },
+    TradeBusted: {
+        "taker_side": Side,
+    },
+    TradeCorrected: {
+        "taker_side": Side,
+    },
     TradingStateChanged: {
         "state": TradingState,
         "previous_state": TradingState,
@@ -1989,6 +2146,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     AuctionIndicative: {
         "imbalance_side": Side,
     },
+    MarketTradeChanged: {
+        "taker_side": Side,
+    },
 }
 
 # What follows the fixed part of a record: the field, its items, how many there can be.
@@ -2019,6 +2179,8 @@ COMMANDS: tuple[type[Any], ...] = (
     KillSwitch,
     CancelAfter,
     SessionEnded,
+    BustTrade,
+    CorrectTrade,
 )
 EVENTS: tuple[type[Any], ...] = (
     OrderAccepted,
@@ -2034,6 +2196,8 @@ EVENTS: tuple[type[Any], ...] = (
     CommandRejected,
     SelfTradePrevented,
     OrderTriggered,
+    TradeBusted,
+    TradeCorrected,
     FeeScheduleChanged,
     TickTableChanged,
     TradingStateChanged,
@@ -2062,6 +2226,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     17: (_KILL_SWITCH_BODY, 32, KillSwitch._make, ()),
     18: (_CANCEL_AFTER_BODY, 32, CancelAfter._make, ()),
     19: (_SESSION_ENDED_BODY, 32, SessionEnded._make, ()),
+    26: (_BUST_TRADE_BODY, 24, BustTrade._make, ()),
+    27: (_CORRECT_TRADE_BODY, 40, CorrectTrade._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
     34: (_INSTRUMENTS_QUERY_BODY, 8, InstrumentsQuery._make, ()),
@@ -2082,6 +2248,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
+    77: (_TRADE_BUSTED_BODY, 128, TradeBusted._make, ()),
+    78: (_TRADE_CORRECTED_BODY, 176, TradeCorrected._make, ()),
     81: (_FEE_SCHEDULE_CHANGED_BODY, 32, lambda values: FeeScheduleChanged(*values), ()),
     82: (_TICK_TABLE_CHANGED_BODY, 32, lambda values: TickTableChanged(*values), ()),
     83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
@@ -2100,6 +2268,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     112: (_MARKET_TRADE_BODY, 56, MarketTrade._make, ()),
     113: (_TOP_OF_BOOK_BODY, 64, TopOfBook._make, ()),
     114: (_AUCTION_INDICATIVE_BODY, 56, AuctionIndicative._make, ()),
+    115: (_MARKET_TRADE_CHANGED_BODY, 56, MarketTradeChanged._make, ()),
 }
 _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
     10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),

@@ -28,6 +28,7 @@ EngineState::EngineState(const EngineConfig& limits)
       accounts(limits.max_accounts, limits.max_assets),
       order_ids(limits.max_client_order_ids, limits.max_orders),
       transfer_ids(limits.max_transfer_ids),
+      trades(limits.max_remembered_trades),
       deadlines(
           deadline_owner(DeadlineKind::auction_over, std::uint64_t{limits.max_instruments} + 1)),
       positions((std::size_t{limits.max_instruments} + 1) * (std::size_t{limits.max_accounts} + 1),
@@ -41,6 +42,7 @@ EngineState::EngineState(const EngineConfig& limits)
   assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
   assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);
   assert(limits.max_instruments >= 1 && limits.max_assets >= 1);
+  assert(limits.max_remembered_trades >= 1);
   assert(limits.max_instruments < Instrument::instruments_end);
   touched_instruments.reserve(limits.max_instruments);
 }
@@ -113,6 +115,12 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       break;
     case wire::MessageType::cancel_after:
       cancel_after(read_as<wire::CancelAfter>(command));
+      break;
+    case wire::MessageType::bust_trade:
+      bust_trade(read_as<wire::BustTrade>(command));
+      break;
+    case wire::MessageType::correct_trade:
+      correct_trade(read_as<wire::CorrectTrade>(command));
       break;
     case wire::MessageType::tick:
       tick();

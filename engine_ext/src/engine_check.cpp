@@ -170,6 +170,8 @@ const char* EngineState::check() const {
   if (level_count != store.level_by_price.size()) return "a price outlives its level";
   if (name_count != order_ids.name_count()) return "client order ids are miscounted";
 
+  if (const char* const broken = check_trades(); broken != nullptr) return broken;
+
   std::vector<int128> supply_units(assets.size());
   std::uint64_t linked_count = 0;
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {

@@ -221,6 +221,19 @@ std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::in
   event.instrument_id = terms.instrument_id;
   event.taker_side = taker.side;
   emit(event);
+  trades.next() = {.seq = seq,
+                   .price_ticks = price_ticks,
+                   .quantity_lots = traded_lots,
+                   .maker_order_id = maker.order_id,
+                   .taker_order_id = taker.order_id,
+                   .maker_index = maker.account_index,
+                   .taker_index = taker.account_index,
+                   .instrument_id = terms.instrument_id,
+                   .maker_fee_ppm = maker.maker_fee_ppm,
+                   .taker_fee_ppm = taker.taker_fee_ppm,
+                   .taker_side = taker.side,
+                   .is_busted = 0,
+                   .unused = {}};
 
   if (reports_ != nullptr) {
     wire::ExecutionReport report = report_of(taker, ExecutionKind::trade);

@@ -12,31 +12,6 @@ using wire::OrderType;
 using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
-/// Reads records one after the other; it never reads past the end.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
-
-  template <typename Record>
-  [[nodiscard]] bool read(Record& record) noexcept {
-    if (rest_.size() < sizeof record) return false;
-    std::memcpy(&record, rest_.data(), sizeof record);
-    rest_ = rest_.subspan(sizeof record);
-    return true;
-  }
-  /// A look at what stands `offset_bytes` further on; false if that is behind the end.
-  template <typename Record>
-  [[nodiscard]] bool peek(std::size_t offset_bytes, Record& record) const noexcept {
-    if (rest_.size() < offset_bytes + sizeof record) return false;
-    std::memcpy(&record, rest_.data() + offset_bytes, sizeof record);
-    return true;
-  }
-  [[nodiscard]] bool is_at_end() const noexcept { return rest_.empty(); }
-
- private:
-  std::span<const std::byte> rest_;
-};
-
 template <typename Record>
 bool is_wire_record(const Record& record) noexcept {
   return record.header.version == wire::version && record.header.length == sizeof record &&
@@ -61,8 +36,6 @@ bool is_offset_sound(const OrderTerms& own, bool is_trailing, bool is_pegged) no
   if (is_trailing) return own.offset_ticks >= 0;
   return own.trail_offset_bps == 0 && (is_pegged || own.offset_ticks == 0);
 }
-
-constexpr char cut_short[] = "the snapshot ends before its records do";
 
 }  // namespace
 
@@ -168,7 +141,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     error = text;
     return nullptr;
   };
-  Reader reader(snapshot);
+  SnapshotReader reader(snapshot);
   SnapshotHeader header;
   if (!reader.read(header)) return refuse("the snapshot is shorter than its header");
   if (std::memcmp(header.magic, snapshot_magic, sizeof header.magic) != 0) {
@@ -183,14 +156,16 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   if (header.checksum != chain_digest(digest_start, snapshot.subspan(checked_from))) {
     return refuse("the snapshot's checksum is wrong");
   }
-  const std::uint32_t limits[] = {header.max_orders,       header.max_client_order_ids,
-                                  header.max_transfer_ids, header.max_accounts,
-                                  header.max_instruments,  header.max_assets};
+  const std::uint32_t limits[] = {header.max_orders,           header.max_client_order_ids,
+                                  header.max_transfer_ids,     header.max_accounts,
+                                  header.max_instruments,      header.max_assets,
+                                  header.max_remembered_trades};
   for (const std::uint32_t limit : limits) {
     if (limit < 1 || limit > engine_limit_max)
       return refuse("the snapshot's limits are out of range");
   }
-  if (header.shard_id >= (1U << 15) || header.max_instruments >= Instrument::instruments_end) {
+  if (header.reserved != 0 || header.shard_id >= (1U << 15) ||
+      header.max_instruments >= Instrument::instruments_end) {
     return refuse("the snapshot's limits are out of range");
   }
   if (header.seq >= counts_end || header.order_counter >= counts_end ||
@@ -206,6 +181,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       .max_accounts = header.max_accounts,
       .max_instruments = header.max_instruments,
       .max_assets = header.max_assets,
+      .max_remembered_trades = header.max_remembered_trades,
   });
   state->seq = header.seq;
   state->digest = header.digest;
@@ -354,6 +330,9 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       return refuse("the snapshot has an impossible transfer id");
     }
     state->transfer_ids.take(transfer_id);
+  }
+  if (const char* const wrong = state->read_trades(reader, header.trade_count); wrong != nullptr) {
+    return refuse(wrong);
   }
 
   for (std::uint64_t count = 0; count < header.deadline_count; ++count) {

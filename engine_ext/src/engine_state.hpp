@@ -16,9 +16,12 @@
 #include "tradepit/engine.hpp"
 #include "tradepit/id_memory.hpp"
 #include "tradepit/order_list.hpp"
+#include "tradepit/trade_memory.hpp"
 #include "tradepit/units.hpp"
 
 namespace tradepit::detail {
+
+class SnapshotReader;
 
 /// A session_id without the bit that says what the session asked for.
 constexpr std::uint32_t session_number(std::uint32_t session_id) noexcept {
@@ -109,6 +112,14 @@ struct Placing {
   std::int64_t trigger_price_ticks = 0;  // the command's, or where a trailing stop order begins
 };
 
+/// What a trade moves: the buyer gets the base for the notional, and both pay a fee to the house.
+struct TradeAmounts {
+  std::int64_t notional_units = 0;
+  std::int64_t base_units = 0;
+  std::int64_t maker_fee_units = 0;
+  std::int64_t taker_fee_units = 0;
+};
+
 /// What a deadline is about, in the order in which those of one time are met.
 enum class DeadlineKind : std::uint8_t {
   order_expiry,
@@ -130,9 +141,9 @@ struct OrderRecord;  // of a snapshot
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_pegs.cpp, engine_positions.cpp,
-/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_admin.cpp, engine_fees.cpp,
-/// engine_ticks.cpp, engine_states.cpp, engine_auction.cpp, engine_query.cpp, engine_snapshot.cpp,
-/// engine_restore.cpp and engine_check.cpp.
+/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_busts.cpp, engine_admin.cpp,
+/// engine_fees.cpp, engine_ticks.cpp, engine_states.cpp, engine_auction.cpp, engine_query.cpp,
+/// engine_snapshot.cpp, engine_restore.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -185,6 +196,7 @@ class EngineState {
   Accounts accounts;
   OrderIds order_ids;
   TransferIds transfer_ids;
+  TradeMemory trades;  // the last of trade_counter
   Deadlines deadlines;
   LazyArray<std::int64_t> positions;  // net lots of all trades, see position()
   // Links of the lists that instruments have, by slot of store.orders: those by time in force, and
@@ -354,6 +366,7 @@ class EngineState {
     return std::size_t{instrument_id} * (std::size_t{config.max_accounts} + 1) + account_index;
   }
   void move_positions(const Order& taker, const Order& maker, std::int64_t lots) noexcept;
+  void undo_positions(const RememberedTrade& trade, std::int64_t lots) noexcept;
   /// How many lots of this side would make the account's position smaller.
   [[nodiscard]] std::int64_t reducible_lots(std::uint32_t instrument_id,
                                             std::uint32_t account_index,
@@ -393,6 +406,16 @@ class EngineState {
   void set_account(const wire::SetAccount& command) noexcept;
   void set_fee_schedule(const std::byte* command) noexcept;
   void set_tick_table(const std::byte* command) noexcept;
+  void bust_trade(const wire::BustTrade& command) noexcept;
+  void correct_trade(const wire::CorrectTrade& command) noexcept;
+  [[nodiscard]] wire::Reason find_trade(std::uint64_t trade_id, RememberedTrade*& trade) noexcept;
+  [[nodiscard]] bool change_funds(const RememberedTrade& trade, const TradeAmounts& before,
+                                  const TradeAmounts& after) noexcept;
+  [[nodiscard]] const char* read_trades(SnapshotReader& reader, std::uint64_t count);
+  [[nodiscard]] const char* check_trade(const RememberedTrade& trade) const noexcept;
+  [[nodiscard]] const char* check_trades() const noexcept;
+  void report_change(const RememberedTrade& trade, std::uint64_t trade_id,
+                     const TradeAmounts& amounts, wire::ExecutionKind kind) noexcept;
   void credit(const wire::Credit& command) noexcept;
   void debit(const wire::Debit& command) noexcept;
   [[nodiscard]] wire::Reason judge(const wire::SetInstrument& command,

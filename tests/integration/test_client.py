@@ -74,6 +74,45 @@ def test_a_trade_is_seen_by_both_parties_and_the_feed(matcher: Matcher) -> None:
         assert maker.book(INSTRUMENT).asks[0].quantity_lots == 6
 
 
+def test_an_operator_corrects_and_busts_a_trade(matcher: Matcher) -> None:
+    with (
+        matcher.operator() as operator,
+        matcher.trader(MAKER) as maker,
+        matcher.trader(TAKER) as taker,
+        FeedSubscriber(matcher.feed_endpoint, [INSTRUMENT]) as feed,
+    ):
+        resting = offer(maker)
+        while not feed.receive(0.05):
+            resting = maker.replace(order_id=resting.order_id, price_ticks=resting.price_ticks + 1)
+        before = [each._replace(request_id=0) for each in taker.balances()]
+        bought = taker.submit(
+            instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=4, price_ticks=PRICE * 2
+        )
+        (fill,) = bought.fills
+        corrected = operator.correct_trade(fill.trade_id, price_ticks=PRICE // 2, quantity_lots=3)
+        assert corrected.notional_units == 3 * (PRICE // 2)
+        with pytest.raises(Refused, match="trade_already_busted"):
+            operator.bust_trade(operator.bust_trade(fill.trade_id).trade_id)
+        assert [each._replace(request_id=0) for each in taker.balances()] == before
+        with pytest.raises(Refused, match="not_authorized"):
+            taker.bust_trade(fill.trade_id)
+        reports: list[wire.ExecutionReport] = []
+        while len(reports) < 3:
+            reports += maker.reports(DEADLINE_S)
+        assert [(each.kind, each.trade_quantity_lots) for each in reports] == [
+            (ExecutionKind.TRADE, 4),
+            (ExecutionKind.TRADE_CORRECTED, 3),
+            (ExecutionKind.TRADE_BUSTED, 3),
+        ]
+        changes: list[Any] = []
+        while len(changes) < 2:
+            changes += [each for each in feed.receive(DEADLINE_S) if "Changed" in str(type(each))]
+        assert [(each.trade_id, each.quantity_lots) for each in changes] == [
+            (fill.trade_id, 3),
+            (fill.trade_id, 0),
+        ]
+
+
 def test_refusals_carry_the_engine_reason(matcher: Matcher) -> None:
     with matcher.trader(MAKER) as maker:
         offer(maker, client_order_id=1)

@@ -271,4 +271,16 @@ MUTANTS = [
         "  const int128 product =\n"
         "      static_cast<std::uint32_t>(price_ticks * quantity_lots * tick_lot_units);\n",
     ),
+    Mutant(
+        "a busted trade's fees stay with the house",
+        "of our own making",
+        "      {&accounts.balance(Accounts::house, terms.quote_asset_id), maker_fee + taker_fee},\n",
+        "      {&accounts.balance(Accounts::house, terms.quote_asset_id), 0},\n",
+    ),
+    Mutant(
+        "a trade can be busted twice",
+        "of our own making",
+        "  trade->is_busted = 1;\n",
+        "  trade->is_busted = 0;\n",
+    ),
 ]

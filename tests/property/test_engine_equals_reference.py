@@ -23,6 +23,7 @@ LIMITS = Limits(
     max_accounts=4,
     max_instruments=3,
     max_assets=3,
+    remembered_trades=6,
 )
 ACCOUNTS = (1, 2, 77)
 PRO_RATA = 2
@@ -57,6 +58,8 @@ class CommandSource:
             (self.cancel_after, 1),
             (self.session_ended, 1),
             (self.mend, 12),
+            (self.bust_trade, 2),
+            (self.correct_trade, 4),
         )
         (make,) = self.random.choices(
             [maker for maker, _ in makers], [weight for _, weight in makers]
@@ -229,6 +232,23 @@ class CommandSource:
         return wire.SessionEnded(
             account_id=self.mostly((0, *ACCOUNTS), (5,)),
             session_id=self.random.choice((0, 1, wire.TIED_SESSION_BIT + 1)),
+        )
+
+    def trade_id(self) -> int:
+        """Mostly of one of the last trades."""
+        trades = self.reference.trades[-LIMITS.remembered_trades - 2 :]
+        if not trades or self.random.random() < 0.05:
+            return self.random.choice((0, 1, (LIMITS.shard_id << 48), 2**64 - 1))
+        return self.random.choice(trades).event.trade_id
+
+    def bust_trade(self) -> wire.BustTrade:
+        return wire.BustTrade(trade_id=self.trade_id())
+
+    def correct_trade(self) -> wire.CorrectTrade:
+        return wire.CorrectTrade(
+            trade_id=self.trade_id(),
+            price_ticks=self.random.choice((0, self.price(), self.price())),
+            quantity_lots=self.mostly((0, 0, 0, 1, 1, 2, 3), (self.quantity(),)),
         )
 
     def tick(self) -> wire.Tick:
@@ -404,6 +424,7 @@ def new_engine() -> Engine:
         max_accounts=LIMITS.max_accounts,
         max_instruments=LIMITS.max_instruments,
         max_assets=LIMITS.max_assets,
+        remembered_trades=LIMITS.remembered_trades,
     )
 
 

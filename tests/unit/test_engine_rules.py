@@ -24,6 +24,7 @@ from tests.engine_market import (
     trades_of,
     trailing,
 )
+from tests.engine_refusals import CONTROL_REFUSALS
 
 BUY, SELL = Side.BUY, Side.SELL
 HALTED = LISTING._replace(trading_state=wire.TradingState.HALTED)
@@ -86,13 +87,7 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.KILL_SWITCH_ENGAGED, [wire.KillSwitch(state=1), limit(BUY, 10, 1)]),
     (Reason.INVALID_KILL_SWITCH, [wire.KillSwitch(account_id=1)]),
     (Reason.UNKNOWN_ACCOUNT, [wire.KillSwitch(account_id=99, state=1)]),
-    (Reason.UNKNOWN_ACCOUNT, [wire.CancelAfter(timeout_ns=1)]),
     (Reason.UNKNOWN_ACCOUNT, [wire.SessionEnded(account_id=99)]),
-    (Reason.INVALID_TIMEOUT, [wire.CancelAfter(account_id=1, timeout_ns=-1)]),
-    (
-        Reason.INVALID_TIMEOUT,
-        [wire.CancelAfter(account_id=1, timeout_ns=wire.CANCEL_AFTER_NS_MAX + 1)],
-    ),
     (Reason.INVALID_SIDE, [limit(BUY, 10, 1)._replace(side=3)]),
     (Reason.INVALID_SIDE, [wire.MassCancel(account_id=1, side=3)]),
     (Reason.INVALID_ORDER_TYPE, [limit(BUY, 10, 1)._replace(order_type=0)]),
@@ -279,6 +274,7 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
         [wire.Credit(account_id=1, transfer_id=2**63, asset_id=QUOTE, amount_units=5)],
     ),
 ]
+REFUSALS += CONTROL_REFUSALS
 ELSEWHERE = {Reason.AUCTION_ENDING}  # test_engine_auction.py: it takes ten thousand trades
 BEFORE_THE_ENGINE = {
     Reason.NONE,
@@ -301,7 +297,7 @@ def small_market() -> Market:
 
 def without_progress(snapshot: bytes) -> bytes:
     """A snapshot without what every command changes: checksum, seq, digest and time."""
-    return snapshot[:8] + snapshot[16:56] + snapshot[80:]
+    return snapshot[:8] + snapshot[16:64] + snapshot[88:]
 
 
 def test_every_reason_of_the_engine_has_a_case() -> None:

@@ -20,6 +20,8 @@ struct EngineConfig {
   std::uint32_t max_accounts = 1U << 16;          ///< the house not counted
   std::uint32_t max_instruments = 1U << 10;       ///< the largest instrument_id
   std::uint32_t max_assets = 1U << 6;             ///< the largest asset_id
+  std::uint32_t max_remembered_trades =
+      static_cast<std::uint32_t>(wire::trades_remembered);  ///< that can be busted or corrected
 
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };

@@ -20,6 +20,7 @@ inline constexpr std::int64_t tied_session_bit = 2147483648;  ///< Bit of the se
 inline constexpr std::int64_t tied_session_silence_ns_max = 10000000000;  ///< A session that asked for cancel_on_disconnect ends when it has sent nothing for longer: 10 s.
 inline constexpr std::int64_t trailing_stops_max = 1000;  ///< Trailing stop orders that wait in one instrument.
 inline constexpr std::int64_t pegged_orders_max = 1000;  ///< Pegged orders that rest in one instrument.
+inline constexpr std::int64_t trades_remembered = 65536;  ///< The last trades of a shard, which BustTrade and CorrectTrade may name.
 inline constexpr std::int64_t cancel_after_ns_max = 86400000000000;  ///< Longest timeout of CancelAfter: one day.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -48,6 +49,8 @@ enum class MessageType : std::uint8_t {
   kill_switch = 17,
   cancel_after = 18,
   session_ended = 19,
+  bust_trade = 26,
+  correct_trade = 27,
   logon = 32,
   status_query = 33,
   instruments_query = 34,
@@ -68,6 +71,8 @@ enum class MessageType : std::uint8_t {
   command_rejected = 74,
   self_trade_prevented = 75,
   order_triggered = 76,
+  trade_busted = 77,
+  trade_corrected = 78,
   fee_schedule_changed = 81,
   tick_table_changed = 82,
   trading_state_changed = 83,
@@ -86,6 +91,7 @@ enum class MessageType : std::uint8_t {
   market_trade = 112,
   top_of_book = 113,
   auction_indicative = 114,
+  market_trade_changed = 115,
 };
 
 enum class Side : std::uint8_t {
@@ -154,6 +160,8 @@ enum class ExecutionKind : std::uint8_t {
   status = 6,  ///< The answer to a query: nothing happened.
   reduced = 7,  ///< Self-trade prevention made the order's quantity smaller; it keeps its place.
   triggered = 8,  ///< A stop order's trigger price was reached, or the closing auction of an at-the-close order has begun: it trades from now on.
+  trade_busted = 20,  ///< An operator undid a trade. What such a report tells is about the trade alone; what is about its order is 0.
+  trade_corrected = 21,  ///< An operator corrected a trade: its price, quantity and fee as they stand. As trade_busted, about the trade alone.
 };
 
 enum class Liquidity : std::uint8_t {
@@ -291,6 +299,9 @@ enum class Reason : std::uint16_t {
   invalid_tick_table = 87,  ///< bands begin at rising prices from 1, with steps from 1
   invalid_trading_state = 88,  ///< state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state
   invalid_calendar = 89,  ///< entries are at rising minutes of the week from 0 to 10079, each with a known state
+  unknown_trade = 90,  ///< no such trade is remembered: the shard has not made it, or it is older than the last trades_remembered
+  trade_already_busted = 91,  ///< the trade was busted before
+  invalid_correction = 92,  ///< the new price must be one that orders may name in the instrument, the new quantity lie between 1 and the trade's as it stands, and one of them differ from it
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
@@ -685,6 +696,32 @@ static_assert(offsetof(SessionEnded, time_ns) == 8);
 static_assert(offsetof(SessionEnded, account_id) == 16);
 static_assert(offsetof(SessionEnded, session_id) == 24);
 static_assert(offsetof(SessionEnded, reserved) == 28);
+
+/// Undoes a trade: both parties give back what they got, and the house both fees, out of what they have available. Orders, the last price and stop orders stay as the trade left them. Refused with insufficient_funds where one of the three cannot give back: nothing changes.
+struct BustTrade {
+  static constexpr MessageType type = MessageType::bust_trade;
+  Header header{version, static_cast<std::uint8_t>(type), 24, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t trade_id{};  ///< of one of the last trades_remembered trades
+};
+static_assert(is_wire_layout<BustTrade, 24>);
+static_assert(offsetof(BustTrade, time_ns) == 8);
+static_assert(offsetof(BustTrade, trade_id) == 16);
+
+/// Gives a trade another price, a smaller quantity, or both: the parties and the house move the difference, with fees at the rates of the trade. Else as BustTrade.
+struct CorrectTrade {
+  static constexpr MessageType type = MessageType::correct_trade;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t trade_id{};  ///< of one of the last trades_remembered trades
+  std::int64_t price_ticks{};  ///< the new price; 0 = as it is
+  std::int64_t quantity_lots{};  ///< the new quantity, at most what it is; 0 = as it is
+};
+static_assert(is_wire_layout<CorrectTrade, 40>);
+static_assert(offsetof(CorrectTrade, time_ns) == 8);
+static_assert(offsetof(CorrectTrade, trade_id) == 16);
+static_assert(offsetof(CorrectTrade, price_ticks) == 24);
+static_assert(offsetof(CorrectTrade, quantity_lots) == 32);
 
 /// Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a new session: log on again.
 struct Logon {
@@ -1180,6 +1217,100 @@ static_assert(offsetof(OrderTriggered, side) == 68);
 static_assert(offsetof(OrderTriggered, order_type) == 69);
 static_assert(offsetof(OrderTriggered, reserved) == 70);
 
+/// A trade was undone: what stands here went back.
+struct TradeBusted {
+  static constexpr MessageType type = MessageType::trade_busted;
+  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t trade_id{};
+  std::uint64_t trade_seq{};  ///< of the command that made the trade
+  std::int64_t price_ticks{};  ///< of the trade, as last corrected; so is what follows
+  std::int64_t quantity_lots{};
+  std::int64_t notional_units{};  ///< price times quantity, in the quote asset
+  std::int64_t base_units{};  ///< quantity, in the base asset
+  std::uint64_t maker_order_id{};
+  std::uint64_t taker_order_id{};
+  std::uint64_t maker_account_id{};
+  std::uint64_t taker_account_id{};
+  std::int64_t maker_fee_units{};  ///< in the quote asset; negative: a rebate
+  std::int64_t taker_fee_units{};  ///< in the quote asset
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<TradeBusted, 128>);
+static_assert(offsetof(TradeBusted, seq) == 8);
+static_assert(offsetof(TradeBusted, time_ns) == 16);
+static_assert(offsetof(TradeBusted, trade_id) == 24);
+static_assert(offsetof(TradeBusted, trade_seq) == 32);
+static_assert(offsetof(TradeBusted, price_ticks) == 40);
+static_assert(offsetof(TradeBusted, quantity_lots) == 48);
+static_assert(offsetof(TradeBusted, notional_units) == 56);
+static_assert(offsetof(TradeBusted, base_units) == 64);
+static_assert(offsetof(TradeBusted, maker_order_id) == 72);
+static_assert(offsetof(TradeBusted, taker_order_id) == 80);
+static_assert(offsetof(TradeBusted, maker_account_id) == 88);
+static_assert(offsetof(TradeBusted, taker_account_id) == 96);
+static_assert(offsetof(TradeBusted, maker_fee_units) == 104);
+static_assert(offsetof(TradeBusted, taker_fee_units) == 112);
+static_assert(offsetof(TradeBusted, instrument_id) == 120);
+static_assert(offsetof(TradeBusted, taker_side) == 124);
+static_assert(offsetof(TradeBusted, reserved) == 125);
+
+/// A trade has another price or quantity: the differences moved between its parties and the house.
+struct TradeCorrected {
+  static constexpr MessageType type = MessageType::trade_corrected;
+  Header header{version, static_cast<std::uint8_t>(type), 176, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t trade_id{};
+  std::uint64_t trade_seq{};  ///< of the command that made the trade
+  std::int64_t price_ticks{};  ///< of the trade from now on; so is what follows
+  std::int64_t quantity_lots{};
+  std::int64_t notional_units{};  ///< price times quantity, in the quote asset
+  std::int64_t base_units{};  ///< quantity, in the base asset
+  std::uint64_t maker_order_id{};
+  std::uint64_t taker_order_id{};
+  std::uint64_t maker_account_id{};
+  std::uint64_t taker_account_id{};
+  std::int64_t maker_fee_units{};  ///< in the quote asset; negative: a rebate, at most the taker's fee
+  std::int64_t taker_fee_units{};  ///< in the quote asset
+  std::int64_t previous_price_ticks{};  ///< until now; so is what follows
+  std::int64_t previous_quantity_lots{};
+  std::int64_t previous_notional_units{};
+  std::int64_t previous_base_units{};
+  std::int64_t previous_maker_fee_units{};
+  std::int64_t previous_taker_fee_units{};
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<TradeCorrected, 176>);
+static_assert(offsetof(TradeCorrected, seq) == 8);
+static_assert(offsetof(TradeCorrected, time_ns) == 16);
+static_assert(offsetof(TradeCorrected, trade_id) == 24);
+static_assert(offsetof(TradeCorrected, trade_seq) == 32);
+static_assert(offsetof(TradeCorrected, price_ticks) == 40);
+static_assert(offsetof(TradeCorrected, quantity_lots) == 48);
+static_assert(offsetof(TradeCorrected, notional_units) == 56);
+static_assert(offsetof(TradeCorrected, base_units) == 64);
+static_assert(offsetof(TradeCorrected, maker_order_id) == 72);
+static_assert(offsetof(TradeCorrected, taker_order_id) == 80);
+static_assert(offsetof(TradeCorrected, maker_account_id) == 88);
+static_assert(offsetof(TradeCorrected, taker_account_id) == 96);
+static_assert(offsetof(TradeCorrected, maker_fee_units) == 104);
+static_assert(offsetof(TradeCorrected, taker_fee_units) == 112);
+static_assert(offsetof(TradeCorrected, previous_price_ticks) == 120);
+static_assert(offsetof(TradeCorrected, previous_quantity_lots) == 128);
+static_assert(offsetof(TradeCorrected, previous_notional_units) == 136);
+static_assert(offsetof(TradeCorrected, previous_base_units) == 144);
+static_assert(offsetof(TradeCorrected, previous_maker_fee_units) == 152);
+static_assert(offsetof(TradeCorrected, previous_taker_fee_units) == 160);
+static_assert(offsetof(TradeCorrected, instrument_id) == 168);
+static_assert(offsetof(TradeCorrected, taker_side) == 172);
+static_assert(offsetof(TradeCorrected, reserved) == 173);
+
 /// What the fee tiers of an instrument pay from now on; open orders keep the fees that they were placed with.
 struct FeeScheduleChanged {
   static constexpr MessageType type = MessageType::fee_schedule_changed;
@@ -1341,10 +1472,10 @@ struct ExecutionReport {
   std::int64_t quantity_lots{};  ///< the order's quantity in all
   std::int64_t filled_lots{};  ///< traded so far, this report included
   std::int64_t remaining_lots{};  ///< still open
-  std::uint64_t trade_id{};  ///< kind `trade` only
-  std::int64_t trade_price_ticks{};  ///< kind `trade` only
-  std::int64_t trade_quantity_lots{};  ///< kind `trade` only
-  std::int64_t fee_units{};  ///< kind `trade` only: this side's fee, in the quote asset
+  std::uint64_t trade_id{};  ///< kinds `trade`, `trade_busted` and `trade_corrected` only
+  std::int64_t trade_price_ticks{};  ///< as trade_id
+  std::int64_t trade_quantity_lots{};  ///< as trade_id
+  std::int64_t fee_units{};  ///< as trade_id: this side's fee, in the quote asset
   std::int64_t trigger_price_ticks{};  ///< 0 if not a stop order; of a trailing stop order as it is now
   std::int64_t display_quantity_lots{};  ///< iceberg orders only
   std::int64_t expire_time_ns{};  ///< gtd only
@@ -1352,7 +1483,7 @@ struct ExecutionReport {
   std::uint32_t instrument_id{};
   Reason reason{};  ///< kind `rejected` only
   ExecutionKind kind{};
-  OrderStatus status{};  ///< of the order, after this report
+  OrderStatus status{};  ///< of the order, after this report; 0 where the report is about a trade alone
   Side side{};
   OrderType order_type{};
   TimeInForce time_in_force{};
@@ -1578,6 +1709,29 @@ static_assert(offsetof(AuctionIndicative, instrument_id) == 48);
 static_assert(offsetof(AuctionIndicative, imbalance_side) == 52);
 static_assert(offsetof(AuctionIndicative, reserved) == 53);
 
+/// A trade was busted or corrected, after that is durable.
+struct MarketTradeChanged {
+  static constexpr MessageType type = MessageType::market_trade_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};
+  std::int64_t time_ns{};  ///< of the change
+  std::uint64_t trade_id{};  ///< as in its MarketTrade
+  std::int64_t price_ticks{};  ///< from now on; of a busted trade as it was
+  std::int64_t quantity_lots{};  ///< from now on; 0 = the trade was busted
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<MarketTradeChanged, 56>);
+static_assert(offsetof(MarketTradeChanged, seq) == 8);
+static_assert(offsetof(MarketTradeChanged, time_ns) == 16);
+static_assert(offsetof(MarketTradeChanged, trade_id) == 24);
+static_assert(offsetof(MarketTradeChanged, price_ticks) == 32);
+static_assert(offsetof(MarketTradeChanged, quantity_lots) == 40);
+static_assert(offsetof(MarketTradeChanged, instrument_id) == 48);
+static_assert(offsetof(MarketTradeChanged, taker_side) == 52);
+static_assert(offsetof(MarketTradeChanged, reserved) == 53);
+
 /// One sequenced command and its events, in the journal and in a commit batch. The command record follows, then the event records. crc32c (Castagnoli) covers everything after itself.
 struct JournalEntry {
   std::uint32_t length{};  ///< bytes, this header included; a multiple of 8
@@ -1664,6 +1818,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::kill_switch: return sizeof(KillSwitch);
     case MessageType::cancel_after: return sizeof(CancelAfter);
     case MessageType::session_ended: return sizeof(SessionEnded);
+    case MessageType::bust_trade: return sizeof(BustTrade);
+    case MessageType::correct_trade: return sizeof(CorrectTrade);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
     case MessageType::instruments_query: return sizeof(InstrumentsQuery);
@@ -1684,6 +1840,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::command_rejected: return sizeof(CommandRejected);
     case MessageType::self_trade_prevented: return sizeof(SelfTradePrevented);
     case MessageType::order_triggered: return sizeof(OrderTriggered);
+    case MessageType::trade_busted: return sizeof(TradeBusted);
+    case MessageType::trade_corrected: return sizeof(TradeCorrected);
     case MessageType::fee_schedule_changed: return sizeof(FeeScheduleChanged);
     case MessageType::tick_table_changed: return sizeof(TickTableChanged);
     case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
@@ -1702,6 +1860,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::market_trade: return sizeof(MarketTrade);
     case MessageType::top_of_book: return sizeof(TopOfBook);
     case MessageType::auction_indicative: return sizeof(AuctionIndicative);
+    case MessageType::market_trade_changed: return sizeof(MarketTradeChanged);
   }
   return 0;
 }
@@ -1763,6 +1922,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::kill_switch:
     case MessageType::cancel_after:
     case MessageType::session_ended:
+    case MessageType::bust_trade:
+    case MessageType::correct_trade:
       return true;
     default:
       return false;
@@ -1801,6 +1962,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::command_rejected:
     case MessageType::self_trade_prevented:
     case MessageType::order_triggered:
+    case MessageType::trade_busted:
+    case MessageType::trade_corrected:
     case MessageType::fee_schedule_changed:
     case MessageType::tick_table_changed:
     case MessageType::trading_state_changed:
@@ -1827,6 +1990,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_tick_table:
     case MessageType::set_trading_state:
     case MessageType::set_calendar:
+    case MessageType::bust_trade:
+    case MessageType::correct_trade:
       return true;
     default:
       return false;
@@ -1859,6 +2024,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_calendar: return event == MessageType::calendar_changed;
     case MessageType::kill_switch: return event == MessageType::kill_switch_changed;
     case MessageType::cancel_after: return event == MessageType::cancel_after_changed;
+    case MessageType::bust_trade: return event == MessageType::trade_busted;
+    case MessageType::correct_trade: return event == MessageType::trade_corrected;
     default: return false;
   }
 }
@@ -1890,6 +2057,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
+    case MessageType::trade_busted: return (bytes[125] | bytes[126] | bytes[127]) == std::byte{0};
+    case MessageType::trade_corrected: return (bytes[173] | bytes[174] | bytes[175]) == std::byte{0};
     case MessageType::fee_schedule_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::tick_table_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
@@ -1905,6 +2074,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::market_trade: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::top_of_book: return (bytes[60] | bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
     case MessageType::auction_indicative: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
+    case MessageType::market_trade_changed: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     default: return true;
   }
 }
