@@ -23,7 +23,7 @@ from tradepit.client.requests import (
     no_answer,
     request_ids,
 )
-from tradepit.client.results import Answer, Book, Listing, Order
+from tradepit.client.results import Answer, Book, Listing, Order, Quotes
 from tradepit.client.session import TIMEOUT_S, key_bytes, logon_flags, open_socket
 from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused, TradepitError, Unreachable
@@ -193,6 +193,19 @@ class AsyncClient:
             canceled_count += record.canceled_count
             if not record.remaining_count:
                 return canceled_count
+
+    async def mass_quote(self, quote: wire.MassQuote) -> Quotes:
+        """Put these quotes in the place of all that the account has in the instrument."""
+        return results.quotes_of_answer(await self._ask(quote))
+
+    async def set_quote_protection(
+        self, protection: wire.SetQuoteProtection
+    ) -> wire.QuoteProtectionChanged:
+        """Pull the account's quotes once they have traded this much within a window. The call also
+        lets it quote again after that.
+        """
+        changed: wire.QuoteProtectionChanged = results.single_record(await self._ask(protection))
+        return changed
 
     async def cancel_after(
         self, timeout_ns: int, *, account_id: int = 0

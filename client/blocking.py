@@ -16,7 +16,7 @@ from tradepit.client.requests import (
     no_answer,
     request_ids,
 )
-from tradepit.client.results import Answer, Book, Listing, Order
+from tradepit.client.results import Answer, Book, Listing, Order, Quotes
 from tradepit.client.session import TIMEOUT_S, Session
 from tradepit.protocol import wire
 from tradepit.protocol.errors import OutcomeUnknown, Unreachable
@@ -170,6 +170,19 @@ class Client:
             canceled_count += record.canceled_count
             if not record.remaining_count:
                 return canceled_count
+
+    def mass_quote(self, quote: wire.MassQuote) -> Quotes:
+        """Put these quotes in the place of all that the account has in the instrument."""
+        return results.quotes_of_answer(self._ask(quote))
+
+    def set_quote_protection(
+        self, protection: wire.SetQuoteProtection
+    ) -> wire.QuoteProtectionChanged:
+        """Pull the account's quotes once they have traded this much within a window. The call also
+        lets it quote again after that.
+        """
+        changed: wire.QuoteProtectionChanged = results.single_record(self._ask(protection))
+        return changed
 
     def cancel_after(self, timeout_ns: int, *, account_id: int = 0) -> wire.CancelAfterChanged:
         """Set the account's dead-man timer anew: unless it is set again within `timeout_ns`, all open

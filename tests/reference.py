@@ -21,7 +21,7 @@ from tradepit.protocol.wire import (
     TradingState,
 )
 
-from tests.reference_busts import ReferenceBusts
+from tests.reference_quotes import ReferenceQuotes
 from tests.reference_state import (
     HOUSE,
     STOPS,
@@ -33,7 +33,7 @@ from tests.reference_state import (
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceBusts):
+class ReferenceEngine(ReferenceQuotes):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -62,10 +62,13 @@ class ReferenceEngine(ReferenceBusts):
             wire.SessionEnded: self.session_ended,
             wire.KillSwitch: self.kill_switch,
             wire.CancelAfter: self.cancel_after,
+            wire.MassQuote: self.mass_quote,
+            wire.SetQuoteProtection: self.set_quote_protection,
             wire.BustTrade: self.bust_trade,
             wire.CorrectTrade: self.correct_trade,
         }
         handlers[type(command)](command)
+        self.pull_quotes()
         for instrument_id in self.touched:
             self.follow_best_prices(instrument_id)
         self.digest = chain_digest(self.digest, b"".join(event.encode() for event in self.events))
@@ -107,7 +110,12 @@ class ReferenceEngine(ReferenceBusts):
         gone = self.replaced_by(command)
         if gone is not None:
             self.cancel(gone, CancelReason.REPLACED)
-        command = self.as_placed(command)
+        self.place(self.as_placed(command))
+        self.pull_quotes()
+        self.trigger_reached(command.instrument_id)
+
+    def place(self, command: wire.NewOrder) -> None:
+        """Accept an order that has passed every check; it trades, and rests or waits."""
         self.order_counter += 1
         session_number = command.session_id % wire.TIED_SESSION_BIT
         self.session_counter = max(self.session_counter, session_number)
@@ -176,7 +184,6 @@ class ReferenceEngine(ReferenceBusts):
             if order.is_waiting:
                 self.end_waiting(order, last_price)
             self.trade_and_rest(order)
-        self.trigger_reached(order.instrument_id)
 
     def cancel_order(self, command: wire.CancelOrder) -> None:
         order = self.find(command)
@@ -241,6 +248,7 @@ class ReferenceEngine(ReferenceBusts):
             return
         self.resting.remove(order)
         self.trade_and_rest(order)
+        self.pull_quotes()
         self.trigger_reached(order.instrument_id)
 
     # ---- steps that commands share ----------------------------------------------------------

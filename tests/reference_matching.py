@@ -70,6 +70,12 @@ class ReferenceMatching(ReferenceFollowing):
     def trip_breaker(self, instrument_id: int) -> None:
         raise NotImplementedError
 
+    def pull_quotes(self) -> None:
+        raise NotImplementedError
+
+    def count_quote_fill(self, order: Order, lots: int) -> None:
+        raise NotImplementedError
+
     def rest(self, order: Order) -> None:
         self.touched[order.instrument_id] = None
         self.take_hold(order)
@@ -129,6 +135,12 @@ class ReferenceMatching(ReferenceFollowing):
                 left.insert(behind, (maker, part_lots, whole_lots))
         return trades
 
+    def met_count_max(self, taker: Order) -> int:
+        """How many makers it may meet; the quotes of a command count together."""
+        if taker.flags & OrderFlag.QUOTE:
+            return wire.FILLS_PER_COMMAND_MAX - self.met_count
+        return wire.FILLS_PER_COMMAND_MAX
+
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
         if not self.is_continuous(taker.instrument_id) or taker.order_type == OrderType.PEGGED:
@@ -142,7 +154,8 @@ class ReferenceMatching(ReferenceFollowing):
             self.end(taker, CancelReason.SELF_TRADE)
             return
         met_count = 0
-        while taker.open_lots and met_count < wire.FILLS_PER_COMMAND_MAX:
+        met_count_max = self.met_count_max(taker)
+        while taker.open_lots and met_count < met_count_max:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             if not makers or self.is_pro_rata(taker.instrument_id):
                 break
@@ -223,8 +236,8 @@ class ReferenceMatching(ReferenceFollowing):
 
     def trade_pro_rata(self, taker: Order, limit_ticks: int) -> bool:
         """False if self-trade prevention ends the taker."""
-        left_count = wire.FILLS_PER_COMMAND_MAX
-        while taker.open_lots and left_count:
+        left_count = self.met_count_max(taker)
+        while taker.open_lots and left_count > 0:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             level = [maker for maker in makers if maker.book_ticks == makers[0].book_ticks]
             if not level:
@@ -312,6 +325,7 @@ class ReferenceMatching(ReferenceFollowing):
             self.end_waiting(order, max(prices) if order.side == Side.BUY else min(prices))
             if self.accounts[order.account_id] == AccountState.ACTIVE:
                 self.trade_and_rest(order)
+                self.pull_quotes()
             else:
                 self.end(order, CancelReason.ACCOUNT_SUSPENDED)
         self.is_cascade = False
@@ -413,6 +427,9 @@ class ReferenceMatching(ReferenceFollowing):
             instrument_id=taker.instrument_id,
             taker_side=taker.side,
         )
+        for order in (taker, maker):
+            if order.flags & OrderFlag.QUOTE:
+                self.count_quote_fill(order, lots)
         self.trades.append(RememberedTrade(trade, maker.maker_fee_ppm, taker.taker_fee_ppm))
         for order, order_fee, liquidity in (
             (taker, taker_fee, Liquidity.TAKER),

@@ -129,6 +129,16 @@ class Funds:
 
 
 @dataclass
+class QuoteProtection:
+    """An account's protection in an instrument, and the fills (time, lots) of its window."""
+
+    command: wire.SetQuoteProtection
+    fills: list[tuple[int, int]] = field(default_factory=list)
+    is_pulled: bool = False
+    is_due: bool = False
+
+
+@dataclass
 class RememberedTrade:
     """A trade as it stands after corrections, and the fees it was made with."""
 
@@ -194,6 +204,8 @@ class ReferenceState:
     killed: set[int] = field(default_factory=set)  # accounts, and HOUSE for the whole shard
     day_ends: dict[int, int] = field(default_factory=dict)  # by instrument: its day orders end
     timers: dict[tuple[str, int], int] = field(default_factory=dict)  # (kind, account) -> time
+    protections: dict[int, dict[int, "QuoteProtection"]] = field(default_factory=dict)
+    """By instrument and account, in the order in which they were first set."""
     trades: list["RememberedTrade"] = field(default_factory=list)  # all of them
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)

@@ -23,6 +23,8 @@ TIED_SESSION_SILENCE_NS_MAX = 10000000000
 TRAILING_STOPS_MAX = 1000
 PEGGED_ORDERS_MAX = 1000
 TRADES_REMEMBERED = 65536
+QUOTE_PROTECTIONS_MAX = 64
+QUOTE_WINDOW_NS_MAX = 86400000000000
 CANCEL_AFTER_NS_MAX = 86400000000000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
@@ -52,6 +54,8 @@ class MessageType(IntEnum):
     KILL_SWITCH = 17
     CANCEL_AFTER = 18
     SESSION_ENDED = 19
+    MASS_QUOTE = 24
+    SET_QUOTE_PROTECTION = 25
     BUST_TRADE = 26
     CORRECT_TRADE = 27
     LOGON = 32
@@ -76,6 +80,8 @@ class MessageType(IntEnum):
     ORDER_TRIGGERED = 76
     TRADE_BUSTED = 77
     TRADE_CORRECTED = 78
+    MASS_QUOTED = 79
+    QUOTE_PROTECTION_CHANGED = 80
     FEE_SCHEDULE_CHANGED = 81
     TICK_TABLE_CHANGED = 82
     TRADING_STATE_CHANGED = 83
@@ -126,6 +132,7 @@ class OrderFlag(IntFlag):
     POST_ONLY = 1
     POST_ONLY_SLIDE = 2
     REDUCE_ONLY = 4
+    QUOTE = 8
 
 
 class PegReference(IntEnum):
@@ -187,6 +194,8 @@ class CancelReason(IntEnum):
     KILL_SWITCH = 20
     DEAD_MAN = 21
     DISCONNECTED = 22
+    QUOTE_REPLACED = 23
+    QUOTE_PROTECTION = 24
 
 
 class AccountState(IntEnum):
@@ -212,6 +221,12 @@ class Allocation(IntEnum):
 class KillSwitchState(IntEnum):
     ENGAGED = 1
     RELEASED = 2
+
+
+class QuoteProtectionState(IntEnum):
+    OFF = 1
+    ARMED = 2
+    PULLED = 3
 
 
 class ReportFlag(IntFlag):
@@ -297,6 +312,10 @@ class Reason(IntEnum):
     UNKNOWN_TRADE = 90
     TRADE_ALREADY_BUSTED = 91
     INVALID_CORRECTION = 92
+    INVALID_QUOTE = 93
+    QUOTE_PROTECTION_ACTIVE = 94
+    INVALID_QUOTE_PROTECTION = 95
+    TOO_MANY_QUOTE_PROTECTIONS = 96
 
 
 REASON_TEXT: dict[Reason, str] = {
@@ -362,6 +381,10 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.UNKNOWN_TRADE: "no such trade is remembered: the shard has not made it, or it is older than the last trades_remembered",
     Reason.TRADE_ALREADY_BUSTED: "the trade was busted before",
     Reason.INVALID_CORRECTION: "the new price must be one that orders may name in the instrument, the new quantity lie between 1 and the trade's as it stands, and one of them differ from it",
+    Reason.INVALID_QUOTE: "bids must fall and asks rise from level to level, and every bid lie below every ask; a side with 0 lots has no price",
+    Reason.QUOTE_PROTECTION_ACTIVE: "the account's protection pulled its quotes: SetQuoteProtection lets it quote again",
+    Reason.INVALID_QUOTE_PROTECTION: "window_ns lies between 1 and quote_window_ns_max and one of the two limits is above 0; or all three are 0",
+    Reason.TOO_MANY_QUOTE_PROTECTIONS: "the instrument protects quote_protections_max accounts already",
 }
 
 REASON_HTTP_STATUS: dict[Reason, int] = {
@@ -427,6 +450,10 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.UNKNOWN_TRADE: 404,
     Reason.TRADE_ALREADY_BUSTED: 409,
     Reason.INVALID_CORRECTION: 400,
+    Reason.INVALID_QUOTE: 400,
+    Reason.QUOTE_PROTECTION_ACTIVE: 409,
+    Reason.INVALID_QUOTE_PROTECTION: 400,
+    Reason.TOO_MANY_QUOTE_PROTECTIONS: 503,
 }
 
 
@@ -482,6 +509,21 @@ class CalendarEntry(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(CALENDAR_ENTRY_LAYOUT, self)
+
+
+QUOTE_LEVEL_LAYOUT = Struct("<qqqq")
+
+
+class QuoteLevel(NamedTuple):
+    """A bid and an ask; a side with 0 lots is not quoted."""
+
+    bid_price_ticks: int = 0
+    bid_lots: int = 0
+    ask_price_ticks: int = 0
+    ask_lots: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(QUOTE_LEVEL_LAYOUT, self)
 
 
 _NEW_ORDER = Struct("<BBHIqQQqqqqqqqqQIIBBBBBBH")
@@ -871,6 +913,65 @@ class SessionEnded(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_SESSION_ENDED, (VERSION, 19, 32, *self))
+
+
+_MASS_QUOTE = Struct("<BBHIqQIIBB6x")
+_MASS_QUOTE_BODY = Struct("<4xIqQIIBB6x")
+
+
+class MassQuote(NamedTuple):
+    """Puts these quotes in the place of all that the account has in the instrument; without
+    levels it has none. A quote of the same price, flags, mode and session whose quantity
+    does not grow keeps its place; all others go, and the new ones are placed level by
+    level, the bid first, as limit orders that are gtc. All or nothing: refused, it changes
+    nothing. A quote trades on what it crosses until the command has met
+    fills_per_command_max makers.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    instrument_id: int = 0
+    session_id: int = 0
+    flags: int = 0
+    self_trade_prevention: int = 0
+    levels: tuple[QuoteLevel, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.levels) > 32:
+            raise ValueError("at most 32 levels")
+        items = b"".join(item.encode() for item in self.levels)
+        return (
+            pack_record(
+                _MASS_QUOTE,
+                (VERSION, 24, 40 + len(items), self.request_id, self.time_ns, self.account_id, self.instrument_id, self.session_id, self.flags, self.self_trade_prevention),
+            )
+            + items
+        )
+
+
+_SET_QUOTE_PROTECTION = Struct("<BBHIqQqqII")
+_SET_QUOTE_PROTECTION_BODY = Struct("<4xIqQqqII")
+
+
+class SetQuoteProtection(NamedTuple):
+    """Sets the account's protection in an instrument anew: when its quotes have traded this
+    much within a window, all of them are canceled and MassQuote is refused until this is
+    sent again. All three 0: off. A window begins with a fill, and the first fill after its
+    end begins the next. What fills a quote is done first: a taker may reach beyond the
+    limit.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    window_ns: int = 0
+    filled_lots_max: int = 0
+    fill_count_max: int = 0
+    instrument_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SET_QUOTE_PROTECTION, (VERSION, 25, 48, *self))
 
 
 _BUST_TRADE = Struct("<BBHIqQ")
@@ -1424,6 +1525,50 @@ class TradeCorrected(NamedTuple):
         return pack_record(_TRADE_CORRECTED, (VERSION, 78, 176, *self))
 
 
+_MASS_QUOTED = Struct("<BBHIQqQIIII")
+_MASS_QUOTED_BODY = Struct("<4xIQqQIIII")
+
+
+class MassQuoted(NamedTuple):
+    """Ends what a MassQuote did with the account's quotes, after their events."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    instrument_id: int = 0
+    kept_count: int = 0
+    canceled_count: int = 0
+    placed_count: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MASS_QUOTED, (VERSION, 79, 48, *self))
+
+
+_QUOTE_PROTECTION_CHANGED = Struct("<BBHIQqQqqIIIB3x")
+_QUOTE_PROTECTION_CHANGED_BODY = Struct("<4xIQqQqqIIIB3x")
+
+
+class QuoteProtectionChanged(NamedTuple):
+    """An account's protection in an instrument as it stands: set, switched off, or pulled,
+    after the quotes that it canceled.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    window_ns: int = 0
+    filled_lots_max: int = 0
+    fill_count_max: int = 0
+    instrument_id: int = 0
+    canceled_count: int = 0
+    state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_QUOTE_PROTECTION_CHANGED, (VERSION, 80, 64, *self))
+
+
 _FEE_SCHEDULE_CHANGED = Struct("<BBHIQqI4x")
 _FEE_SCHEDULE_CHANGED_BODY = Struct("<4xIQqI4x")
 
@@ -1919,6 +2064,8 @@ type_of_record: dict[type[Any], MessageType] = {
     KillSwitch: MessageType.KILL_SWITCH,
     CancelAfter: MessageType.CANCEL_AFTER,
     SessionEnded: MessageType.SESSION_ENDED,
+    MassQuote: MessageType.MASS_QUOTE,
+    SetQuoteProtection: MessageType.SET_QUOTE_PROTECTION,
     BustTrade: MessageType.BUST_TRADE,
     CorrectTrade: MessageType.CORRECT_TRADE,
     Logon: MessageType.LOGON,
@@ -1943,6 +2090,8 @@ type_of_record: dict[type[Any], MessageType] = {
     OrderTriggered: MessageType.ORDER_TRIGGERED,
     TradeBusted: MessageType.TRADE_BUSTED,
     TradeCorrected: MessageType.TRADE_CORRECTED,
+    MassQuoted: MessageType.MASS_QUOTED,
+    QuoteProtectionChanged: MessageType.QUOTE_PROTECTION_CHANGED,
     FeeScheduleChanged: MessageType.FEE_SCHEDULE_CHANGED,
     TickTableChanged: MessageType.TICK_TABLE_CHANGED,
     TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
@@ -1981,6 +2130,8 @@ record_of_type: dict[int, type[Any]] = {
     17: KillSwitch,
     18: CancelAfter,
     19: SessionEnded,
+    24: MassQuote,
+    25: SetQuoteProtection,
     26: BustTrade,
     27: CorrectTrade,
     32: Logon,
@@ -2005,6 +2156,8 @@ record_of_type: dict[int, type[Any]] = {
     76: OrderTriggered,
     77: TradeBusted,
     78: TradeCorrected,
+    79: MassQuoted,
+    80: QuoteProtectionChanged,
     81: FeeScheduleChanged,
     82: TickTableChanged,
     83: TradingStateChanged,
@@ -2056,6 +2209,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     KillSwitch: {
         "state": KillSwitchState,
     },
+    MassQuote: {
+        "flags": OrderFlag,
+        "self_trade_prevention": SelfTradePrevention,
+    },
     Logon: {
         "flags": LogonFlag,
     },
@@ -2104,6 +2261,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     },
     TradeCorrected: {
         "taker_side": Side,
+    },
+    QuoteProtectionChanged: {
+        "state": QuoteProtectionState,
     },
     TradingStateChanged: {
         "state": TradingState,
@@ -2156,6 +2316,7 @@ REPEATS: dict[type[Any], tuple[str, type[Any], int]] = {
     SetFeeSchedule: ("tiers", FeeTerms, 7),
     SetTickTable: ("bands", PriceBand, 8),
     SetCalendar: ("entries", CalendarEntry, 32),
+    MassQuote: ("levels", QuoteLevel, 32),
     FeeScheduleChanged: ("tiers", FeeTerms, 7),
     TickTableChanged: ("bands", PriceBand, 8),
     CalendarChanged: ("entries", CalendarEntry, 32),
@@ -2179,6 +2340,8 @@ COMMANDS: tuple[type[Any], ...] = (
     KillSwitch,
     CancelAfter,
     SessionEnded,
+    MassQuote,
+    SetQuoteProtection,
     BustTrade,
     CorrectTrade,
 )
@@ -2198,6 +2361,8 @@ EVENTS: tuple[type[Any], ...] = (
     OrderTriggered,
     TradeBusted,
     TradeCorrected,
+    MassQuoted,
+    QuoteProtectionChanged,
     FeeScheduleChanged,
     TickTableChanged,
     TradingStateChanged,
@@ -2226,6 +2391,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     17: (_KILL_SWITCH_BODY, 32, KillSwitch._make, ()),
     18: (_CANCEL_AFTER_BODY, 32, CancelAfter._make, ()),
     19: (_SESSION_ENDED_BODY, 32, SessionEnded._make, ()),
+    24: (_MASS_QUOTE_BODY, 40, lambda values: MassQuote(*values), ()),
+    25: (_SET_QUOTE_PROTECTION_BODY, 48, SetQuoteProtection._make, ()),
     26: (_BUST_TRADE_BODY, 24, BustTrade._make, ()),
     27: (_CORRECT_TRADE_BODY, 40, CorrectTrade._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
@@ -2250,6 +2417,8 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
     77: (_TRADE_BUSTED_BODY, 128, TradeBusted._make, ()),
     78: (_TRADE_CORRECTED_BODY, 176, TradeCorrected._make, ()),
+    79: (_MASS_QUOTED_BODY, 48, MassQuoted._make, ()),
+    80: (_QUOTE_PROTECTION_CHANGED_BODY, 64, QuoteProtectionChanged._make, ()),
     81: (_FEE_SCHEDULE_CHANGED_BODY, 32, lambda values: FeeScheduleChanged(*values), ()),
     82: (_TICK_TABLE_CHANGED_BODY, 32, lambda values: TickTableChanged(*values), ()),
     83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
@@ -2274,6 +2443,7 @@ _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
     10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     11: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
     13: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),
+    24: ("levels", QuoteLevel, 32, QUOTE_LEVEL_LAYOUT),
     81: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     82: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
     85: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),

@@ -116,6 +116,12 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
     case wire::MessageType::cancel_after:
       cancel_after(read_as<wire::CancelAfter>(command));
       break;
+    case wire::MessageType::mass_quote:
+      mass_quote(command);
+      break;
+    case wire::MessageType::set_quote_protection:
+      set_quote_protection(read_as<wire::SetQuoteProtection>(command));
+      break;
     case wire::MessageType::bust_trade:
       bust_trade(read_as<wire::BustTrade>(command));
       break;
@@ -127,6 +133,12 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
       break;
     default:
       assert(false && "only commands are applied");
+  }
+  if (has_due_protections_) {  // by the trades of an auction
+    for (std::size_t index = 0; index < touched_instruments.size(); ++index) {
+      has_due_protections_ = true;
+      pull_quotes(*instruments[touched_instruments[index]]);
+    }
   }
   for (const std::uint32_t instrument_id : touched_instruments) {
     Instrument& instrument = *instruments[instrument_id];

@@ -49,6 +49,21 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   }
 
   if (placing.replaced_slot != no_slot) cancel(placing.replaced_slot, CancelReason::replaced);
+  place(command, placing, account_index, *instrument);
+  finish_trading(*instrument);
+}
+
+/// Does what follows from the trades that a command's orders have made.
+void EngineState::finish_trading(Instrument& instrument) noexcept {
+  pull_quotes(instrument);
+  if (instrument.reached_high_ticks != 0 && instrument.is_continuous()) {
+    trigger_reached(instrument);
+  }
+}
+
+/// Accepts an order that has passed every check, lets it trade, and rest or wait.
+void EngineState::place(const wire::NewOrder& command, const Placing& placing,
+                        std::uint32_t account_index, Instrument& instrument) noexcept {
   Order order{};
   order.order_id = (std::uint64_t{config.shard_id} << 48) | ++order_counter;
   order.client_order_id = command.client_order_id;
@@ -56,7 +71,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   order.quantity_lots = placing.quantity_lots;
   order.account_index = account_index;
   order.instrument_id = command.instrument_id;
-  set_fees(order, instrument->fees_of(accounts[account_index].fee_tier));
+  set_fees(order, instrument.fees_of(accounts[account_index].fee_tier));
   order.side = command.side;
   order.order_type = command.order_type;
   order.time_in_force = command.time_in_force;
@@ -93,22 +108,21 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   if (reports_ != nullptr) answer(report_of(order, ExecutionKind::accepted));
   accounts[account_index].changed_seq = seq;
 
-  const std::int64_t last_ticks = instrument->last_price_ticks;
+  const std::int64_t last_ticks = instrument.last_price_ticks;
   if (is_for_close) {
-    if (!is_to_wait(command.order_type, command.time_in_force, *instrument)) {
+    if (!is_to_wait(command.order_type, command.time_in_force, instrument)) {
       report_triggered(order, 0);
     }
   } else if (order.is_waiting != 0 && last_ticks != 0 &&
              (order.side == Side::buy ? last_ticks >= placing.trigger_price_ticks
                                       : last_ticks <= placing.trigger_price_ticks)) {
-    if (instrument->is_continuous()) {
+    if (instrument.is_continuous()) {
       report_triggered(order, last_ticks);
     } else {
-      instrument->reach(last_ticks);  // it triggers when continuous trading begins
+      instrument.reach(last_ticks);  // it triggers when continuous trading begins
     }
   }
-  const CancelReason stopped_by =
-      order.is_waiting != 0 ? CancelReason{} : trade(order, *instrument);
+  const CancelReason stopped_by = order.is_waiting != 0 ? CancelReason{} : trade(order, instrument);
   std::uint32_t order_slot = no_slot;
   if (order.open_lots() > 0) {
     if (stopped_by != CancelReason{}) {
@@ -119,9 +133,9 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
       link_to_account(order_slot);
       enlist(order_slot);
       if (order.is_waiting != 0) {
-        wait(order_slot, *instrument);
+        wait(order_slot, instrument);
       } else {
-        rest(order_slot, *instrument);
+        rest(order_slot, instrument);
       }
     } else {
       report_canceled(order, CancelReason::ioc_remainder);
@@ -129,9 +143,6 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   }
   if (order_slot == no_slot) release_terms(order);
   order_ids.add(name_of(order), order_slot);
-  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
-    trigger_reached(*instrument);
-  }
 }
 
 /// The slot of what only some orders have, or no_slot for a plain one.
@@ -263,9 +274,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
     return;
   }
   enter(order_slot, *instrument);
-  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
-    trigger_reached(*instrument);
-  }
+  finish_trading(*instrument);
 }
 
 /// The slot of an open order of this account, or no_slot.

@@ -87,6 +87,12 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
       record.maker_fee_ppm < -wire::fee_ppm_max || record.maker_fee_ppm > wire::fee_ppm_max) {
     return "the snapshot has an impossible order";
   }
+  const bool is_quote_possible =
+      record.order_type == static_cast<std::uint8_t>(OrderType::limit) &&
+      record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtc) && record.has_terms == 0;
+  if ((record.flags & wire::order_flag::quote) != 0 && !is_quote_possible) {
+    return "the snapshot has an impossible order";
+  }
   // Bounds what check() multiplies below.
   const int128 price_quantity = static_cast<int128>(record.price_ticks) * record.quantity_lots;
   if (price_quantity >= wire::units_max / instrument->terms.tick_lot_units ||
@@ -256,6 +262,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     instrument.tick_table = tick_table;
     instrument.calendar = calendar;
     state->expect_entry(instrument, record.entry_due_ns);
+    if (const char* const wrong =
+            read_protections(reader, instrument, record.protection_count, header.account_count);
+        wrong != nullptr) {
+      return refuse(wrong);
+    }
   }
   for (std::uint64_t index = 0; index < header.account_count; ++index) {
     AccountRecord record;

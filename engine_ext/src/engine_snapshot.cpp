@@ -45,10 +45,12 @@ void EngineState::snapshot(ByteBuffer& out) const {
         instrument->tick_table.count,
         deadlines.has(calendar_owner(*instrument)) ? deadlines.time_of(calendar_owner(*instrument))
                                                    : never_ns,
-        instrument->calendar.count});
+        instrument->calendar.count, instrument->protection_count});
     out.append_bytes(std::as_bytes(instrument->fee_tiers.set()));
     out.append_bytes(std::as_bytes(instrument->tick_table.set()));
     out.append_bytes(std::as_bytes(instrument->calendar.set()));
+    out.append_bytes(
+        std::as_bytes(std::span(instrument->protections, instrument->protection_count)));
     ++header.instrument_count;
   }
   header.account_count = accounts.count();

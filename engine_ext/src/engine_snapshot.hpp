@@ -11,7 +11,7 @@
 namespace tradepit::detail {
 
 inline constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-inline constexpr std::uint32_t snapshot_version = 20;
+inline constexpr std::uint32_t snapshot_version = 21;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -61,6 +61,7 @@ struct InstrumentRecord {
   std::uint32_t price_band_count;  // as many wire::PriceBand follow
   std::int64_t entry_due_ns;       // never_ns if none is
   std::uint64_t entry_count;       // as many wire::CalendarEntry follow
+  std::uint64_t protection_count;  // as many QuoteProtection follow
 };
 
 struct AccountRecord {

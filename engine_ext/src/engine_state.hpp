@@ -141,9 +141,9 @@ struct OrderRecord;  // of a snapshot
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_pegs.cpp, engine_positions.cpp,
-/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_busts.cpp, engine_admin.cpp,
-/// engine_fees.cpp, engine_ticks.cpp, engine_states.cpp, engine_auction.cpp, engine_query.cpp,
-/// engine_snapshot.cpp, engine_restore.cpp and engine_check.cpp.
+/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_busts.cpp, engine_quotes.cpp,
+/// engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_states.cpp, engine_auction.cpp,
+/// engine_query.cpp, engine_snapshot.cpp, engine_restore.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -325,11 +325,13 @@ class EngineState {
                                     std::int64_t shown_lots, Instrument& instrument) noexcept;
   void enter(std::uint32_t order_slot, Instrument& instrument) noexcept;
   [[nodiscard]] wire::CancelReason trade_pro_rata(Order& taker, std::int64_t limit_ticks,
+                                                  std::uint32_t count_max,
                                                   Instrument& instrument) noexcept;
   template <typename Visit>
   void walk_pro_rata(const Taking& taking, std::int64_t limit_ticks, const Instrument& instrument,
                      Visit visit) const noexcept;
   [[nodiscard]] wire::CancelReason trade_one_by_one(Order& taker, std::int64_t limit_ticks,
+                                                    std::uint32_t count_max,
                                                     Instrument& instrument) noexcept;
   void match(Order& taker, std::int64_t limit_ticks, std::int64_t lots_max, std::uint32_t fills,
              Instrument& instrument) noexcept;
@@ -406,6 +408,28 @@ class EngineState {
   void set_account(const wire::SetAccount& command) noexcept;
   void set_fee_schedule(const std::byte* command) noexcept;
   void set_tick_table(const std::byte* command) noexcept;
+  struct Quotes;
+  void mass_quote(const std::byte* record) noexcept;
+  void set_quote_protection(const wire::SetQuoteProtection& command) noexcept;
+  [[nodiscard]] wire::Reason judge_quotes(const wire::MassQuote& command,
+                                          const Instrument* instrument, std::uint32_t account_index,
+                                          const Quotes& quotes) const noexcept;
+  [[nodiscard]] wire::Reason judge_quotes(const wire::MassQuote& command, Instrument& instrument,
+                                          std::uint32_t account_index,
+                                          Quotes& quotes) const noexcept;
+  [[nodiscard]] std::int64_t best_of_others(const Instrument& instrument, wire::Side side,
+                                            std::uint32_t account_index) const noexcept;
+  void shrink_quote(std::uint32_t order_slot, std::int64_t lots, Instrument& instrument) noexcept;
+  void report_protection(const QuoteProtection& protection, const Instrument& instrument,
+                         std::uint32_t canceled_count, wire::QuoteProtectionState state) noexcept;
+  void count_quote_fill(const Order& order, std::int64_t lots, Instrument& instrument) noexcept;
+  void pull_quotes(Instrument& instrument) noexcept;
+  [[nodiscard]] static const char* read_protections(SnapshotReader& reader, Instrument& instrument,
+                                                    std::uint64_t count,
+                                                    std::uint64_t account_count);
+  void place(const wire::NewOrder& command, const Placing& placing, std::uint32_t account_index,
+             Instrument& instrument) noexcept;
+  void finish_trading(Instrument& instrument) noexcept;
   void bust_trade(const wire::BustTrade& command) noexcept;
   void correct_trade(const wire::CorrectTrade& command) noexcept;
   [[nodiscard]] wire::Reason find_trade(std::uint64_t trade_id, RememberedTrade*& trade) noexcept;
@@ -453,8 +477,9 @@ class EngineState {
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
   std::uint32_t request_id_ = 0;
-  std::uint32_t met_count_ = 0;  // makers that takers of the command met
-  bool is_cascade_ = false;      // what happens now was triggered, and answers nobody
+  std::uint32_t met_count_ = 0;       // makers that takers of the command met
+  bool has_due_protections_ = false;  // whose quotes are to be pulled
+  bool is_cascade_ = false;           // what happens now was triggered, and answers nobody
   mutable WalkPositions walk_positions_;
   std::uint8_t command_type_ = 0;
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet

@@ -96,6 +96,7 @@ void EngineState::trigger_reached(Instrument& instrument) noexcept {
                                                     : instrument.reached_low_ticks);
     if (accounts[order.account_index].state == wire::AccountState::active) {
       enter(order_slot, instrument);
+      pull_quotes(instrument);
     } else {
       report_canceled(order, CancelReason::account_suspended);
       close(order_slot);

@@ -100,6 +100,8 @@ void EngineState::enlist(std::uint32_t order_slot) noexcept {
     instrument.trailing_stops.push(follower_links, order_slot);
   }
   if ((order.flags & wire::order_flag::reduce_only) != 0) ++instrument.reduce_only_count;
+  if ((order.flags & wire::order_flag::quote) != 0)
+    instrument.quotes.push(follower_links, order_slot);
 }
 
 void EngineState::delist(std::uint32_t order_slot) noexcept {
@@ -121,6 +123,9 @@ void EngineState::delist(std::uint32_t order_slot) noexcept {
     instrument.trailing_stops.remove(follower_links, order_slot);
   }
   if ((order.flags & wire::order_flag::reduce_only) != 0) --instrument.reduce_only_count;
+  if ((order.flags & wire::order_flag::quote) != 0) {
+    instrument.quotes.remove(follower_links, order_slot);
+  }
 }
 
 /// The instrument has closed: its day orders expire with the next Tick, which is due now.

@@ -31,7 +31,6 @@ constexpr long poll_timeout_ms_max = 1000;
 
 constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
 constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
-constexpr std::size_t session_offset = offsetof(wire::NewOrder, session_id);
 constexpr std::size_t query_account_offset = offsetof(wire::BalancesQuery, account_id);
 static_assert(offsetof(wire::Debit, time_ns) == time_offset);
 static_assert(offsetof(wire::SetAsset, time_ns) == time_offset);
@@ -47,8 +46,17 @@ static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset
 static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
 static_assert(offsetof(wire::KillSwitch, account_id) == command_account_offset);
 static_assert(offsetof(wire::CancelAfter, account_id) == command_account_offset);
+static_assert(offsetof(wire::MassQuote, account_id) == command_account_offset);
+static_assert(offsetof(wire::SetQuoteProtection, account_id) == command_account_offset);
 static_assert(offsetof(wire::OrderQuery, account_id) == query_account_offset);
 static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offset);
+
+/// Where the commands that place orders have the session's id; 0 in others.
+constexpr std::size_t session_offset_of(wire::MessageType type) noexcept {
+  if (type == wire::MessageType::new_order) return offsetof(wire::NewOrder, session_id);
+  if (type == wire::MessageType::mass_quote) return offsetof(wire::MassQuote, session_id);
+  return 0;
+}
 
 /// Large enough for any record, aligned for its fields.
 struct alignas(8) RecordBuffer {
@@ -220,7 +228,8 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     refusal =
         wire::Reason::not_authorized;  // whoever stopped an account may not be the one to go on
   }
-  if (type == wire::MessageType::new_order && refusal == wire::Reason::none &&
+  const std::size_t session_offset = session_offset_of(type);
+  if (session_offset != 0 && refusal == wire::Reason::none &&
       load<std::uint32_t>(buffer.bytes + session_offset) != 0) {
     refusal = wire::Reason::invalid_session;
   }
@@ -231,7 +240,7 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
     reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
   } else if (is_command) {
     std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);
-    if (type == wire::MessageType::new_order) {
+    if (session_offset != 0) {
       const std::uint32_t session_id = sessions_[session].session_id;
       std::memcpy(buffer.bytes + session_offset, &session_id, sizeof session_id);
       sessions_.tie(session);

@@ -113,6 +113,37 @@ def test_an_operator_corrects_and_busts_a_trade(matcher: Matcher) -> None:
         ]
 
 
+def test_a_maker_quotes_and_is_protected(matcher: Matcher) -> None:
+    with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
+        changed = maker.set_quote_protection(
+            wire.SetQuoteProtection(
+                instrument_id=INSTRUMENT, window_ns=wire.QUOTE_WINDOW_NS_MAX, fill_count_max=1
+            )
+        )
+        assert changed.state == wire.QuoteProtectionState.ARMED
+        quote = wire.MassQuote(
+            instrument_id=INSTRUMENT,
+            levels=(
+                wire.QuoteLevel(PRICE - 2, 5, PRICE, 5),
+                wire.QuoteLevel(PRICE - 3, 5, PRICE + 1, 5),
+            ),
+        )
+        quotes = maker.mass_quote(quote)
+        assert (quotes.kept_count, quotes.canceled_count, quotes.placed_count) == (0, 0, 4)
+        assert all(each.is_open and each.flags == wire.OrderFlag.QUOTE for each in quotes.orders)
+        quotes = maker.mass_quote(quote._replace(levels=quote.levels[:1]))
+        assert (quotes.kept_count, quotes.canceled_count, quotes.placed_count) == (2, 2, 0)
+        assert {each.cancel_reason for each in quotes.orders} == {CancelReason.QUOTE_REPLACED}
+        taker.submit(instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=1, price_ticks=PRICE)
+        assert maker.open_orders() == []
+        with pytest.raises(Refused, match="quote_protection_active"):
+            maker.mass_quote(quote)
+        with pytest.raises(Refused, match="not_authorized"):
+            taker.mass_quote(quote._replace(account_id=MAKER))
+        with pytest.raises(Refused, match="invalid_session"):
+            maker.mass_quote(quote._replace(session_id=1))
+
+
 def test_refusals_carry_the_engine_reason(matcher: Matcher) -> None:
     with matcher.trader(MAKER) as maker:
         offer(maker, client_order_id=1)

@@ -283,4 +283,16 @@ MUTANTS = [
         "  trade->is_busted = 1;\n",
         "  trade->is_busted = 0;\n",
     ),
+    Mutant(
+        "a mass quote keeps a place for more than it had",
+        "of our own making",
+        "          quote.lots > order.open_lots() || quote.kept_slot != no_slot) {\n",
+        "          quote.kept_slot != no_slot) {\n",
+    ),
+    Mutant(
+        "a fill of the taker's quote does not count",
+        "of our own making",
+        "      count_quote_fill(taker, traded_lots, instrument);\n",
+        "      (void)traded_lots;\n",
+    ),
 ]

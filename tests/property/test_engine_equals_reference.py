@@ -58,6 +58,8 @@ class CommandSource:
             (self.cancel_after, 1),
             (self.session_ended, 1),
             (self.mend, 12),
+            (self.mass_quote, 12),
+            (self.set_quote_protection, 3),
             (self.bust_trade, 2),
             (self.correct_trade, 4),
         )
@@ -232,6 +234,41 @@ class CommandSource:
         return wire.SessionEnded(
             account_id=self.mostly((0, *ACCOUNTS), (5,)),
             session_id=self.random.choice((0, 1, wire.TIED_SESSION_BIT + 1)),
+        )
+
+    def mass_quote(self) -> wire.MassQuote:
+        middle = self.random.choice((99, 100, 100, 101))
+        counts = self.random.choice(((0, 0), (1, 1), (1, 1), (2, 2), (1, 2), (3, 1)))
+        sides = [[(0, 0)] * 3, [(0, 0)] * 3]
+        for number, count in enumerate(counts):
+            offsets = sorted(self.random.sample(range(1, 4), count))
+            for index, offset in enumerate(offsets):
+                price = middle + offset * (2 * number - 1)
+                lots = self.random.choice((1, 1, 2, 2, 3, 9))
+                sides[number][index] = (
+                    self.mostly((price,), (0, 100, 201, -1)),
+                    self.mostly((lots,), (0, 51, -1, *INT64_EDGES)),
+                )
+        return wire.MassQuote(
+            account_id=self.account_id(),
+            instrument_id=self.mostly((1, 1, 1, 2), (0, 3, 4, 2**32 - 1)),
+            session_id=self.random.choice((0, 0, 0, 1)),
+            flags=self.mostly((0, 0, 0, 1), (2, 4, 8, 255)),
+            self_trade_prevention=self.mostly((0, 0, 0, 2, 4), (1, 3, 5, 255)),
+            levels=tuple(
+                wire.QuoteLevel(*bid, *ask)
+                for bid, ask in list(zip(*sides, strict=True))[: max(counts)]
+            ),
+        )
+
+    def set_quote_protection(self) -> wire.SetQuoteProtection:
+        is_off = self.random.random() < 0.2
+        return wire.SetQuoteProtection(
+            account_id=self.account_id(),
+            window_ns=self.mostly((0,) if is_off else (1, 5, 50), INT64_EDGES),
+            filled_lots_max=self.mostly((0,) if is_off else (0, 3, 6), INT64_EDGES),
+            fill_count_max=self.mostly((0,) if is_off else (0, 1, 2), (3,)),
+            instrument_id=self.mostly((1, 1, 1, 2), (0, 3)),
         )
 
     def trade_id(self) -> int:

@@ -275,7 +275,8 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     ),
 ]
 REFUSALS += CONTROL_REFUSALS
-ELSEWHERE = {Reason.AUCTION_ENDING}  # test_engine_auction.py: it takes ten thousand trades
+# test_engine_auction.py and test_engine_quotes.py: they take very many commands
+ELSEWHERE = {Reason.AUCTION_ENDING, Reason.TOO_MANY_QUOTE_PROTECTIONS}
 BEFORE_THE_ENGINE = {
     Reason.NONE,
     Reason.MALFORMED,

@@ -21,6 +21,8 @@ inline constexpr std::int64_t tied_session_silence_ns_max = 10000000000;  ///< A
 inline constexpr std::int64_t trailing_stops_max = 1000;  ///< Trailing stop orders that wait in one instrument.
 inline constexpr std::int64_t pegged_orders_max = 1000;  ///< Pegged orders that rest in one instrument.
 inline constexpr std::int64_t trades_remembered = 65536;  ///< The last trades of a shard, which BustTrade and CorrectTrade may name.
+inline constexpr std::int64_t quote_protections_max = 64;  ///< Accounts whose quotes one instrument protects (SetQuoteProtection).
+inline constexpr std::int64_t quote_window_ns_max = 86400000000000;  ///< Longest window of SetQuoteProtection: one day.
 inline constexpr std::int64_t cancel_after_ns_max = 86400000000000;  ///< Longest timeout of CancelAfter: one day.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -49,6 +51,8 @@ enum class MessageType : std::uint8_t {
   kill_switch = 17,
   cancel_after = 18,
   session_ended = 19,
+  mass_quote = 24,
+  set_quote_protection = 25,
   bust_trade = 26,
   correct_trade = 27,
   logon = 32,
@@ -73,6 +77,8 @@ enum class MessageType : std::uint8_t {
   order_triggered = 76,
   trade_busted = 77,
   trade_corrected = 78,
+  mass_quoted = 79,
+  quote_protection_changed = 80,
   fee_schedule_changed = 81,
   tick_table_changed = 82,
   trading_state_changed = 83,
@@ -124,7 +130,8 @@ namespace order_flag {
 inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at once.
 inline constexpr std::uint8_t post_only_slide = 2;  ///< If it would trade at once, its price moves to the nearest at which it does not.
 inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller.
-inline constexpr std::uint8_t known = 7;
+inline constexpr std::uint8_t quote = 8;  ///< Placed by MassQuote. Not for NewOrder: refused.
+inline constexpr std::uint8_t known = 15;
 }
 
 enum class PegReference : std::uint8_t {
@@ -186,6 +193,8 @@ enum class CancelReason : std::uint8_t {
   kill_switch = 20,  ///< The kill switch of its account or of the shard was engaged.
   dead_man = 21,  ///< The account's timer ran out (CancelAfter).
   disconnected = 22,  ///< The session that sent it ended (LogonFlag.cancel_on_disconnect).
+  quote_replaced = 23,  ///< Its account's next MassQuote in the instrument did not keep it.
+  quote_protection = 24,  ///< Its account's protection pulled all its quotes in the instrument (SetQuoteProtection).
 };
 
 enum class AccountState : std::uint8_t {
@@ -211,6 +220,12 @@ enum class Allocation : std::uint8_t {
 enum class KillSwitchState : std::uint8_t {
   engaged = 1,
   released = 2,
+};
+
+enum class QuoteProtectionState : std::uint8_t {
+  off = 1,
+  armed = 2,
+  pulled = 3,  ///< The limit was reached: the quotes are gone, and MassQuote is refused until SetQuoteProtection.
 };
 
 /// Bits of ReportFlag.
@@ -302,6 +317,10 @@ enum class Reason : std::uint16_t {
   unknown_trade = 90,  ///< no such trade is remembered: the shard has not made it, or it is older than the last trades_remembered
   trade_already_busted = 91,  ///< the trade was busted before
   invalid_correction = 92,  ///< the new price must be one that orders may name in the instrument, the new quantity lie between 1 and the trade's as it stands, and one of them differ from it
+  invalid_quote = 93,  ///< bids must fall and asks rise from level to level, and every bid lie below every ask; a side with 0 lots has no price
+  quote_protection_active = 94,  ///< the account's protection pulled its quotes: SetQuoteProtection lets it quote again
+  invalid_quote_protection = 95,  ///< window_ns lies between 1 and quote_window_ns_max and one of the two limits is above 0; or all three are 0
+  too_many_quote_protections = 96,  ///< the instrument protects quote_protections_max accounts already
 };
 
 /// Opens every record. `length` counts the whole record; `request_id` is the requester's own,
@@ -345,6 +364,19 @@ struct CalendarEntry {
 static_assert(is_wire_layout<CalendarEntry, 8>);
 static_assert(offsetof(CalendarEntry, minute_of_week) == 0);
 static_assert(offsetof(CalendarEntry, trading_state) == 4);
+
+/// A bid and an ask; a side with 0 lots is not quoted.
+struct QuoteLevel {
+  std::int64_t bid_price_ticks{};
+  std::int64_t bid_lots{};  ///< what is to be open
+  std::int64_t ask_price_ticks{};
+  std::int64_t ask_lots{};  ///< what is to be open
+};
+static_assert(is_wire_layout<QuoteLevel, 32>);
+static_assert(offsetof(QuoteLevel, bid_price_ticks) == 0);
+static_assert(offsetof(QuoteLevel, bid_lots) == 8);
+static_assert(offsetof(QuoteLevel, ask_price_ticks) == 16);
+static_assert(offsetof(QuoteLevel, ask_lots) == 24);
 
 /// Places an order.
 struct NewOrder {
@@ -696,6 +728,48 @@ static_assert(offsetof(SessionEnded, time_ns) == 8);
 static_assert(offsetof(SessionEnded, account_id) == 16);
 static_assert(offsetof(SessionEnded, session_id) == 24);
 static_assert(offsetof(SessionEnded, reserved) == 28);
+
+/// Puts these quotes in the place of all that the account has in the instrument; without levels it has none. A quote of the same price, flags, mode and session whose quantity does not grow keeps its place; all others go, and the new ones are placed level by level, the bid first, as limit orders that are gtc. All or nothing: refused, it changes nothing. A quote trades on what it crosses until the command has met fills_per_command_max makers.
+struct MassQuote {
+  static constexpr MessageType type = MessageType::mass_quote;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose quotes
+  std::uint32_t instrument_id{};
+  std::uint32_t session_id{};  ///< that of the session (LoggedOn), stamped by the matcher; a client sends 0
+  std::uint8_t flags{};  ///< of every quote: post_only, or 0
+  SelfTradePrevention self_trade_prevention{};  ///< of every quote
+  std::uint8_t reserved[6]{};
+  using Repeated = QuoteLevel;  ///< from the best down
+  static constexpr std::size_t repeated_max = 32;
+};
+static_assert(is_wire_layout<MassQuote, 40>);
+static_assert(offsetof(MassQuote, time_ns) == 8);
+static_assert(offsetof(MassQuote, account_id) == 16);
+static_assert(offsetof(MassQuote, instrument_id) == 24);
+static_assert(offsetof(MassQuote, session_id) == 28);
+static_assert(offsetof(MassQuote, flags) == 32);
+static_assert(offsetof(MassQuote, self_trade_prevention) == 33);
+static_assert(offsetof(MassQuote, reserved) == 34);
+
+/// Sets the account's protection in an instrument anew: when its quotes have traded this much within a window, all of them are canceled and MassQuote is refused until this is sent again. All three 0: off. A window begins with a fill, and the first fill after its end begins the next. What fills a quote is done first: a taker may reach beyond the limit.
+struct SetQuoteProtection {
+  static constexpr MessageType type = MessageType::set_quote_protection;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose quotes
+  std::int64_t window_ns{};  ///< at most quote_window_ns_max
+  std::int64_t filled_lots_max{};  ///< lots that may trade within a window; 0 = any
+  std::uint32_t fill_count_max{};  ///< trades within a window; 0 = any
+  std::uint32_t instrument_id{};
+};
+static_assert(is_wire_layout<SetQuoteProtection, 48>);
+static_assert(offsetof(SetQuoteProtection, time_ns) == 8);
+static_assert(offsetof(SetQuoteProtection, account_id) == 16);
+static_assert(offsetof(SetQuoteProtection, window_ns) == 24);
+static_assert(offsetof(SetQuoteProtection, filled_lots_max) == 32);
+static_assert(offsetof(SetQuoteProtection, fill_count_max) == 40);
+static_assert(offsetof(SetQuoteProtection, instrument_id) == 44);
 
 /// Undoes a trade: both parties give back what they got, and the house both fees, out of what they have available. Orders, the last price and stop orders stay as the trade left them. Refused with insufficient_funds where one of the three cannot give back: nothing changes.
 struct BustTrade {
@@ -1311,6 +1385,54 @@ static_assert(offsetof(TradeCorrected, instrument_id) == 168);
 static_assert(offsetof(TradeCorrected, taker_side) == 172);
 static_assert(offsetof(TradeCorrected, reserved) == 173);
 
+/// Ends what a MassQuote did with the account's quotes, after their events.
+struct MassQuoted {
+  static constexpr MessageType type = MessageType::mass_quoted;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::uint32_t instrument_id{};
+  std::uint32_t kept_count{};  ///< quotes that kept their place
+  std::uint32_t canceled_count{};  ///< quotes that went
+  std::uint32_t placed_count{};  ///< new ones
+};
+static_assert(is_wire_layout<MassQuoted, 48>);
+static_assert(offsetof(MassQuoted, seq) == 8);
+static_assert(offsetof(MassQuoted, time_ns) == 16);
+static_assert(offsetof(MassQuoted, account_id) == 24);
+static_assert(offsetof(MassQuoted, instrument_id) == 32);
+static_assert(offsetof(MassQuoted, kept_count) == 36);
+static_assert(offsetof(MassQuoted, canceled_count) == 40);
+static_assert(offsetof(MassQuoted, placed_count) == 44);
+
+/// An account's protection in an instrument as it stands: set, switched off, or pulled, after the quotes that it canceled.
+struct QuoteProtectionChanged {
+  static constexpr MessageType type = MessageType::quote_protection_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 64, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::int64_t window_ns{};
+  std::int64_t filled_lots_max{};
+  std::uint32_t fill_count_max{};
+  std::uint32_t instrument_id{};
+  std::uint32_t canceled_count{};  ///< quotes that it canceled
+  QuoteProtectionState state{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<QuoteProtectionChanged, 64>);
+static_assert(offsetof(QuoteProtectionChanged, seq) == 8);
+static_assert(offsetof(QuoteProtectionChanged, time_ns) == 16);
+static_assert(offsetof(QuoteProtectionChanged, account_id) == 24);
+static_assert(offsetof(QuoteProtectionChanged, window_ns) == 32);
+static_assert(offsetof(QuoteProtectionChanged, filled_lots_max) == 40);
+static_assert(offsetof(QuoteProtectionChanged, fill_count_max) == 48);
+static_assert(offsetof(QuoteProtectionChanged, instrument_id) == 52);
+static_assert(offsetof(QuoteProtectionChanged, canceled_count) == 56);
+static_assert(offsetof(QuoteProtectionChanged, state) == 60);
+static_assert(offsetof(QuoteProtectionChanged, reserved) == 61);
+
 /// What the fee tiers of an instrument pay from now on; open orders keep the fees that they were placed with.
 struct FeeScheduleChanged {
   static constexpr MessageType type = MessageType::fee_schedule_changed;
@@ -1796,7 +1918,7 @@ static_assert(offsetof(CommitBatchHeader, last_seq) == 24);
 static_assert(offsetof(CommitBatchHeader, last_digest) == 32);
 
 /// The longest record.
-inline constexpr std::size_t record_bytes_max = 288;
+inline constexpr std::size_t record_bytes_max = 1064;
 
 /// Size of a record of `type` without what it repeats, or 0 if there is no such type.
 [[nodiscard]] constexpr std::size_t size_of(MessageType type) noexcept {
@@ -1818,6 +1940,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::kill_switch: return sizeof(KillSwitch);
     case MessageType::cancel_after: return sizeof(CancelAfter);
     case MessageType::session_ended: return sizeof(SessionEnded);
+    case MessageType::mass_quote: return sizeof(MassQuote);
+    case MessageType::set_quote_protection: return sizeof(SetQuoteProtection);
     case MessageType::bust_trade: return sizeof(BustTrade);
     case MessageType::correct_trade: return sizeof(CorrectTrade);
     case MessageType::logon: return sizeof(Logon);
@@ -1842,6 +1966,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::order_triggered: return sizeof(OrderTriggered);
     case MessageType::trade_busted: return sizeof(TradeBusted);
     case MessageType::trade_corrected: return sizeof(TradeCorrected);
+    case MessageType::mass_quoted: return sizeof(MassQuoted);
+    case MessageType::quote_protection_changed: return sizeof(QuoteProtectionChanged);
     case MessageType::fee_schedule_changed: return sizeof(FeeScheduleChanged);
     case MessageType::tick_table_changed: return sizeof(TickTableChanged);
     case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
@@ -1883,6 +2009,10 @@ inline constexpr std::size_t record_bytes_max = 288;
       item = sizeof(CalendarEntry);
       item_count_max = 32;
       break;
+    case MessageType::mass_quote:
+      item = sizeof(QuoteLevel);
+      item_count_max = 32;
+      break;
     case MessageType::fee_schedule_changed:
       item = sizeof(FeeTerms);
       item_count_max = 7;
@@ -1922,6 +2052,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::kill_switch:
     case MessageType::cancel_after:
     case MessageType::session_ended:
+    case MessageType::mass_quote:
+    case MessageType::set_quote_protection:
     case MessageType::bust_trade:
     case MessageType::correct_trade:
       return true;
@@ -1964,6 +2096,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::order_triggered:
     case MessageType::trade_busted:
     case MessageType::trade_corrected:
+    case MessageType::mass_quoted:
+    case MessageType::quote_protection_changed:
     case MessageType::fee_schedule_changed:
     case MessageType::tick_table_changed:
     case MessageType::trading_state_changed:
@@ -2024,6 +2158,8 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_calendar: return event == MessageType::calendar_changed;
     case MessageType::kill_switch: return event == MessageType::kill_switch_changed;
     case MessageType::cancel_after: return event == MessageType::cancel_after_changed;
+    case MessageType::mass_quote: return event == MessageType::mass_quoted;
+    case MessageType::set_quote_protection: return event == MessageType::quote_protection_changed;
     case MessageType::bust_trade: return event == MessageType::trade_busted;
     case MessageType::correct_trade: return event == MessageType::trade_corrected;
     default: return false;
@@ -2045,6 +2181,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::set_calendar: return (bytes[20] | bytes[21] | bytes[22] | bytes[23]) == std::byte{0};
     case MessageType::kill_switch: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::session_ended: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
+    case MessageType::mass_quote: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
@@ -2059,6 +2196,7 @@ inline constexpr std::size_t record_bytes_max = 288;
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
     case MessageType::trade_busted: return (bytes[125] | bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::trade_corrected: return (bytes[173] | bytes[174] | bytes[175]) == std::byte{0};
+    case MessageType::quote_protection_changed: return (bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
     case MessageType::fee_schedule_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::tick_table_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
