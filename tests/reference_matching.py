@@ -135,11 +135,9 @@ class ReferenceMatching(ReferenceFollowing):
                 left.insert(behind, (maker, part_lots, whole_lots))
         return trades
 
-    def met_count_max(self, taker: Order) -> int:
-        """How many makers it may meet; the quotes of a command count together."""
-        if taker.flags & OrderFlag.QUOTE:
-            return wire.FILLS_PER_COMMAND_MAX - self.met_count
-        return wire.FILLS_PER_COMMAND_MAX
+    def met_count_max(self) -> int:
+        """How many makers a taker may meet: all of a command together."""
+        return wire.FILLS_PER_COMMAND_MAX - self.met_count
 
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
@@ -154,7 +152,7 @@ class ReferenceMatching(ReferenceFollowing):
             self.end(taker, CancelReason.SELF_TRADE)
             return
         met_count = 0
-        met_count_max = self.met_count_max(taker)
+        met_count_max = self.met_count_max()
         while taker.open_lots and met_count < met_count_max:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             if not makers or self.is_pro_rata(taker.instrument_id):
@@ -236,7 +234,7 @@ class ReferenceMatching(ReferenceFollowing):
 
     def trade_pro_rata(self, taker: Order, limit_ticks: int) -> bool:
         """False if self-trade prevention ends the taker."""
-        left_count = self.met_count_max(taker)
+        left_count = self.met_count_max()
         while taker.open_lots and left_count > 0:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             level = [maker for maker in makers if maker.book_ticks == makers[0].book_ticks]

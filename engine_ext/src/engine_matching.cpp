@@ -38,10 +38,9 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   const bool is_plain = taker.self_trade_prevention == SelfTradePrevention::none &&
                         (taker.flags & wire::order_flag::reduce_only) == 0 &&
                         instrument.reduce_only_count == 0;
-  // The quotes of one command meet no more than one order may.
-  const std::uint32_t count_max = (taker.flags & wire::order_flag::quote) == 0
-                                      ? fills_max
-                                      : fills_max - std::min(met_count_, fills_max);
+  // All takers of a command together: the quotes of one, and what their trades trigger. Its events
+  // must fit one journal entry.
+  const std::uint32_t count_max = fills_max - std::min(met_count_, fills_max);
   if (instrument.is_pro_rata()) {
     const CancelReason reason = trade_pro_rata(taker, limit_ticks, count_max, instrument);
     if (reason != CancelReason{}) return reason;

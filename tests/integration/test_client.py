@@ -113,6 +113,29 @@ def test_an_operator_corrects_and_busts_a_trade(matcher: Matcher) -> None:
         ]
 
 
+def test_the_longest_commands_fit_the_journal(matcher: Matcher) -> None:
+    count = wire.FILLS_PER_COMMAND_MAX
+    one = new_order(
+        account_id=MAKER,
+        instrument_id=INSTRUMENT,
+        side=Side.SELL,
+        quantity_lots=1,
+        price_ticks=PRICE,
+    )
+    with matcher.trader(MAKER) as maker:
+        maker.submit_many([one] * count)
+        taker = maker.submit(
+            instrument_id=INSTRUMENT,
+            side=Side.BUY,
+            quantity_lots=count,
+            price_ticks=PRICE,
+            self_trade_prevention=wire.SelfTradePrevention.CANCEL_OLDEST,
+        )
+        assert taker.status == OrderStatus.OPEN
+        assert maker.book(INSTRUMENT).asks == ()
+        assert maker.status().open_order_count == 1
+
+
 def test_a_maker_quotes_and_is_protected(matcher: Matcher) -> None:
     with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
         changed = maker.set_quote_protection(

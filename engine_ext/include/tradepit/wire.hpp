@@ -13,7 +13,7 @@ static_assert(std::endian::native == std::endian::little, "the wire is little-en
 inline constexpr std::uint8_t version = 1;
 
 inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
-inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
+inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers that the takers of one command can meet in all (trades, and self-trades prevented); what is left of a taker then is canceled with reason `fill_limit`.
 inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers, and none after it has met fills_per_command_max makers in all; the next order that is placed in the instrument goes on.
 inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
 inline constexpr std::int64_t tied_session_bit = 2147483648;  ///< Bit of the session_id of a session that asked for cancel_on_disconnect.
