@@ -192,3 +192,13 @@ def test_an_auction_counts_too() -> None:
     assert trades_of(events) == [(10, 1)]
     assert canceled(events) == [(1, CancelReason.QUOTE_PROTECTION)]
     venue.engine.check()
+
+
+def test_what_a_quote_takes_counts_too() -> None:
+    venue = Market()
+    venue.send(protection(filled_lots_max=3))
+    venue.place(limit(SELL, 12, 3, account_id=2))
+    events = venue.send(quote((12, 5, 13, 5)))
+    assert quoted(events) == (0, 0, 2)
+    assert canceled(events) == [(1, CancelReason.QUOTE_PROTECTION)] * 2
+    assert venue.depth() == ([], [])
