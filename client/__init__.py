@@ -4,7 +4,7 @@ from tradepit.client.aio import AsyncClient
 from tradepit.client.blocking import Client
 from tradepit.client.feed import FeedSubscriber
 from tradepit.client.requests import NewOrderTerms, new_order
-from tradepit.client.results import Book, Fill, Level, Listing, Order
+from tradepit.client.results import Book, Fill, Level, Listing, Order, Quotes
 from tradepit.client.session import Session
 from tradepit.protocol.errors import OutcomeUnknown, Refused, TradepitError, Unreachable
 from tradepit.protocol.wire import (
@@ -31,6 +31,7 @@ __all__ = [
     "OrderType",
     "OutcomeUnknown",
     "PegReference",
+    "Quotes",
     "Reason",
     "Refused",
     "SelfTradePrevention",

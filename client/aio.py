@@ -23,7 +23,7 @@ from tradepit.client.requests import (
     no_answer,
     request_ids,
 )
-from tradepit.client.results import Answer, Book, Listing, Order
+from tradepit.client.results import Answer, Book, Listing, Order, Quotes
 from tradepit.client.session import TIMEOUT_S, key_bytes, logon_flags, open_socket
 from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused, TradepitError, Unreachable
@@ -194,6 +194,19 @@ class AsyncClient:
             if not record.remaining_count:
                 return canceled_count
 
+    async def mass_quote(self, quote: wire.MassQuote) -> Quotes:
+        """Put these quotes in the place of all that the account has in the instrument."""
+        return results.quotes_of_answer(await self._ask(quote))
+
+    async def set_quote_protection(
+        self, protection: wire.SetQuoteProtection
+    ) -> wire.QuoteProtectionChanged:
+        """Pull the account's quotes once they have traded this much within a window. The call also
+        lets it quote again after that.
+        """
+        changed: wire.QuoteProtectionChanged = results.single_record(await self._ask(protection))
+        return changed
+
     async def cancel_after(
         self, timeout_ns: int, *, account_id: int = 0
     ) -> wire.CancelAfterChanged:
@@ -333,6 +346,22 @@ class AsyncClient:
         request = wire.SetCalendar(instrument_id=instrument_id, entries=tuple(entries))
         changed: wire.CalendarChanged = results.single_record(await self._ask(request))
         return changed
+
+    async def bust_trade(self, trade_id: int) -> wire.TradeBusted:
+        """Undo one of the shard's last trades: what it moved goes back."""
+        request = wire.BustTrade(trade_id=trade_id)
+        busted: wire.TradeBusted = results.single_record(await self._ask(request))
+        return busted
+
+    async def correct_trade(
+        self, trade_id: int, *, price_ticks: int = 0, quantity_lots: int = 0
+    ) -> wire.TradeCorrected:
+        """Give a trade another price, a smaller quantity, or both; 0 = as it is."""
+        request = wire.CorrectTrade(
+            trade_id=trade_id, price_ticks=price_ticks, quantity_lots=quantity_lots
+        )
+        corrected: wire.TradeCorrected = results.single_record(await self._ask(request))
+        return corrected
 
     async def credit(
         self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int

@@ -18,7 +18,7 @@ from tradepit.protocol.names import feed_topic
 
 WATCH_S = 0.1  # how late a missed edge of the descriptor is noticed, at worst
 
-FeedRecord = wire.MarketTrade | wire.TopOfBook | wire.AuctionIndicative
+FeedRecord = wire.MarketTrade | wire.TopOfBook | wire.AuctionIndicative | wire.MarketTradeChanged
 
 
 class FeedSubscriber:

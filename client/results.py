@@ -82,6 +82,18 @@ class Order(NamedTuple):
         return self.reason != wire.Reason.NONE
 
 
+class Quotes(NamedTuple):
+    """What a mass quote did. `orders` are the quotes that it placed, made smaller or canceled, each as
+    it stands after that; quotes that it left as they were are not among them.
+    """
+
+    orders: tuple[Order, ...]
+    kept_count: int
+    canceled_count: int
+    placed_count: int
+    seq: int
+
+
 class Level(NamedTuple):
     """One price of a book."""
 
@@ -134,6 +146,8 @@ class Answer:
             self._end: Any = wire.ExecutionReport
         elif kind is wire.MassCancel:
             self._end = wire.MassCanceled
+        elif kind is wire.MassQuote:
+            self._end = wire.MassQuoted
         elif kind in _LISTING_REQUESTS:
             self._end = wire.QueryEnd
         else:
@@ -220,6 +234,22 @@ def refusal(reason: int) -> Refused:
     except ValueError:  # a newer server
         return Refused(reason, f"refused with reason {reason}, unknown to this client")
     return Refused(name, f"{name.name.lower()}: {wire.REASON_TEXT[name]}")
+
+
+def quotes_of_answer(answer: Answer) -> Quotes:
+    """Raises Refused if nothing was quoted."""
+    raise_if_refused(answer)
+    *reports, end = answer.records
+    by_order: dict[int, list[wire.ExecutionReport]] = {}
+    for report in reports:
+        by_order.setdefault(report.order_id, []).append(report)
+    return Quotes(
+        tuple(order_of_reports(each) for each in by_order.values()),
+        end.kept_count,
+        end.canceled_count,
+        end.placed_count,
+        end.seq,
+    )
 
 
 def raise_if_refused(answer: Answer) -> None:

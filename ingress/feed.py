@@ -175,12 +175,26 @@ class Feed:
         if isinstance(record, wire.MarketTrade):
             self._trades[record.instrument_id].append(record)
             self._news.append(record)
+        elif isinstance(record, wire.MarketTradeChanged):
+            self._change(record)
         elif isinstance(record, wire.TopOfBook):
             self._tops[record.instrument_id] = record
         else:
             return
         self.seq = max(self.seq, record.seq)
         self._changed.add(record.instrument_id)
+
+    def _change(self, record: wire.MarketTradeChanged) -> None:
+        """Show a trade as it stands now, and a busted one no longer."""
+        trades = self._trades[record.instrument_id]
+        for index, trade in enumerate(trades):
+            if trade.trade_id == record.trade_id:
+                trades[index] = trade._replace(
+                    price_ticks=record.price_ticks, quantity_lots=record.quantity_lots
+                )
+                if not record.quantity_lots:
+                    del trades[index]
+                return
 
     async def trades(self, instrument: Instrument, limit: int) -> list[PublicTrade]:
         """The newest trades, newest first. After a start, the ledger fills in what came before."""

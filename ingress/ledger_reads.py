@@ -39,15 +39,15 @@ _POSITION_FIELDS = (
     "trade_count",
     "seq",
 )
-# An account's own legs of trades, newest first. Two index scans, each bounded by the limit.
+# An account's own legs of trades as they stand, newest first. Two index scans, each bounded by the limit.
 _FILLS = """
 SELECT * FROM (
-    (SELECT * FROM trades WHERE maker_account_id = $1 AND trade_id < $2
+    (SELECT * FROM current_trades WHERE maker_account_id = $1 AND trade_id < $2
         AND ($3::bigint IS NULL OR instrument_id = $3)
         AND ($4::bigint IS NULL OR maker_order_id = $4 OR taker_order_id = $4)
      ORDER BY trade_id DESC LIMIT $5)
     UNION
-    (SELECT * FROM trades WHERE taker_account_id = $1 AND trade_id < $2
+    (SELECT * FROM current_trades WHERE taker_account_id = $1 AND trade_id < $2
         AND ($3::bigint IS NULL OR instrument_id = $3)
         AND ($4::bigint IS NULL OR maker_order_id = $4 OR taker_order_id = $4)
      ORDER BY trade_id DESC LIMIT $5)
@@ -201,8 +201,8 @@ class LedgerReads:
         async with self._connection() as connection:
             rows: list[Any] = await connection.fetch(
                 """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
-                FROM (SELECT * FROM trades ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
-                WHERE instrument_id = $1 ORDER BY trade_id DESC LIMIT $2""",
+                FROM (SELECT * FROM current_trades ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
+                WHERE instrument_id = $1 AND quantity_lots > 0 ORDER BY trade_id DESC LIMIT $2""",
                 instrument_id,
                 limit,
             )

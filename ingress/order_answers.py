@@ -62,6 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_ns: str
     post_only_slide: bool = False
     reduce_only: bool = False
+    quote: bool = False
     display_quantity: str | None = None
     expire_time_ns: str | None = None
     offset: str | None = None
@@ -146,6 +147,7 @@ def order_of_report(
         time_ns=str(report.time_ns),
         post_only_slide=bool(report.order_flags & 2),
         reduce_only=bool(report.order_flags & 4),
+        quote=bool(report.order_flags & 8),
         display_quantity=units.quantity_text(report.display_quantity_lots)
         if report.display_quantity_lots
         else None,

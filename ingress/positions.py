@@ -62,7 +62,10 @@ class Positions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillView(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the account's two sides of a trade. `fee` is this side's, in the quote asset."""
+    """One of the account's two sides of a trade, as it stands. `fee` is this side's, in the quote
+    asset. `state` is made, corrected or busted: an operator may correct a trade, or undo it, and
+    then all of it is 0.
+    """
 
     trade_id: str
     order_id: str
@@ -76,6 +79,7 @@ class FillView(msgspec.Struct, frozen=True, kw_only=True):
     liquidity: str
     seq: int
     time_ns: str
+    state: str = "made"
 
 
 class FillPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,4 +236,5 @@ def _fill_view(instrument: Instrument, row: Any, party: str) -> FillView:
         liquidity=party,
         seq=row["seq"],
         time_ns=str(row["time_ns"]),
+        state=row["state"],
     )

@@ -50,6 +50,8 @@ _SELF_TRADE_PREVENTED = int(MessageType.SELF_TRADE_PREVENTED)
 _ORDER_ACTIVATED = int(MessageType.ORDER_ACTIVATED)
 _BEGINNINGS = (int(MessageType.ORDER_TRIGGERED), _ORDER_ACTIVATED)
 _BALANCE_CHANGED = int(MessageType.BALANCE_CHANGED)
+_TRADE_BUSTED = int(MessageType.TRADE_BUSTED)
+_TRADE_CORRECTED = int(MessageType.TRADE_CORRECTED)
 _LISTINGS = frozenset(
     map(
         int,
@@ -133,6 +135,13 @@ TRADE_COLUMNS = (
     "instrument_id", "taker_side", "shard_id",
 )  # fmt: skip
 
+TRADE_CHANGE_COLUMNS = (
+    "shard_id", "seq", "time_ns", "trade_id", "instrument_id", "taker_side", "maker_account_id",
+    "taker_account_id", "price_ticks", "quantity_lots", "notional_units", "base_units",
+    "maker_fee_units", "taker_fee_units", "quantity_delta_lots", "notional_delta_units",
+    "base_delta_units", "maker_fee_delta_units", "taker_fee_delta_units",
+)  # fmt: skip
+
 TRANSFER_COLUMNS = (
     "shard_id", "seq", "time_ns", "account_id", "asset_id", "delta_units", "transfer_id",
 )  # fmt: skip
@@ -164,6 +173,8 @@ class Batch:
     """What only some of the new orders have; values in the order of TERMS_COLUMNS."""
     trades: list[tuple[int, ...]] = field(default_factory=list)
     """Values in the order of TRADE_COLUMNS."""
+    trade_changes: list[tuple[int, ...]] = field(default_factory=list)
+    """Values in the order of TRADE_CHANGE_COLUMNS."""
     transfers: list[tuple[int, ...]] = field(default_factory=list)
     """Values in the order of TRANSFER_COLUMNS."""
     balances: dict[tuple[int, int], list[int]] = field(default_factory=dict)
@@ -413,6 +424,8 @@ def _fold_events(
                 (shard_id, seq, time_ns, account_id, asset_id, delta_units, transfer_id)
             )
             _post(batch, account_id, asset_id, delta_units, seq)
+        elif record_type in (_TRADE_BUSTED, _TRADE_CORRECTED):
+            _fold_trade_change(batch, values, known)
         elif record_type in _LISTINGS:
             _fold_listing(batch, data, offset, known)
         # What is left changes nothing here: rejections, the end of a MassCancel, tick tables, fee
@@ -498,6 +511,46 @@ def _fold_trade(batch: Batch, values: tuple[int, ...], known: dict[int, Instrume
     sold[4] += seller_fee
     sold[5] += 1
     sold[6] = seq
+
+
+def _fold_trade_change(batch: Batch, values: tuple[int, ...], known: dict[int, Instrument]) -> None:
+    """A trade was busted or corrected: what it moved before goes back, what it moves now moves."""
+    (
+        _, seq, time_ns, trade_id, _, price_ticks, quantity_lots, notional_units, base_units, _, _,
+        maker_account_id, taker_account_id, maker_fee_units, taker_fee_units, *previous,
+        instrument_id, taker_side,
+    ) = values  # fmt: skip
+    instrument = known.get(instrument_id)
+    if instrument is None:
+        raise _Refusal(f"seq {seq}: trade {trade_id} in unknown instrument {instrument_id}")
+    stands = (quantity_lots, notional_units, base_units, maker_fee_units, taker_fee_units)
+    if previous:
+        before = tuple(previous[1:])
+    else:  # busted
+        price_ticks, stands, before = 0, (0,) * 5, stands
+    deltas = tuple(new - old for new, old in zip(stands, before, strict=True))
+    batch.trade_changes.append(
+        (
+            batch.shard_id, seq, time_ns, trade_id, instrument_id, taker_side, maker_account_id,
+            taker_account_id, price_ticks, *stands, *deltas,
+        )
+    )  # fmt: skip
+    lots, notional, base, maker_fee, taker_fee = deltas
+    for account_id, side, fee in (
+        (taker_account_id, taker_side, taker_fee),
+        (maker_account_id, 3 - taker_side, maker_fee),
+    ):
+        sign = 1 if side == _BUY else -1
+        _post(batch, account_id, instrument.base_asset_id, sign * base, seq)
+        _post(batch, account_id, instrument.quote_asset_id, -sign * notional - fee, seq)
+        sums = batch.positions.setdefault((account_id, instrument_id), [0, 0, 0, 0, 0, 0, 0])
+        sums[side - 1] += lots
+        sums[side + 1] += notional
+        sums[4] += fee
+        sums[5] += 0 if previous else -1
+        sums[6] = seq
+    if maker_fee or taker_fee:
+        _post(batch, HOUSE_ACCOUNT_ID, instrument.quote_asset_id, maker_fee + taker_fee, seq)
 
 
 def _post(batch: Batch, account_id: int, asset_id: int, delta_units: int, seq: int) -> None:

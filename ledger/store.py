@@ -16,6 +16,7 @@ from tradepit.ledger.batch import (
     GENESIS_DIGEST,
     ORDER_COLUMNS,
     TERMS_COLUMNS,
+    TRADE_CHANGE_COLUMNS,
     TRADE_COLUMNS,
     TRANSFER_COLUMNS,
     Batch,
@@ -227,6 +228,10 @@ class PostgresStore:
         if batch.trades:
             await connection.copy_records_to_table(
                 "trades", records=batch.trades, columns=TRADE_COLUMNS
+            )
+        if batch.trade_changes:
+            await connection.copy_records_to_table(
+                "trade_changes", records=batch.trade_changes, columns=TRADE_CHANGE_COLUMNS
             )
         if batch.transfers:
             await connection.copy_records_to_table(

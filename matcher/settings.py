@@ -11,6 +11,7 @@ from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.wire import Durability
 
 SEGMENT_MIB_DEFAULT = 64
+SEGMENT_MIB_MIN = 16  # two groups of the longest entry (journal.hpp)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     if durability not in ("memory", "disk"):
         raise ConfigurationError(f"TRADEPIT_DURABILITY must be memory or disk, not {durability!r}")
     segment_mib = configuration.integer(
-        environment, "TRADEPIT_SEGMENT_MIB", SEGMENT_MIB_DEFAULT, 8, 4096
+        environment, "TRADEPIT_SEGMENT_MIB", SEGMENT_MIB_DEFAULT, SEGMENT_MIB_MIN, 4096
     )
     return Settings(
         shard_id=configuration.integer(

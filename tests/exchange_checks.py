@@ -21,6 +21,7 @@ DIFFERENCES = (
     "balance_differences",
     "position_differences",
     "order_differences",
+    "trade_change_differences",
 )
 
 

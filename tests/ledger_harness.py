@@ -15,7 +15,7 @@ import redis
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 from tradepit.cli.child import Child
-from tradepit.ledger.batch import ORDER_COLUMNS, TERMS_COLUMNS, TRADE_COLUMNS
+from tradepit.ledger.batch import ORDER_COLUMNS, TERMS_COLUMNS, TRADE_CHANGE_COLUMNS, TRADE_COLUMNS
 from tradepit.ledger.ports import AccountPosition
 from tradepit.ledger.store import Connection
 from tradepit.protocol import names
@@ -30,6 +30,7 @@ CHECKING_VIEWS = (
     "balance_differences",
     "position_differences",
     "order_differences",
+    "trade_change_differences",
 )
 
 T = TypeVar("T")
@@ -171,6 +172,10 @@ class LedgerSetting:
             orders={row["order_id"]: dict(row) for row in orders},
             order_terms={row["order_id"]: tuple(row) for row in terms},
             trades={row["trade_id"]: tuple(row) for row in trades},
+            trade_changes={
+                (row["trade_id"], row["seq"]): tuple(row[name] for name in TRADE_CHANGE_COLUMNS)
+                for row in self.query("SELECT * FROM trade_changes")
+            },
             transfers={
                 row["transfer_id"]: (row["account_id"], row["asset_id"], row["delta_units"])
                 for row in self.query("SELECT * FROM transfers")

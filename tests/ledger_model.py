@@ -5,10 +5,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tradepit.ledger.batch import ORDER_COLUMNS, TERMS_COLUMNS, TRADE_COLUMNS, Batch
+from tradepit.ledger.batch import (
+    ORDER_COLUMNS,
+    TERMS_COLUMNS,
+    TRADE_CHANGE_COLUMNS,
+    TRADE_COLUMNS,
+    Batch,
+)
 from tradepit.protocol import wire
 
 from tests.ledger_stream import Entry
+
+STANDS = (
+    "price_ticks",
+    "quantity_lots",
+    "notional_units",
+    "base_units",
+    "maker_fee_units",
+    "taker_fee_units",
+)
+"""What of a trade a correction changes."""
 
 
 @dataclass
@@ -20,6 +36,8 @@ class Tables:
     """Values in the order of TERMS_COLUMNS."""
     trades: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Values in the order of TRADE_COLUMNS."""
+    trade_changes: dict[tuple[int, int], tuple[int, ...]] = field(default_factory=dict)
+    """(trade_id, seq) -> values in the order of TRADE_CHANGE_COLUMNS."""
     transfers: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """transfer_id -> (account_id, asset_id, delta_units)."""
     balances: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
@@ -123,6 +141,44 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                         order["notional_units"] += event.notional_units
                         order["fee_units"] += fee_units
                         order["status"] = 2 if getattr(event, f"{name}_remaining_lots") else 3
+                case wire.TradeBusted() | wire.TradeCorrected():
+                    is_busted = isinstance(event, wire.TradeBusted)
+                    row = event._asdict() | {"shard_id": shard_id}
+                    new, old = {}, {}
+                    for name in STANDS:
+                        new[name] = 0 if is_busted else row[name]
+                        old[name] = row[name if is_busted else f"previous_{name}"]
+                    row |= new | {
+                        f"{stem}_delta_{unit}": new[f"{stem}_{unit}"] - old[f"{stem}_{unit}"]
+                        for stem, unit in (name.rsplit("_", 1) for name in STANDS[1:])
+                    }
+                    tables.trade_changes[event.trade_id, event.seq] = tuple(
+                        row[name] for name in TRADE_CHANGE_COLUMNS
+                    )
+                    base_id, quote_id = assets[event.instrument_id]
+                    for values, sign in ((old, -1), (new, 1)):
+                        for side, name in (
+                            (event.taker_side, "taker"),
+                            (3 - event.taker_side, "maker"),
+                        ):
+                            account_id = getattr(event, f"{name}_account_id")
+                            fee_units = sign * values[f"{name}_fee_units"]
+                            base, notional, lots = (
+                                sign * values[column]
+                                for column in ("base_units", "notional_units", "quantity_lots")
+                            )
+                            if side == 2:
+                                base, notional = -base, -notional
+                            post(account_id, base_id, base, event.seq)
+                            post(account_id, quote_id, -notional - fee_units, event.seq)
+                            if fee_units:
+                                post(0, quote_id, fee_units, event.seq)
+                            position = positions[account_id, event.instrument_id]
+                            position[side - 1] += lots
+                            position[side + 1] += abs(notional) * sign
+                            position[4] += fee_units
+                            position[5] -= is_busted and sign == -1
+                            position[6] = event.seq
                 case _:
                     pass
     tables.balances = {key: (total, seq) for key, (total, seq) in totals.items()}
@@ -157,6 +213,10 @@ def apply(batch: Batch, tables: Tables) -> None:
         trade_id = trade[TRADE_COLUMNS.index("trade_id")]
         assert trade_id not in tables.trades
         tables.trades[trade_id] = trade
+    for trade_change in batch.trade_changes:
+        row = dict(zip(TRADE_CHANGE_COLUMNS, trade_change, strict=True))
+        assert (row["trade_id"], row["seq"]) not in tables.trade_changes
+        tables.trade_changes[row["trade_id"], row["seq"]] = trade_change
     for _, _, _, account_id, asset_id, delta_units, transfer_id in batch.transfers:
         assert transfer_id not in tables.transfers
         tables.transfers[transfer_id] = (account_id, asset_id, delta_units)

@@ -89,6 +89,7 @@ class PretendMatcher:
         self.random = random.Random(seed)
         self.account_ids = list(range(1, accounts + 1))
         self.open: dict[int, _Order] = {}
+        self.trades: list[wire.Trade] = []  # as they stand; busted ones are gone
         self._digest = GENESIS_DIGEST
         self._counter = 0
 
@@ -190,6 +191,8 @@ class PretendMatcher:
                 self.replace(self.random.choice(list(self.open)))
             elif pick < 0.90:
                 self.mass_cancel(self.random.choice(self.account_ids))
+            elif pick < 0.92 and self.trades:
+                self.change_trade()
             elif pick < 0.93:
                 amount_units = self.random.randint(1, 10**6) * self.random.choice((1, -1))
                 self.transfer(self.random.choice(self.account_ids), USD, amount_units)
@@ -291,6 +294,47 @@ class PretendMatcher:
             wire.MassCanceled(account_id=account_id, canceled_count=len(orders)),
         )
 
+    def change_trade(self) -> None:
+        """Bust a trade, or correct its price and perhaps its quantity."""
+        index = self.random.randrange(len(self.trades))
+        trade = self.trades[index]
+        shown = {
+            name: value
+            for name, value in trade._asdict().items()
+            if name in wire.TradeBusted._fields and name not in ("request_id", "seq", "time_ns")
+        }
+        if self.random.random() < 0.5:
+            del self.trades[index]
+            self.append(
+                wire.BustTrade(trade_id=trade.trade_id),
+                wire.TradeBusted(trade_seq=trade.seq, **shown),
+            )
+            return
+        tick_lot_units = trade.notional_units // (trade.price_ticks * trade.quantity_lots)
+        lot_size_units = trade.base_units // trade.quantity_lots
+        price_ticks = trade.price_ticks + self.random.randint(1, 9)
+        quantity_lots = self.random.randint(1, trade.quantity_lots)
+        notional_units = price_ticks * quantity_lots * tick_lot_units
+        new = {
+            "price_ticks": price_ticks,
+            "quantity_lots": quantity_lots,
+            "notional_units": notional_units,
+            "base_units": quantity_lots * lot_size_units,
+            "maker_fee_units": notional_units * 100 // 1_000_000,
+            "taker_fee_units": notional_units * 500 // 1_000_000,
+        }
+        self.trades[index] = trade._replace(**new)
+        self.append(
+            wire.CorrectTrade(
+                trade_id=trade.trade_id, price_ticks=price_ticks, quantity_lots=quantity_lots
+            ),
+            wire.TradeCorrected(
+                trade_seq=trade.seq,
+                **(shown | new),
+                **{f"previous_{name}": shown[name] for name in new},
+            ),
+        )
+
     def messages(self, size: int, after_seq: int = 0) -> list[bytes]:
         """The journal after `after_seq` as commit batches of so many entries."""
         entries = self.entries[after_seq:]
@@ -356,4 +400,5 @@ class PretendMatcher:
                     taker_side=taker.side,
                 )
             )
+        self.trades += (trade._replace(seq=self.seq + 1) for trade in trades)
         return trades

@@ -59,7 +59,7 @@ class MatcherProcess:
             "TRADEPIT_ORDER_ENDPOINT": self.order_endpoint,
             "TRADEPIT_FEED_ENDPOINT": self.feed_endpoint,
             "TRADEPIT_NATS_URL": nats_url,
-            "TRADEPIT_SEGMENT_MIB": "8",
+            "TRADEPIT_SEGMENT_MIB": "16",
             **settings,
         }
 

@@ -18,7 +18,7 @@ from tradepit.protocol.wire import (
     ReportFlag,
 )
 
-from tests.reference_lists import ReferenceLists
+from tests.reference_quotes import ReferenceQuotes
 from tests.reference_state import (
     HOUSE,
     STOPS,
@@ -30,7 +30,7 @@ from tests.reference_state import (
 __all__ = ["Limits", "ReferenceEngine"]
 
 
-class ReferenceEngine(ReferenceLists):
+class ReferenceEngine(ReferenceQuotes):
     """`apply(command)` returns the events; `reports` holds the execution reports it caused."""
 
     # ---- commands ---------------------------------------------------------------------------
@@ -39,8 +39,7 @@ class ReferenceEngine(ReferenceLists):
         self.seq += 1
         self.command = command
         self.events, self.reports = [], []
-        self.met_count = 0
-        self.fills_limit = wire.FILLS_PER_COMMAND_MAX
+        self.met_count = self.linked_count = 0
         self.touched = {}
         handlers: dict[type[Any], Callable[[Any], None]] = {
             wire.NewOrder: self.new_order,
@@ -61,8 +60,13 @@ class ReferenceEngine(ReferenceLists):
             wire.SessionEnded: self.session_ended,
             wire.KillSwitch: self.kill_switch,
             wire.CancelAfter: self.cancel_after,
+            wire.MassQuote: self.mass_quote,
+            wire.SetQuoteProtection: self.set_quote_protection,
+            wire.BustTrade: self.bust_trade,
+            wire.CorrectTrade: self.correct_trade,
         }
         handlers[type(command)](command)
+        self.pull_quotes()
         for instrument_id in self.touched:
             self.follow_best_prices(instrument_id)
         self.digest = chain_digest(self.digest, b"".join(event.encode() for event in self.events))
@@ -77,6 +81,7 @@ class ReferenceEngine(ReferenceLists):
             self.refuse_order(command, reason)
             return
         self.place(command)
+        self.pull_quotes()
         self.trigger_reached(command.instrument_id)
 
     def cancel_order(self, command: wire.CancelOrder) -> None:
@@ -142,6 +147,7 @@ class ReferenceEngine(ReferenceLists):
             return
         self.resting.remove(order)
         self.trade_and_rest(order)
+        self.pull_quotes()
         self.trigger_reached(order.instrument_id)
 
     # ---- steps that commands share ----------------------------------------------------------

@@ -175,7 +175,7 @@ class ReferenceAuction(ReferenceMatching):
 
     def end_auction(self, instrument_id: int, canceled_count: int) -> int:
         for order in self.over(instrument_id, self.instruments[instrument_id].trading_state):
-            if canceled_count == wire.CANCELS_PER_COMMAND_MAX:
+            if canceled_count + self.linked_count >= wire.CANCELS_PER_COMMAND_MAX:
                 return canceled_count
             self.cancel(order, CancelReason.AUCTION_OVER, is_answer=False)
             canceled_count += 1

@@ -25,7 +25,7 @@ class ReferenceControl(ReferenceJudge):
         for order in orders:
             if order not in self.open_orders:
                 continue  # it has ended with another
-            if canceled_count == wire.CANCELS_PER_COMMAND_MAX:
+            if not self.may_cancel(canceled_count):
                 remaining_count += 1
                 continue
             self.cancel(order, reason, is_answer=reason == CancelReason.MASS_CANCEL)
@@ -36,6 +36,9 @@ class ReferenceControl(ReferenceJudge):
             canceled_count=canceled_count,
             remaining_count=remaining_count,
         )
+
+    def may_cancel(self, canceled_count: int) -> bool:
+        return canceled_count + self.linked_count < wire.CANCELS_PER_COMMAND_MAX
 
     def mass_cancel(self, command: wire.MassCancel) -> None:
         if command.instrument_id and command.instrument_id not in self.instruments:
@@ -106,7 +109,7 @@ class ReferenceControl(ReferenceJudge):
         """Cancel as many orders of an account as a command may; the count so far, and if all."""
         while True:
             orders = [order for order in self.open_orders if order.account_id == account_id]
-            if not orders or canceled_count == wire.CANCELS_PER_COMMAND_MAX:
+            if not orders or not self.may_cancel(canceled_count):
                 return canceled_count, not orders
             self.cancel(orders[0], reason, is_answer=False)
             canceled_count += 1
@@ -135,11 +138,7 @@ class ReferenceControl(ReferenceJudge):
         canceled_count = 0
         for met_count in range(wire.CANCELS_PER_COMMAND_MAX):
             due = min(self.deadlines(), default=None)
-            if (
-                due is None
-                or due[0] > command.time_ns
-                or canceled_count == wire.CANCELS_PER_COMMAND_MAX
-            ):
+            if due is None or due[0] > command.time_ns or not self.may_cancel(canceled_count):
                 break
             if due[1] == 6:
                 if not met_count:
@@ -172,7 +171,7 @@ class ReferenceControl(ReferenceJudge):
                     continue
                 if order not in self.open_orders:
                     continue  # it has ended with another
-                if canceled_count == wire.CANCELS_PER_COMMAND_MAX:
+                if not self.may_cancel(canceled_count):
                     return canceled_count
                 self.cancel(order, CancelReason.EXPIRED, is_answer=False)
                 canceled_count += 1

@@ -86,7 +86,6 @@ class ReferenceLists(ReferencePlacing):
             )
             for item in command.orders
         ]
-        self.fills_limit = wire.FILLS_PER_COMMAND_MAX // max(len(orders), 1)
         reason, index = self.judge_list(command, orders)
         if reason:
             self.emit(
@@ -124,7 +123,7 @@ class ReferenceLists(ReferencePlacing):
             rejected_count=rejected_count,
             kind=command.kind,
         )
-        self.fills_limit = wire.FILLS_PER_COMMAND_MAX
+        self.pull_quotes()
         self.trigger_reached(command.instrument_id)
 
     def judge_list(
@@ -260,6 +259,7 @@ class ReferenceLists(ReferencePlacing):
             ending = order.triggers
         for other in ending:
             other.is_dependent, other.mates = False, []
+            self.linked_count += 1
             self.cancel(other, CancelReason.CONTINGENCY, is_answer=False)
         order.sibling, order.triggers, order.mates, order.is_dependent = None, [], [], False
 

@@ -16,7 +16,15 @@ from tradepit.protocol.wire import (
 
 from tests.reference_following import ReferenceFollowing
 from tests.reference_pro_rata import allocate
-from tests.reference_state import HOUSE, INFINITE_TICKS, RESTING, STOPS, Order, fee
+from tests.reference_state import (
+    HOUSE,
+    INFINITE_TICKS,
+    RESTING,
+    STOPS,
+    Order,
+    RememberedTrade,
+    fee,
+)
 
 
 class ReferenceMatching(ReferenceFollowing):
@@ -62,6 +70,12 @@ class ReferenceMatching(ReferenceFollowing):
     def trip_breaker(self, instrument_id: int) -> None:
         raise NotImplementedError
 
+    def pull_quotes(self) -> None:
+        raise NotImplementedError
+
+    def count_quote_fill(self, order: Order, lots: int) -> None:
+        raise NotImplementedError
+
     def rest(self, order: Order) -> None:
         self.touched[order.instrument_id] = None
         self.take_hold(order)
@@ -93,7 +107,7 @@ class ReferenceMatching(ReferenceFollowing):
             (maker, maker.shown_lots, maker.open_lots)
             for maker in self.makers(command.instrument_id, command.side, limit_ticks)
         ]
-        for _ in range(self.fills_limit):
+        for _ in range(self.met_count_max()):
             if not left or not open_lots:
                 break
             maker, shown_lots, whole_lots = left.pop(0)
@@ -121,6 +135,10 @@ class ReferenceMatching(ReferenceFollowing):
                 left.insert(behind, (maker, part_lots, whole_lots))
         return trades
 
+    def met_count_max(self) -> int:
+        """How many makers a taker may meet: all of a command together."""
+        return wire.FILLS_PER_COMMAND_MAX - self.met_count
+
     def trade_and_rest(self, taker: Order) -> None:
         """Trade an order that is not in the book; what stays open rests or is canceled."""
         if not self.is_continuous(taker.instrument_id) or taker.order_type == OrderType.PEGGED:
@@ -134,7 +152,8 @@ class ReferenceMatching(ReferenceFollowing):
             self.end(taker, CancelReason.SELF_TRADE)
             return
         met_count = 0
-        while taker.open_lots and met_count < self.fills_limit:
+        met_count_max = self.met_count_max()
+        while taker.open_lots and met_count < met_count_max:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             if not makers or self.is_pro_rata(taker.instrument_id):
                 break
@@ -187,7 +206,7 @@ class ReferenceMatching(ReferenceFollowing):
     ) -> list[tuple[int, int]]:
         mode = command.self_trade_prevention
         open_lots = command.quantity_lots
-        left_count = self.fills_limit
+        left_count = self.met_count_max()
         makers = self.makers(command.instrument_id, command.side, limit_ticks)
         trades: list[tuple[int, int]] = []
         for price in dict.fromkeys(maker.book_ticks for maker in makers):
@@ -215,8 +234,8 @@ class ReferenceMatching(ReferenceFollowing):
 
     def trade_pro_rata(self, taker: Order, limit_ticks: int) -> bool:
         """False if self-trade prevention ends the taker."""
-        left_count = self.fills_limit
-        while taker.open_lots and left_count:
+        left_count = self.met_count_max()
+        while taker.open_lots and left_count > 0:
             makers = self.makers(taker.instrument_id, taker.side, limit_ticks)
             level = [maker for maker in makers if maker.book_ticks == makers[0].book_ticks]
             if not level:
@@ -295,6 +314,7 @@ class ReferenceMatching(ReferenceFollowing):
             if activating:
                 count += 1
                 self.activate_next(instrument_id)
+                self.pull_quotes()
                 continue
             order = min(
                 reached,
@@ -305,6 +325,7 @@ class ReferenceMatching(ReferenceFollowing):
             )
             count += 1
             self.trigger_one(order, max(prices) if order.side == Side.BUY else min(prices))
+            self.pull_quotes()
         self.is_cascade = False
 
     def trigger_one(self, order: Order, reached_price: int) -> None:
@@ -426,6 +447,10 @@ class ReferenceMatching(ReferenceFollowing):
             instrument_id=taker.instrument_id,
             taker_side=taker.side,
         )
+        for order in (taker, maker):
+            if order.flags & OrderFlag.QUOTE:
+                self.count_quote_fill(order, lots)
+        self.trades.append(RememberedTrade(trade, maker.maker_fee_ppm, taker.taker_fee_ppm))
         for order, order_fee, liquidity in (
             (taker, taker_fee, Liquidity.TAKER),
             (maker, maker_fee, Liquidity.MAKER),

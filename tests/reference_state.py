@@ -149,6 +149,26 @@ class Funds:
 
 
 @dataclass
+class QuoteProtection:
+    """An account's protection in an instrument, and the fills (time, lots) of its window."""
+
+    command: wire.SetQuoteProtection
+    fills: list[tuple[int, int]] = field(default_factory=list)
+    is_pulled: bool = False
+    is_due: bool = False
+
+
+@dataclass
+class RememberedTrade:
+    """A trade as it stands after corrections, and the fees it was made with."""
+
+    event: wire.Trade
+    maker_fee_ppm: int
+    taker_fee_ppm: int
+    is_busted: bool = False
+
+
+@dataclass
 class Limits:
     shard_id: int = 0
     max_orders: int = 1 << 20
@@ -157,6 +177,7 @@ class Limits:
     max_accounts: int = 1 << 16
     max_instruments: int = 1 << 10
     max_assets: int = 1 << 6
+    remembered_trades: int = wire.TRADES_REMEMBERED
 
 
 @dataclass
@@ -190,7 +211,6 @@ class ReferenceState:
     pending: list[Order] = field(default_factory=list)
     activating: dict[int, list[list[Order]]] = field(default_factory=dict)
     """By instrument: pending orders whose first is filled, the first to be placed first."""
-    fills_limit: int = wire.FILLS_PER_COMMAND_MAX  # makers that one taker may meet
     positions: dict[tuple[int, int], int] = field(default_factory=dict)
     """(account, instrument) -> lots bought less lots sold."""
     touched: dict[int, None] = field(default_factory=dict)
@@ -201,12 +221,16 @@ class ReferenceState:
     """By instrument: when the orders for an auction that is over end."""
     last_prices: dict[int, int] = field(default_factory=dict)  # of the last trade, by instrument
     reached: dict[int, list[int]] = field(default_factory=dict)  # prices of this command's trades
+    linked_count: int = 0  # orders that ended with others, by this command
     met_count: int = 0  # makers that takers of this command met
     is_cascade: bool = False  # what happens now was triggered, and answers nobody
     recent_names: list[tuple[int, int]] = field(default_factory=list)
     killed: set[int] = field(default_factory=set)  # accounts, and HOUSE for the whole shard
     day_ends: dict[int, int] = field(default_factory=dict)  # by instrument: its day orders end
     timers: dict[tuple[str, int], int] = field(default_factory=dict)  # (kind, account) -> time
+    protections: dict[int, dict[int, "QuoteProtection"]] = field(default_factory=dict)
+    """By instrument and account, in the order in which they were first set."""
+    trades: list["RememberedTrade"] = field(default_factory=list)  # all of them
     recent_transfers: list[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     reports: list[ExecutionReport] = field(default_factory=list)

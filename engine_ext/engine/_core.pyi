@@ -17,6 +17,7 @@ class Engine:
         max_accounts: int = 1 << 16,
         max_instruments: int = 1 << 10,
         max_assets: int = 1 << 6,
+        remembered_trades: int = 1 << 16,
     ) -> None: ...
     @property
     def shard_id(self) -> int: ...

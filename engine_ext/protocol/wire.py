@@ -22,6 +22,9 @@ TIED_SESSION_BIT = 2147483648
 TIED_SESSION_SILENCE_NS_MAX = 10000000000
 TRAILING_STOPS_MAX = 1000
 PEGGED_ORDERS_MAX = 1000
+TRADES_REMEMBERED = 65536
+QUOTE_PROTECTIONS_MAX = 64
+QUOTE_WINDOW_NS_MAX = 86400000000000
 CANCEL_AFTER_NS_MAX = 86400000000000
 BOOK_LEVELS_MAX = 500
 ACCOUNT_ID_MAX = 9223372036854775807
@@ -52,6 +55,10 @@ class MessageType(IntEnum):
     CANCEL_AFTER = 18
     SESSION_ENDED = 19
     NEW_ORDER_LIST = 20
+    MASS_QUOTE = 24
+    SET_QUOTE_PROTECTION = 25
+    BUST_TRADE = 26
+    CORRECT_TRADE = 27
     LOGON = 32
     STATUS_QUERY = 33
     INSTRUMENTS_QUERY = 34
@@ -72,6 +79,10 @@ class MessageType(IntEnum):
     COMMAND_REJECTED = 74
     SELF_TRADE_PREVENTED = 75
     ORDER_TRIGGERED = 76
+    TRADE_BUSTED = 77
+    TRADE_CORRECTED = 78
+    MASS_QUOTED = 79
+    QUOTE_PROTECTION_CHANGED = 80
     FEE_SCHEDULE_CHANGED = 81
     TICK_TABLE_CHANGED = 82
     TRADING_STATE_CHANGED = 83
@@ -93,6 +104,7 @@ class MessageType(IntEnum):
     MARKET_TRADE = 112
     TOP_OF_BOOK = 113
     AUCTION_INDICATIVE = 114
+    MARKET_TRADE_CHANGED = 115
 
 
 class Side(IntEnum):
@@ -125,6 +137,7 @@ class OrderFlag(IntFlag):
     POST_ONLY_SLIDE = 2
     PENDING = 16
     REDUCE_ONLY = 4
+    QUOTE = 8
 
 
 class ListKind(IntEnum):
@@ -169,6 +182,8 @@ class ExecutionKind(IntEnum):
     REDUCED = 7
     ACTIVATED = 9
     TRIGGERED = 8
+    TRADE_BUSTED = 20
+    TRADE_CORRECTED = 21
 
 
 class Liquidity(IntEnum):
@@ -195,6 +210,8 @@ class CancelReason(IntEnum):
     KILL_SWITCH = 20
     DEAD_MAN = 21
     DISCONNECTED = 22
+    QUOTE_REPLACED = 23
+    QUOTE_PROTECTION = 24
 
 
 class AccountState(IntEnum):
@@ -220,6 +237,12 @@ class Allocation(IntEnum):
 class KillSwitchState(IntEnum):
     ENGAGED = 1
     RELEASED = 2
+
+
+class QuoteProtectionState(IntEnum):
+    OFF = 1
+    ARMED = 2
+    PULLED = 3
 
 
 class ReportFlag(IntFlag):
@@ -303,6 +326,13 @@ class Reason(IntEnum):
     INVALID_TICK_TABLE = 87
     INVALID_TRADING_STATE = 88
     INVALID_CALENDAR = 89
+    UNKNOWN_TRADE = 90
+    TRADE_ALREADY_BUSTED = 91
+    INVALID_CORRECTION = 92
+    INVALID_QUOTE = 93
+    QUOTE_PROTECTION_ACTIVE = 94
+    INVALID_QUOTE_PROTECTION = 95
+    TOO_MANY_QUOTE_PROTECTIONS = 96
     INVALID_LIST = 100
 
 
@@ -367,6 +397,13 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_TICK_TABLE: "bands begin at rising prices from 1, with steps from 1",
     Reason.INVALID_TRADING_STATE: "state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state",
     Reason.INVALID_CALENDAR: "entries are at rising minutes of the week from 0 to 10079, each with a known state",
+    Reason.UNKNOWN_TRADE: "no such trade is remembered: the shard has not made it, or it is older than the last trades_remembered",
+    Reason.TRADE_ALREADY_BUSTED: "the trade was busted before",
+    Reason.INVALID_CORRECTION: "the new price must be one that orders may name in the instrument, the new quantity lie between 1 and the trade's as it stands, and one of them differ from it",
+    Reason.INVALID_QUOTE: "bids must fall and asks rise from level to level, and every bid lie below every ask; a side with 0 lots has no price",
+    Reason.QUOTE_PROTECTION_ACTIVE: "the account's protection pulled its quotes: SetQuoteProtection lets it quote again",
+    Reason.INVALID_QUOTE_PROTECTION: "window_ns lies between 1 and quote_window_ns_max and one of the two limits is above 0; or all three are 0",
+    Reason.TOO_MANY_QUOTE_PROTECTIONS: "the instrument protects quote_protections_max accounts already",
     Reason.INVALID_LIST: "the list's kind is unknown, or its orders are too few, too many or not of the kinds that it takes (docs/matching.md, Lists of orders)",
 }
 
@@ -431,6 +468,13 @@ REASON_HTTP_STATUS: dict[Reason, int] = {
     Reason.INVALID_TICK_TABLE: 400,
     Reason.INVALID_TRADING_STATE: 400,
     Reason.INVALID_CALENDAR: 400,
+    Reason.UNKNOWN_TRADE: 404,
+    Reason.TRADE_ALREADY_BUSTED: 409,
+    Reason.INVALID_CORRECTION: 400,
+    Reason.INVALID_QUOTE: 400,
+    Reason.QUOTE_PROTECTION_ACTIVE: 409,
+    Reason.INVALID_QUOTE_PROTECTION: 400,
+    Reason.TOO_MANY_QUOTE_PROTECTIONS: 503,
     Reason.INVALID_LIST: 400,
 }
 
@@ -514,6 +558,21 @@ class ListedOrder(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(LISTED_ORDER_LAYOUT, self)
+
+
+QUOTE_LEVEL_LAYOUT = Struct("<qqqq")
+
+
+class QuoteLevel(NamedTuple):
+    """A bid and an ask; a side with 0 lots is not quoted."""
+
+    bid_price_ticks: int = 0
+    bid_lots: int = 0
+    ask_price_ticks: int = 0
+    ask_lots: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(QUOTE_LEVEL_LAYOUT, self)
 
 
 _NEW_ORDER = Struct("<BBHIqQQqqqqqqqqQIIBBBBBBH")
@@ -911,8 +970,7 @@ _NEW_ORDER_LIST_BODY = Struct("<4xIqQIIB7x")
 
 class NewOrderList(NamedTuple):
     """Places orders of one account in one instrument in one command. What their trades trigger
-    comes after the last of them; together they meet at most fills_per_command_max makers,
-    each an equal part.
+    comes after the last of them; together they meet at most fills_per_command_max makers.
     """
 
     request_id: int = 0
@@ -934,6 +992,103 @@ class NewOrderList(NamedTuple):
             )
             + items
         )
+
+
+_MASS_QUOTE = Struct("<BBHIqQIIBB6x")
+_MASS_QUOTE_BODY = Struct("<4xIqQIIBB6x")
+
+
+class MassQuote(NamedTuple):
+    """Puts these quotes in the place of all that the account has in the instrument; without
+    levels it has none. A quote of the same price, flags, mode and session whose quantity
+    does not grow keeps its place; all others go, and the new ones are placed level by
+    level, the bid first, as limit orders that are gtc. All or nothing: refused, it changes
+    nothing. A quote trades on what it crosses until the command has met
+    fills_per_command_max makers.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    instrument_id: int = 0
+    session_id: int = 0
+    flags: int = 0
+    self_trade_prevention: int = 0
+    levels: tuple[QuoteLevel, ...] = ()
+
+    def encode(self) -> bytes:
+        if len(self.levels) > 32:
+            raise ValueError("at most 32 levels")
+        items = b"".join(item.encode() for item in self.levels)
+        return (
+            pack_record(
+                _MASS_QUOTE,
+                (VERSION, 24, 40 + len(items), self.request_id, self.time_ns, self.account_id, self.instrument_id, self.session_id, self.flags, self.self_trade_prevention),
+            )
+            + items
+        )
+
+
+_SET_QUOTE_PROTECTION = Struct("<BBHIqQqqII")
+_SET_QUOTE_PROTECTION_BODY = Struct("<4xIqQqqII")
+
+
+class SetQuoteProtection(NamedTuple):
+    """Sets the account's protection in an instrument anew: when its quotes have traded this
+    much within a window, all of them are canceled and MassQuote is refused until this is
+    sent again. All three 0: off. A window begins with a fill, and the first fill after its
+    end begins the next. What fills a quote is done first: a taker may reach beyond the
+    limit.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    window_ns: int = 0
+    filled_lots_max: int = 0
+    fill_count_max: int = 0
+    instrument_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_SET_QUOTE_PROTECTION, (VERSION, 25, 48, *self))
+
+
+_BUST_TRADE = Struct("<BBHIqQ")
+_BUST_TRADE_BODY = Struct("<4xIqQ")
+
+
+class BustTrade(NamedTuple):
+    """Undoes a trade: both parties give back what they got, and the house both fees, out of
+    what they have available. Orders, the last price and stop orders stay as the trade left
+    them. Refused with insufficient_funds where one of the three cannot give back: nothing
+    changes.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_BUST_TRADE, (VERSION, 26, 24, *self))
+
+
+_CORRECT_TRADE = Struct("<BBHIqQqq")
+_CORRECT_TRADE_BODY = Struct("<4xIqQqq")
+
+
+class CorrectTrade(NamedTuple):
+    """Gives a trade another price, a smaller quantity, or both: the parties and the house move
+    the difference, with fees at the rates of the trade. Else as BustTrade.
+    """
+
+    request_id: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_CORRECT_TRADE, (VERSION, 27, 40, *self))
 
 
 _LOGON = Struct("<BBHIQ32sB7x")
@@ -1383,6 +1538,116 @@ class OrderTriggered(NamedTuple):
 
     def encode(self) -> bytes:
         return pack_record(_ORDER_TRIGGERED, (VERSION, 76, 72, *self))
+
+
+_TRADE_BUSTED = Struct("<BBHIQqQQqqqqQQQQqqIB3x")
+_TRADE_BUSTED_BODY = Struct("<4xIQqQQqqqqQQQQqqIB3x")
+
+
+class TradeBusted(NamedTuple):
+    """A trade was undone: what stands here went back."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    trade_seq: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    notional_units: int = 0
+    base_units: int = 0
+    maker_order_id: int = 0
+    taker_order_id: int = 0
+    maker_account_id: int = 0
+    taker_account_id: int = 0
+    maker_fee_units: int = 0
+    taker_fee_units: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TRADE_BUSTED, (VERSION, 77, 128, *self))
+
+
+_TRADE_CORRECTED = Struct("<BBHIQqQQqqqqQQQQqqqqqqqqIB3x")
+_TRADE_CORRECTED_BODY = Struct("<4xIQqQQqqqqQQQQqqqqqqqqIB3x")
+
+
+class TradeCorrected(NamedTuple):
+    """A trade has another price or quantity: the differences moved between its parties and the
+    house.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    trade_seq: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    notional_units: int = 0
+    base_units: int = 0
+    maker_order_id: int = 0
+    taker_order_id: int = 0
+    maker_account_id: int = 0
+    taker_account_id: int = 0
+    maker_fee_units: int = 0
+    taker_fee_units: int = 0
+    previous_price_ticks: int = 0
+    previous_quantity_lots: int = 0
+    previous_notional_units: int = 0
+    previous_base_units: int = 0
+    previous_maker_fee_units: int = 0
+    previous_taker_fee_units: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_TRADE_CORRECTED, (VERSION, 78, 176, *self))
+
+
+_MASS_QUOTED = Struct("<BBHIQqQIIII")
+_MASS_QUOTED_BODY = Struct("<4xIQqQIIII")
+
+
+class MassQuoted(NamedTuple):
+    """Ends what a MassQuote did with the account's quotes, after their events."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    instrument_id: int = 0
+    kept_count: int = 0
+    canceled_count: int = 0
+    placed_count: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MASS_QUOTED, (VERSION, 79, 48, *self))
+
+
+_QUOTE_PROTECTION_CHANGED = Struct("<BBHIQqQqqIIIB3x")
+_QUOTE_PROTECTION_CHANGED_BODY = Struct("<4xIQqQqqIIIB3x")
+
+
+class QuoteProtectionChanged(NamedTuple):
+    """An account's protection in an instrument as it stands: set, switched off, or pulled,
+    after the quotes that it canceled.
+    """
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    account_id: int = 0
+    window_ns: int = 0
+    filled_lots_max: int = 0
+    fill_count_max: int = 0
+    instrument_id: int = 0
+    canceled_count: int = 0
+    state: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_QUOTE_PROTECTION_CHANGED, (VERSION, 80, 64, *self))
 
 
 _FEE_SCHEDULE_CHANGED = Struct("<BBHIQqI4x")
@@ -1852,6 +2117,26 @@ class AuctionIndicative(NamedTuple):
         return pack_record(_AUCTION_INDICATIVE, (VERSION, 114, 56, *self))
 
 
+_MARKET_TRADE_CHANGED = Struct("<BBHIQqQqqIB3x")
+_MARKET_TRADE_CHANGED_BODY = Struct("<4xIQqQqqIB3x")
+
+
+class MarketTradeChanged(NamedTuple):
+    """A trade was busted or corrected, after that is durable."""
+
+    request_id: int = 0
+    seq: int = 0
+    time_ns: int = 0
+    trade_id: int = 0
+    price_ticks: int = 0
+    quantity_lots: int = 0
+    instrument_id: int = 0
+    taker_side: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(_MARKET_TRADE_CHANGED, (VERSION, 115, 56, *self))
+
+
 JOURNAL_ENTRY_LAYOUT = Struct("<IIQQQI4x")
 
 
@@ -1927,6 +2212,10 @@ type_of_record: dict[type[Any], MessageType] = {
     CancelAfter: MessageType.CANCEL_AFTER,
     SessionEnded: MessageType.SESSION_ENDED,
     NewOrderList: MessageType.NEW_ORDER_LIST,
+    MassQuote: MessageType.MASS_QUOTE,
+    SetQuoteProtection: MessageType.SET_QUOTE_PROTECTION,
+    BustTrade: MessageType.BUST_TRADE,
+    CorrectTrade: MessageType.CORRECT_TRADE,
     Logon: MessageType.LOGON,
     StatusQuery: MessageType.STATUS_QUERY,
     InstrumentsQuery: MessageType.INSTRUMENTS_QUERY,
@@ -1947,6 +2236,10 @@ type_of_record: dict[type[Any], MessageType] = {
     CommandRejected: MessageType.COMMAND_REJECTED,
     SelfTradePrevented: MessageType.SELF_TRADE_PREVENTED,
     OrderTriggered: MessageType.ORDER_TRIGGERED,
+    TradeBusted: MessageType.TRADE_BUSTED,
+    TradeCorrected: MessageType.TRADE_CORRECTED,
+    MassQuoted: MessageType.MASS_QUOTED,
+    QuoteProtectionChanged: MessageType.QUOTE_PROTECTION_CHANGED,
     FeeScheduleChanged: MessageType.FEE_SCHEDULE_CHANGED,
     TickTableChanged: MessageType.TICK_TABLE_CHANGED,
     TradingStateChanged: MessageType.TRADING_STATE_CHANGED,
@@ -1968,6 +2261,7 @@ type_of_record: dict[type[Any], MessageType] = {
     MarketTrade: MessageType.MARKET_TRADE,
     TopOfBook: MessageType.TOP_OF_BOOK,
     AuctionIndicative: MessageType.AUCTION_INDICATIVE,
+    MarketTradeChanged: MessageType.MARKET_TRADE_CHANGED,
 }
 record_of_type: dict[int, type[Any]] = {
     1: NewOrder,
@@ -1988,6 +2282,10 @@ record_of_type: dict[int, type[Any]] = {
     18: CancelAfter,
     19: SessionEnded,
     20: NewOrderList,
+    24: MassQuote,
+    25: SetQuoteProtection,
+    26: BustTrade,
+    27: CorrectTrade,
     32: Logon,
     33: StatusQuery,
     34: InstrumentsQuery,
@@ -2008,6 +2306,10 @@ record_of_type: dict[int, type[Any]] = {
     74: CommandRejected,
     75: SelfTradePrevented,
     76: OrderTriggered,
+    77: TradeBusted,
+    78: TradeCorrected,
+    79: MassQuoted,
+    80: QuoteProtectionChanged,
     81: FeeScheduleChanged,
     82: TickTableChanged,
     83: TradingStateChanged,
@@ -2029,6 +2331,7 @@ record_of_type: dict[int, type[Any]] = {
     112: MarketTrade,
     113: TopOfBook,
     114: AuctionIndicative,
+    115: MarketTradeChanged,
 }
 
 # Which enum a numeric field holds: for people-readable output.
@@ -2072,6 +2375,10 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     NewOrderList: {
         "kind": ListKind,
     },
+    MassQuote: {
+        "flags": OrderFlag,
+        "self_trade_prevention": SelfTradePrevention,
+    },
     Logon: {
         "flags": LogonFlag,
     },
@@ -2114,6 +2421,15 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     OrderTriggered: {
         "side": Side,
         "order_type": OrderType,
+    },
+    TradeBusted: {
+        "taker_side": Side,
+    },
+    TradeCorrected: {
+        "taker_side": Side,
+    },
+    QuoteProtectionChanged: {
+        "state": QuoteProtectionState,
     },
     TradingStateChanged: {
         "state": TradingState,
@@ -2167,6 +2483,9 @@ ENUM_FIELDS: dict[type[Any], dict[str, type[IntEnum] | type[IntFlag]]] = {
     AuctionIndicative: {
         "imbalance_side": Side,
     },
+    MarketTradeChanged: {
+        "taker_side": Side,
+    },
 }
 
 # What follows the fixed part of a record: the field, its items, how many there can be.
@@ -2175,6 +2494,7 @@ REPEATS: dict[type[Any], tuple[str, type[Any], int]] = {
     SetTickTable: ("bands", PriceBand, 8),
     SetCalendar: ("entries", CalendarEntry, 32),
     NewOrderList: ("orders", ListedOrder, 16),
+    MassQuote: ("levels", QuoteLevel, 32),
     FeeScheduleChanged: ("tiers", FeeTerms, 7),
     TickTableChanged: ("bands", PriceBand, 8),
     CalendarChanged: ("entries", CalendarEntry, 32),
@@ -2199,6 +2519,10 @@ COMMANDS: tuple[type[Any], ...] = (
     CancelAfter,
     SessionEnded,
     NewOrderList,
+    MassQuote,
+    SetQuoteProtection,
+    BustTrade,
+    CorrectTrade,
 )
 EVENTS: tuple[type[Any], ...] = (
     OrderAccepted,
@@ -2214,6 +2538,10 @@ EVENTS: tuple[type[Any], ...] = (
     CommandRejected,
     SelfTradePrevented,
     OrderTriggered,
+    TradeBusted,
+    TradeCorrected,
+    MassQuoted,
+    QuoteProtectionChanged,
     FeeScheduleChanged,
     TickTableChanged,
     TradingStateChanged,
@@ -2246,6 +2574,10 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     18: (_CANCEL_AFTER_BODY, 32, CancelAfter._make, ()),
     19: (_SESSION_ENDED_BODY, 32, SessionEnded._make, ()),
     20: (_NEW_ORDER_LIST_BODY, 40, lambda values: NewOrderList(*values), ()),
+    24: (_MASS_QUOTE_BODY, 40, lambda values: MassQuote(*values), ()),
+    25: (_SET_QUOTE_PROTECTION_BODY, 48, SetQuoteProtection._make, ()),
+    26: (_BUST_TRADE_BODY, 24, BustTrade._make, ()),
+    27: (_CORRECT_TRADE_BODY, 40, CorrectTrade._make, ()),
     32: (_LOGON_BODY, 56, Logon._make, ()),
     33: (_STATUS_QUERY_BODY, 8, StatusQuery._make, ()),
     34: (_INSTRUMENTS_QUERY_BODY, 8, InstrumentsQuery._make, ()),
@@ -2266,6 +2598,10 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     74: (_COMMAND_REJECTED_BODY, 40, CommandRejected._make, ()),
     75: (_SELF_TRADE_PREVENTED_BODY, 128, SelfTradePrevented._make, ()),
     76: (_ORDER_TRIGGERED_BODY, 72, OrderTriggered._make, ()),
+    77: (_TRADE_BUSTED_BODY, 128, TradeBusted._make, ()),
+    78: (_TRADE_CORRECTED_BODY, 176, TradeCorrected._make, ()),
+    79: (_MASS_QUOTED_BODY, 48, MassQuoted._make, ()),
+    80: (_QUOTE_PROTECTION_CHANGED_BODY, 64, QuoteProtectionChanged._make, ()),
     81: (_FEE_SCHEDULE_CHANGED_BODY, 32, lambda values: FeeScheduleChanged(*values), ()),
     82: (_TICK_TABLE_CHANGED_BODY, 32, lambda values: TickTableChanged(*values), ()),
     83: (_TRADING_STATE_CHANGED_BODY, 40, TradingStateChanged._make, ()),
@@ -2287,12 +2623,14 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     112: (_MARKET_TRADE_BODY, 56, MarketTrade._make, ()),
     113: (_TOP_OF_BOOK_BODY, 64, TopOfBook._make, ()),
     114: (_AUCTION_INDICATIVE_BODY, 56, AuctionIndicative._make, ()),
+    115: (_MARKET_TRADE_CHANGED_BODY, 56, MarketTradeChanged._make, ()),
 }
 _REPEATED: dict[int, tuple[str, Any, int, Struct]] = {
     10: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     11: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
     13: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),
     20: ("orders", ListedOrder, 16, LISTED_ORDER_LAYOUT),
+    24: ("levels", QuoteLevel, 32, QUOTE_LEVEL_LAYOUT),
     81: ("tiers", FeeTerms, 7, FEE_TERMS_LAYOUT),
     82: ("bands", PriceBand, 8, PRICE_BAND_LAYOUT),
     85: ("entries", CalendarEntry, 32, CALENDAR_ENTRY_LAYOUT),

@@ -99,9 +99,9 @@ std::pair<std::vector<BookLevel>, std::vector<BookLevel>> book_of(const Engine& 
 std::unique_ptr<Engine> make_engine(std::uint32_t shard_id, std::uint32_t max_orders,
                                     std::uint32_t client_order_ids, std::uint32_t transfer_ids,
                                     std::uint32_t max_accounts, std::uint32_t max_instruments,
-                                    std::uint32_t max_assets) {
-  for (const std::uint32_t limit :
-       {max_orders, client_order_ids, transfer_ids, max_accounts, max_instruments, max_assets}) {
+                                    std::uint32_t max_assets, std::uint32_t remembered_trades) {
+  for (const std::uint32_t limit : {max_orders, client_order_ids, transfer_ids, max_accounts,
+                                    max_instruments, max_assets, remembered_trades}) {
     if (limit < 1 || limit > engine_limit_max) {
       throw py::value_error("every limit must lie between 1 and 2^30");
     }
@@ -114,7 +114,8 @@ std::unique_ptr<Engine> make_engine(std::uint32_t shard_id, std::uint32_t max_or
                                                .max_transfer_ids = transfer_ids,
                                                .max_accounts = max_accounts,
                                                .max_instruments = max_instruments,
-                                               .max_assets = max_assets});
+                                               .max_assets = max_assets,
+                                               .max_remembered_trades = remembered_trades});
 }
 
 }  // namespace
@@ -128,7 +129,8 @@ void bind_engine(py::module_& module) {
            py::arg("transfer_ids") = defaults.max_transfer_ids,
            py::arg("max_accounts") = defaults.max_accounts,
            py::arg("max_instruments") = defaults.max_instruments,
-           py::arg("max_assets") = defaults.max_assets)
+           py::arg("max_assets") = defaults.max_assets,
+           py::arg("remembered_trades") = defaults.max_remembered_trades)
       .def(
           "apply",
           [](Engine& engine, const py::bytes& commands) {

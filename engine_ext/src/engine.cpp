@@ -30,6 +30,7 @@ EngineState::EngineState(const EngineConfig& limits)
       order_ids(limits.max_client_order_ids, limits.max_orders,
                 std::size_t{limits.max_accounts} + 1),
       transfer_ids(limits.max_transfer_ids),
+      trades(limits.max_remembered_trades),
       deadlines(
           deadline_owner(DeadlineKind::auction_over, std::uint64_t{limits.max_instruments} + 1)),
       positions((std::size_t{limits.max_instruments} + 1) * (std::size_t{limits.max_accounts} + 1),
@@ -44,6 +45,7 @@ EngineState::EngineState(const EngineConfig& limits)
   assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
   assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);
   assert(limits.max_instruments >= 1 && limits.max_assets >= 1);
+  assert(limits.max_remembered_trades >= 1);
   assert(limits.max_instruments < Instrument::instruments_end);
   touched_instruments.reserve(limits.max_instruments);
 }
@@ -57,7 +59,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
   std::memcpy(&time_ns, command + sizeof header, sizeof time_ns);
   event_count = 0;
   met_count_ = 0;
-  fills_limit_ = fills_max;
+  linked_count_ = 0;
   touched_instruments.clear();
   events_ = &events;
   reports_ = reports;
@@ -121,11 +123,29 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
     case wire::MessageType::cancel_after:
       cancel_after(read_as<wire::CancelAfter>(command));
       break;
+    case wire::MessageType::mass_quote:
+      mass_quote(command);
+      break;
+    case wire::MessageType::set_quote_protection:
+      set_quote_protection(read_as<wire::SetQuoteProtection>(command));
+      break;
+    case wire::MessageType::bust_trade:
+      bust_trade(read_as<wire::BustTrade>(command));
+      break;
+    case wire::MessageType::correct_trade:
+      correct_trade(read_as<wire::CorrectTrade>(command));
+      break;
     case wire::MessageType::tick:
       tick();
       break;
     default:
       assert(false && "only commands are applied");
+  }
+  if (has_due_protections_) {  // by the trades of an auction
+    for (std::size_t index = 0; index < touched_instruments.size(); ++index) {
+      has_due_protections_ = true;
+      pull_quotes(*instruments[touched_instruments[index]]);
+    }
   }
   for (const std::uint32_t instrument_id : touched_instruments) {
     Instrument& instrument = *instruments[instrument_id];

@@ -30,6 +30,7 @@ struct ListCounts {
   std::uint32_t closing_resting = 0;
   std::uint32_t trailing = 0;
   std::uint32_t pegged = 0;
+  std::uint32_t quotes = 0;
   std::uint32_t reduce_only = 0;
 
   void add(const Order& order) noexcept {
@@ -40,13 +41,15 @@ struct ListCounts {
     trailing += is_trailing(order);
     pegged += order.order_type == OrderType::pegged;
     reduce_only += (order.flags & wire::order_flag::reduce_only) != 0;
+    quotes += (order.flags & wire::order_flag::quote) != 0;
   }
   [[nodiscard]] bool are_those_of(const Instrument& instrument) const noexcept {
     return day == instrument.day_orders.count && opening == instrument.opening_orders.count &&
            closing == instrument.closing_orders.count &&
            closing_resting == instrument.closing_resting_count &&
            trailing == instrument.trailing_stops.count &&
-           pegged == instrument.pegged_orders.count && reduce_only == instrument.reduce_only_count;
+           pegged == instrument.pegged_orders.count && quotes == instrument.quotes.count &&
+           reduce_only == instrument.reduce_only_count;
   }
 };
 
@@ -63,12 +66,16 @@ const char* EngineState::check_lists(const Instrument& instrument) const noexcep
     return [time_in_force](const Order& order) { return order.time_in_force == time_in_force; };
   };
   const auto is_pegged = [](const Order& order) { return order.order_type == OrderType::pegged; };
+  const auto is_quote = [](const Order& order) {
+    return (order.flags & wire::order_flag::quote) != 0;
+  };
   const bool are_sound =
       is_sound(instrument.day_orders, time_links, has_time(TimeInForce::day)) &&
       is_sound(instrument.opening_orders, time_links, has_time(TimeInForce::at_the_open)) &&
       is_sound(instrument.closing_orders, time_links, has_time(TimeInForce::at_the_close)) &&
       is_sound(instrument.trailing_stops, follower_links, is_trailing) &&
-      is_sound(instrument.pegged_orders, follower_links, is_pegged);
+      is_sound(instrument.pegged_orders, follower_links, is_pegged) &&
+      is_sound(instrument.quotes, follower_links, is_quote);
   return are_sound ? nullptr : "an instrument's list of orders is broken";
 }
 
@@ -186,6 +193,8 @@ const char* EngineState::check() const {
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.level_by_price.size()) return "a price outlives its level";
   if (name_count != order_ids.name_count()) return "client order ids are miscounted";
+
+  if (const char* const broken = check_trades(); broken != nullptr) return broken;
 
   std::vector<int128> supply_units(assets.size());
   std::uint64_t linked_count = 0;

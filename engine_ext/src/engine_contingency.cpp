@@ -92,11 +92,11 @@ void EngineState::part_with_linked(std::uint32_t order_slot) noexcept {
     }
     if (second == no_slot) return;
     orders[second].is_linked = 0;
-    return cancel(second, CancelReason::contingency, false);
+    return end_linked(second);
   }
   if (orders[first].is_pending == 0) {
     orders[first].is_linked = 0;
-    return cancel(first, CancelReason::contingency, false);
+    return end_linked(first);
   }
   if (order.open_lots() == 0) {
     for (const std::uint32_t slot : {first, second}) {
@@ -108,8 +108,14 @@ void EngineState::part_with_linked(std::uint32_t order_slot) noexcept {
   for (const std::uint32_t slot : {first, second}) {
     if (slot == no_slot) continue;
     orders[slot].is_linked = 0;
-    cancel(slot, CancelReason::contingency, false);
+    end_linked(slot);
   }
+}
+
+/// Cancels an order because of another.
+void EngineState::end_linked(std::uint32_t order_slot) noexcept {
+  ++linked_count_;
+  cancel(order_slot, CancelReason::contingency, false);
 }
 
 /// The next younger order of the account that does not end with this one.

@@ -28,7 +28,7 @@ void EngineState::sweep(std::uint64_t account_id, IsMeant is_meant, CancelReason
       const Order& order = orders[slot];
       std::uint32_t younger_slot = account_links[slot].younger;
       if (is_meant(order)) {
-        if (ended.canceled_count < cancels_max) {
+        if (may_cancel(ended.canceled_count)) {
           younger_slot = younger_not_linked(slot);
           cancel(slot, reason, is_asked_for);
           ++ended.canceled_count;
@@ -83,7 +83,7 @@ void EngineState::session_ended(const wire::SessionEnded& command) noexcept {
 bool EngineState::cancel_all(std::uint32_t account_index, CancelReason reason,
                              std::uint32_t& canceled_count) noexcept {
   const Account& account = accounts[account_index];
-  while (account.oldest_order != no_slot && canceled_count < cancels_max) {
+  while (account.oldest_order != no_slot && may_cancel(canceled_count)) {
     cancel(account.oldest_order, reason, false);
     ++canceled_count;
   }

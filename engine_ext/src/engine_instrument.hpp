@@ -58,6 +58,19 @@ struct Calendar {
   [[nodiscard]] std::int64_t next_after(std::int64_t time_ns) const noexcept;
 };
 
+/// When an account's quotes are pulled, and how far it is. Snapshots hold it as it is.
+struct QuoteProtection {
+  std::int64_t window_ns;
+  std::int64_t filled_lots_max;  // 0 = any
+  std::int64_t window_begin_ns;
+  std::int64_t filled_lots;      // in the window
+  std::uint64_t fill_count;      // in the window, which has begun with the first
+  std::uint32_t fill_count_max;  // 0 = any
+  std::uint32_t account_index;
+  std::uint32_t is_pulled;
+  std::uint32_t is_due;  // the command at work has reached the limit
+};
+
 struct Instrument {
   explicit Instrument(BookStore& store, const wire::InstrumentChanged& as_listed) noexcept
       : terms(as_listed),
@@ -84,7 +97,11 @@ struct Instrument {
   std::uint32_t closing_resting_count = 0;  // of them, in the book
   OrderList trailing_stops;                 // that wait
   OrderList pegged_orders;
-  OrderList activating;                 // pending orders whose first is filled; of two the older
+  OrderList activating;  // pending orders whose first is filled; of two the older
+  OrderList quotes;      // of every account, by the links that pegged orders have
+
+  /// The account's protection, or null.
+  [[nodiscard]] QuoteProtection* protection_of(std::uint32_t account_index) noexcept;
   std::uint32_t reduce_only_count = 0;  // of all open orders
 
   Book stops;                         // waiting orders, by trigger price; see EngineState::wait
@@ -169,6 +186,10 @@ struct Instrument {
     reached_low_ticks = std::numeric_limits<std::int64_t>::max();
     reached_high_ticks = 0;
   }
+
+  // Behind all that trading looks at.
+  std::uint32_t protection_count = 0;
+  QuoteProtection protections[wire::quote_protections_max];
 };
 
 }  // namespace tradepit::detail

@@ -302,7 +302,7 @@ void EngineState::walk(const Taking& taking, const Instrument& instrument,
     }
     return visit(price_ticks, traded_lots, open_lots);
   };
-  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_limit_, meet, whole,
+  (void)instrument.book.walk(taking.side, limit_ticks, taking.open_lots, fills_left(), meet, whole,
                              may_trade, visit_fill);
   moved.clear();
 }
@@ -313,7 +313,7 @@ void EngineState::walk_pro_rata(const Taking& taking, std::int64_t limit_ticks,
                                 const Instrument& instrument, Visit visit) const noexcept {
   const Book& book = instrument.book;
   std::int64_t open_lots = taking.open_lots;
-  std::uint32_t left_count = fills_limit_;
+  std::uint32_t left_count = fills_left();
   for (std::uint32_t level_slot = book.best(opposite(taking.side)); level_slot != no_slot;
        level_slot = book.level(level_slot).worse) {
     const std::int64_t price_ticks = book.level(level_slot).price_ticks;

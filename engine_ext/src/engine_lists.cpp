@@ -151,7 +151,6 @@ void EngineState::new_order_list(const std::byte* bytes) noexcept {
   const std::uint32_t account_index =
       command.account_id == 0 ? no_slot : accounts.find(command.account_id);
   Placing placings[wire::NewOrderList::repeated_max];
-  fills_limit_ = fills_max / std::max(list.count, 1U);
   std::uint32_t index = 0;
   const Reason reason = judge_list(list, account_index, placings, index);
   if (reason != Reason::none) {
@@ -190,10 +189,7 @@ void EngineState::new_order_list(const std::byte* bytes) noexcept {
     ended.first_order_id = (std::uint64_t{config.shard_id} << 48) | (counter_before + 1);
   }
   emit(ended);
-  fills_limit_ = fills_max;
-  if (instrument.reached_high_ticks != 0 && instrument.is_continuous()) {
-    trigger_reached(instrument);
-  }
+  finish_trading(instrument);
 }
 
 /// Places or refuses each order, as if it came alone.

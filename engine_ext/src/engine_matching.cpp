@@ -38,12 +38,14 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
   const bool is_plain = taker.self_trade_prevention == SelfTradePrevention::none &&
                         (taker.flags & wire::order_flag::reduce_only) == 0 &&
                         instrument.reduce_only_count == 0;
+  const std::uint32_t count_max = fills_left();
   if (instrument.is_pro_rata()) {
-    const CancelReason reason = trade_pro_rata(taker, limit_ticks, instrument);
+    const CancelReason reason = trade_pro_rata(taker, limit_ticks, count_max, instrument);
     if (reason != CancelReason{}) return reason;
   } else if (is_plain) {
-    match(taker, limit_ticks, taker.open_lots(), fills_limit_, instrument);
-  } else if (const CancelReason reason = trade_one_by_one(taker, limit_ticks, instrument);
+    if (count_max != 0) match(taker, limit_ticks, taker.open_lots(), count_max, instrument);
+  } else if (const CancelReason reason =
+                 trade_one_by_one(taker, limit_ticks, count_max, instrument);
              reason != CancelReason{}) {
     return reason;
   }
@@ -61,11 +63,12 @@ CancelReason EngineState::trade(Order& taker, Instrument& instrument) noexcept {
 
 /// Matches a taker where each meeting must be looked at. Why the taker ends by one, or no reason.
 CancelReason EngineState::trade_one_by_one(Order& taker, std::int64_t limit_ticks,
+                                           std::uint32_t count_max,
                                            Instrument& instrument) noexcept {
   const Book& book = instrument.book;
   if (is_spent(taker)) return CancelReason::reduce_only;
   for (std::uint32_t met_count = 0;
-       taker.open_lots() > 0 && met_count < fills_limit_ && book.crosses(taker.side, limit_ticks);
+       taker.open_lots() > 0 && met_count < count_max && book.crosses(taker.side, limit_ticks);
        ++met_count) {
     const std::uint32_t maker_slot = book.level(book.best(opposite(taker.side))).head;
     const Order& maker = orders[maker_slot];
@@ -223,6 +226,28 @@ std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::in
   event.instrument_id = terms.instrument_id;
   event.taker_side = taker.side;
   emit(event);
+  trades.next() = {.seq = seq,
+                   .price_ticks = price_ticks,
+                   .quantity_lots = traded_lots,
+                   .maker_order_id = maker.order_id,
+                   .taker_order_id = taker.order_id,
+                   .maker_index = maker.account_index,
+                   .taker_index = taker.account_index,
+                   .instrument_id = terms.instrument_id,
+                   .maker_fee_ppm = maker.maker_fee_ppm,
+                   .taker_fee_ppm = taker.taker_fee_ppm,
+                   .taker_side = taker.side,
+                   .is_busted = 0,
+                   .unused = {}};
+
+  if (((maker.flags | taker.flags) & wire::order_flag::quote) != 0) {
+    if ((taker.flags & wire::order_flag::quote) != 0) {
+      count_quote_fill(taker, traded_lots, instrument);
+    }
+    if ((maker.flags & wire::order_flag::quote) != 0) {
+      count_quote_fill(maker, traded_lots, instrument);
+    }
+  }
 
   if (reports_ != nullptr) {
     wire::ExecutionReport report = report_of(taker, ExecutionKind::trade);

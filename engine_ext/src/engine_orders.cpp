@@ -23,8 +23,14 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   const Reason reason = judge(command, instrument, account_index, placing);
   if (reason != Reason::none) return refuse_order(command, reason);
   (void)place(command, account_index, placing, *instrument);
-  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
-    trigger_reached(*instrument);
+  finish_trading(*instrument);
+}
+
+/// Does what follows from the trades that a command's orders have made.
+void EngineState::finish_trading(Instrument& instrument) noexcept {
+  pull_quotes(instrument);
+  if (instrument.reached_high_ticks != 0 && instrument.is_continuous()) {
+    trigger_reached(instrument);
   }
 }
 
@@ -286,9 +292,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
     return;
   }
   enter(order_slot, *instrument);
-  if (instrument->reached_high_ticks != 0 && instrument->is_continuous()) {
-    trigger_reached(*instrument);
-  }
+  finish_trading(*instrument);
 }
 
 /// The slot of an open order of this account, or no_slot.

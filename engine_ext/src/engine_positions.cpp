@@ -21,6 +21,12 @@ void EngineState::move_positions(const Order& taker, const Order& maker,
   move(position(maker.instrument_id, maker.account_index), maker.side, lots);
 }
 
+/// As if a trade that is remembered had been this much smaller.
+void EngineState::undo_positions(const RememberedTrade& trade, std::int64_t lots) noexcept {
+  move(position(trade.instrument_id, trade.taker_index), opposite(trade.taker_side), lots);
+  move(position(trade.instrument_id, trade.maker_index), trade.taker_side, lots);
+}
+
 std::int64_t EngineState::reducible_lots(std::uint32_t instrument_id, std::uint32_t account_index,
                                          Side side) const noexcept {
   const std::int64_t lots = position(instrument_id, account_index);

@@ -11,16 +11,15 @@ using wire::SelfTradePrevention;
 /// they came; then the rest of the level shares what is open of the taker. Why the taker ends by
 /// it, or no reason.
 CancelReason EngineState::trade_pro_rata(Order& taker, std::int64_t limit_ticks,
-                                         Instrument& instrument) noexcept {
+                                         std::uint32_t count_max, Instrument& instrument) noexcept {
   const Book& book = instrument.book;
   std::uint32_t met_count = 0;
-  while (taker.open_lots() > 0 && met_count < fills_limit_ &&
-         book.crosses(taker.side, limit_ticks)) {
+  while (taker.open_lots() > 0 && met_count < count_max && book.crosses(taker.side, limit_ticks)) {
     const std::uint32_t level_slot = book.best(opposite(taker.side));
     if (taker.self_trade_prevention != SelfTradePrevention::none) {
       // Preventing may empty the level: the links are read before.
       std::uint32_t slot = book.level(level_slot).head;
-      for (std::uint32_t left = fills_limit_ - met_count; slot != no_slot && left > 0; --left) {
+      for (std::uint32_t left = count_max - met_count; slot != no_slot && left > 0; --left) {
         const std::uint32_t next_slot = store.orders[slot].next;
         if (meeting(taker.self_trade_prevention, taker.account_index, slot) !=
             Book::Meeting::trades) {
@@ -46,8 +45,8 @@ CancelReason EngineState::trade_pro_rata(Order& taker, std::int64_t limit_ticks,
                            });
       return true;
     };
-    if (met_count < fills_limit_) {
-      book.allocate(level_slot, taker.open_lots(), fills_limit_ - met_count, is_in, fill);
+    if (met_count < count_max) {
+      book.allocate(level_slot, taker.open_lots(), count_max - met_count, is_in, fill);
     }
   }
   return CancelReason{};

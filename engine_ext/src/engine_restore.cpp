@@ -12,31 +12,6 @@ using wire::OrderType;
 using wire::SelfTradePrevention;
 using wire::TimeInForce;
 
-/// Reads records one after the other; it never reads past the end.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
-
-  template <typename Record>
-  [[nodiscard]] bool read(Record& record) noexcept {
-    if (rest_.size() < sizeof record) return false;
-    std::memcpy(&record, rest_.data(), sizeof record);
-    rest_ = rest_.subspan(sizeof record);
-    return true;
-  }
-  /// A look at what stands `offset_bytes` further on; false if that is behind the end.
-  template <typename Record>
-  [[nodiscard]] bool peek(std::size_t offset_bytes, Record& record) const noexcept {
-    if (rest_.size() < offset_bytes + sizeof record) return false;
-    std::memcpy(&record, rest_.data() + offset_bytes, sizeof record);
-    return true;
-  }
-  [[nodiscard]] bool is_at_end() const noexcept { return rest_.empty(); }
-
- private:
-  std::span<const std::byte> rest_;
-};
-
 template <typename Record>
 bool is_wire_record(const Record& record) noexcept {
   return record.header.version == wire::version && record.header.length == sizeof record &&
@@ -61,8 +36,6 @@ bool is_offset_sound(const OrderTerms& own, bool is_trailing, bool is_pegged) no
   if (is_trailing) return own.offset_ticks >= 0;
   return own.trail_offset_bps == 0 && (is_pegged || own.offset_ticks == 0);
 }
-
-constexpr char cut_short[] = "the snapshot ends before its records do";
 
 }  // namespace
 
@@ -134,6 +107,12 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
       record.maker_fee_ppm < -wire::fee_ppm_max || record.maker_fee_ppm > wire::fee_ppm_max) {
     return "the snapshot has an impossible order";
   }
+  const bool is_quote_possible =
+      record.order_type == static_cast<std::uint8_t>(OrderType::limit) &&
+      record.time_in_force == static_cast<std::uint8_t>(TimeInForce::gtc) && record.has_terms == 0;
+  if ((record.flags & wire::order_flag::quote) != 0 && !is_quote_possible) {
+    return "the snapshot has an impossible order";
+  }
   // Bounds what check() multiplies below.
   const int128 price_quantity = static_cast<int128>(record.price_ticks) * record.quantity_lots;
   if (price_quantity >= wire::units_max / instrument->terms.tick_lot_units ||
@@ -192,7 +171,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     error = text;
     return nullptr;
   };
-  Reader reader(snapshot);
+  SnapshotReader reader(snapshot);
   SnapshotHeader header;
   if (!reader.read(header)) return refuse("the snapshot is shorter than its header");
   if (std::memcmp(header.magic, snapshot_magic, sizeof header.magic) != 0) {
@@ -207,14 +186,16 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
   if (header.checksum != chain_digest(digest_start, snapshot.subspan(checked_from))) {
     return refuse("the snapshot's checksum is wrong");
   }
-  const std::uint32_t limits[] = {header.max_orders,       header.max_client_order_ids,
-                                  header.max_transfer_ids, header.max_accounts,
-                                  header.max_instruments,  header.max_assets};
+  const std::uint32_t limits[] = {header.max_orders,           header.max_client_order_ids,
+                                  header.max_transfer_ids,     header.max_accounts,
+                                  header.max_instruments,      header.max_assets,
+                                  header.max_remembered_trades};
   for (const std::uint32_t limit : limits) {
     if (limit < 1 || limit > engine_limit_max)
       return refuse("the snapshot's limits are out of range");
   }
-  if (header.shard_id >= (1U << 15) || header.max_instruments >= Instrument::instruments_end) {
+  if (header.reserved != 0 || header.shard_id >= (1U << 15) ||
+      header.max_instruments >= Instrument::instruments_end) {
     return refuse("the snapshot's limits are out of range");
   }
   if (header.seq >= counts_end || header.order_counter >= counts_end ||
@@ -230,6 +211,7 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       .max_accounts = header.max_accounts,
       .max_instruments = header.max_instruments,
       .max_assets = header.max_assets,
+      .max_remembered_trades = header.max_remembered_trades,
   });
   state->seq = header.seq;
   state->digest = header.digest;
@@ -304,6 +286,11 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     instrument.tick_table = tick_table;
     instrument.calendar = calendar;
     state->expect_entry(instrument, record.entry_due_ns);
+    if (const char* const wrong =
+            read_protections(reader, instrument, record.protection_count, header.account_count);
+        wrong != nullptr) {
+      return refuse(wrong);
+    }
   }
   for (std::uint64_t index = 0; index < header.account_count; ++index) {
     AccountRecord record;
@@ -378,6 +365,9 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
       return refuse("the snapshot has an impossible transfer id");
     }
     state->transfer_ids.take(transfer_id);
+  }
+  if (const char* const wrong = state->read_trades(reader, header.trade_count); wrong != nullptr) {
+    return refuse(wrong);
   }
 
   for (std::uint64_t count = 0; count < header.deadline_count; ++count) {

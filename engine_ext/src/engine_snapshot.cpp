@@ -18,6 +18,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
   header.max_accounts = config.max_accounts;
   header.max_instruments = config.max_instruments;
   header.max_assets = config.max_assets;
+  header.max_remembered_trades = config.max_remembered_trades;
   header.seq = seq;
   header.digest = digest;
   header.time_ns = time_ns;
@@ -44,10 +45,12 @@ void EngineState::snapshot(ByteBuffer& out) const {
         instrument->tick_table.count,
         deadlines.has(calendar_owner(*instrument)) ? deadlines.time_of(calendar_owner(*instrument))
                                                    : never_ns,
-        instrument->calendar.count});
+        instrument->calendar.count, instrument->protection_count});
     out.append_bytes(std::as_bytes(instrument->fee_tiers.set()));
     out.append_bytes(std::as_bytes(instrument->tick_table.set()));
     out.append_bytes(std::as_bytes(instrument->calendar.set()));
+    out.append_bytes(
+        std::as_bytes(std::span(instrument->protections, instrument->protection_count)));
     ++header.instrument_count;
   }
   header.account_count = accounts.count();
@@ -84,6 +87,10 @@ void EngineState::snapshot(ByteBuffer& out) const {
   header.transfer_id_count = transfer_ids.remembered_count();
   for (std::uint64_t age = 0; age < header.transfer_id_count; ++age) {
     out.append(transfer_ids.remembered(age));
+  }
+  header.trade_count = trades.remembered_count(trade_counter);
+  for (std::uint64_t age = header.trade_count; age > 0; --age) {
+    out.append(*trades.find(trade_counter - age + 1, trade_counter));
   }
   const std::pair<DeadlineKind, std::uint64_t> deadline_kinds[] = {
       {DeadlineKind::day_end, instruments.size()},

@@ -2,6 +2,8 @@
 // The layout of a snapshot.
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 #include <type_traits>
 
 #include "engine_state.hpp"
@@ -9,7 +11,7 @@
 namespace tradepit::detail {
 
 inline constexpr char snapshot_magic[8] = {'T', 'P', 'S', 'N', 'A', 'P', 'S', 'T'};
-inline constexpr std::uint32_t snapshot_version = 12;
+inline constexpr std::uint32_t snapshot_version = 22;
 
 // A snapshot is this header, then as many records of each kind, in this order, as it counts.
 struct SnapshotHeader {
@@ -24,6 +26,8 @@ struct SnapshotHeader {
   std::uint32_t max_accounts;
   std::uint32_t max_instruments;
   std::uint32_t max_assets;
+  std::uint32_t max_remembered_trades;
+  std::uint32_t reserved;
   std::uint64_t seq;
   std::uint64_t digest;
   std::int64_t time_ns;
@@ -37,6 +41,7 @@ struct SnapshotHeader {
   std::uint64_t position_count;    // PositionRecord, not zero, by instrument and account index
   std::uint64_t client_id_count;   // ClientIdRecord, of the last orders accepted
   std::uint64_t transfer_id_count;  // std::uint64_t, oldest first
+  std::uint64_t trade_count;        // RememberedTrade, oldest first
   std::uint64_t deadline_count;     // DeadlineRecord, by kind and number; not those of orders
   // OrderRecord, by instrument, side, price, age; the stops and then those that wait for the
   // closing auction last.
@@ -59,6 +64,7 @@ struct InstrumentRecord {
   std::uint32_t price_band_count;  // as many wire::PriceBand follow
   std::int64_t entry_due_ns;       // never_ns if none is
   std::uint64_t entry_count;       // as many wire::CalendarEntry follow
+  std::uint64_t protection_count;  // as many QuoteProtection follow
 };
 
 struct AccountRecord {
@@ -138,5 +144,32 @@ static_assert(is_snapshot_record<SnapshotHeader> && is_snapshot_record<AccountRe
 // Order and trade ids keep 48 bits for their count: half of them is more than a shard can use up.
 inline constexpr std::uint64_t counts_end = std::uint64_t{1} << 47;
 inline constexpr std::size_t checked_from = offsetof(SnapshotHeader, size_bytes);
+
+inline constexpr char cut_short[] = "the snapshot ends before its records do";
+
+/// Reads records one after the other; it never reads past the end.
+class SnapshotReader {
+ public:
+  explicit SnapshotReader(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
+
+  template <typename Record>
+  [[nodiscard]] bool read(Record& record) noexcept {
+    if (rest_.size() < sizeof record) return false;
+    std::memcpy(&record, rest_.data(), sizeof record);
+    rest_ = rest_.subspan(sizeof record);
+    return true;
+  }
+  /// A look at what stands `offset_bytes` further on; false if that is behind the end.
+  template <typename Record>
+  [[nodiscard]] bool peek(std::size_t offset_bytes, Record& record) const noexcept {
+    if (rest_.size() < offset_bytes + sizeof record) return false;
+    std::memcpy(&record, rest_.data() + offset_bytes, sizeof record);
+    return true;
+  }
+  [[nodiscard]] bool is_at_end() const noexcept { return rest_.empty(); }
+
+ private:
+  std::span<const std::byte> rest_;
+};
 
 }  // namespace tradepit::detail

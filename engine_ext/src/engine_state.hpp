@@ -16,9 +16,12 @@
 #include "tradepit/engine.hpp"
 #include "tradepit/id_memory.hpp"
 #include "tradepit/order_list.hpp"
+#include "tradepit/trade_memory.hpp"
 #include "tradepit/units.hpp"
 
 namespace tradepit::detail {
+
+class SnapshotReader;
 
 /// A session_id without the bit that says what the session asked for.
 constexpr std::uint32_t session_number(std::uint32_t session_id) noexcept {
@@ -132,6 +135,14 @@ struct Placing {
   std::int64_t trigger_price_ticks = 0;  // the command's, or where a trailing stop order begins
 };
 
+/// What a trade moves: the buyer gets the base for the notional, and both pay a fee to the house.
+struct TradeAmounts {
+  std::int64_t notional_units = 0;
+  std::int64_t base_units = 0;
+  std::int64_t maker_fee_units = 0;
+  std::int64_t taker_fee_units = 0;
+};
+
 /// What a deadline is about, in the order in which those of one time are met.
 enum class DeadlineKind : std::uint8_t {
   order_expiry,
@@ -155,9 +166,9 @@ struct OrderListView;
 
 /// Everything an engine knows. One method for each command; the bodies stand in engine_orders.cpp,
 /// engine_judge.cpp, engine_matching.cpp, engine_stops.cpp, engine_pegs.cpp, engine_positions.cpp,
-/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_admin.cpp, engine_fees.cpp,
-/// engine_ticks.cpp, engine_states.cpp, engine_auction.cpp, engine_query.cpp, engine_snapshot.cpp,
-/// engine_restore.cpp and engine_check.cpp.
+/// engine_endings.cpp, engine_time.cpp, engine_control.cpp, engine_busts.cpp, engine_quotes.cpp,
+/// engine_admin.cpp, engine_fees.cpp, engine_ticks.cpp, engine_states.cpp, engine_auction.cpp,
+/// engine_query.cpp, engine_snapshot.cpp, engine_restore.cpp and engine_check.cpp.
 class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
@@ -210,6 +221,7 @@ class EngineState {
   Accounts accounts;
   OrderIds order_ids;
   TransferIds transfer_ids;
+  TradeMemory trades;  // the last of trade_counter
   Deadlines deadlines;
   LazyArray<std::int64_t> positions;  // net lots of all trades, see position()
   // Links of the lists that instruments have, by slot of store.orders: those by time in force, and
@@ -266,6 +278,7 @@ class EngineState {
   [[nodiscard]] Placed enter_activated(std::uint32_t order_slot, Instrument& instrument) noexcept;
   void begin_activated(std::uint32_t order_slot) noexcept;
   void part_with_linked(std::uint32_t order_slot) noexcept;
+  void end_linked(std::uint32_t order_slot) noexcept;
   void leave_sibling(std::uint32_t order_slot) noexcept;
   [[nodiscard]] bool is_first_of_list(std::uint32_t order_slot) const noexcept {
     return orders[order_slot].is_pending == 0 &&
@@ -309,6 +322,10 @@ class EngineState {
   void report_timer(std::uint32_t account_index, std::int64_t deadline_ns) noexcept;
   [[nodiscard]] bool is_killed(std::uint32_t account_index) const noexcept {
     return accounts[Accounts::house].is_killed || accounts[account_index].is_killed;
+  }
+  /// Whether a command that cancels many may go on; what ends with others counts too.
+  [[nodiscard]] bool may_cancel(std::uint32_t canceled_count) const noexcept {
+    return canceled_count + linked_count_ < wire::cancels_per_command_max;
   }
   void tick() noexcept;
   void enlist(std::uint32_t order_slot) noexcept;
@@ -378,6 +395,12 @@ class EngineState {
   }
   [[nodiscard]] Book::Meeting meeting(wire::SelfTradePrevention mode, std::uint32_t taker_index,
                                       std::uint32_t maker_slot) const noexcept;
+  /// How many makers the command may meet yet, by all of its takers together: its events must fit
+  /// one journal entry.
+  [[nodiscard]] std::uint32_t fills_left() const noexcept {
+    constexpr auto count_max = static_cast<std::uint32_t>(wire::fills_per_command_max);
+    return count_max - std::min(met_count_, count_max);
+  }
   [[nodiscard]] wire::CancelReason trade(Order& taker, Instrument& instrument) noexcept;
   [[nodiscard]] bool prevent(Order& taker, std::uint32_t maker_slot,
                              Instrument& instrument) noexcept;
@@ -386,11 +409,13 @@ class EngineState {
                                     std::int64_t shown_lots, Instrument& instrument) noexcept;
   void enter(std::uint32_t order_slot, Instrument& instrument) noexcept;
   [[nodiscard]] wire::CancelReason trade_pro_rata(Order& taker, std::int64_t limit_ticks,
+                                                  std::uint32_t count_max,
                                                   Instrument& instrument) noexcept;
   template <typename Visit>
   void walk_pro_rata(const Taking& taking, std::int64_t limit_ticks, const Instrument& instrument,
                      Visit visit) const noexcept;
   [[nodiscard]] wire::CancelReason trade_one_by_one(Order& taker, std::int64_t limit_ticks,
+                                                    std::uint32_t count_max,
                                                     Instrument& instrument) noexcept;
   void match(Order& taker, std::int64_t limit_ticks, std::int64_t lots_max, std::uint32_t fills,
              Instrument& instrument) noexcept;
@@ -427,6 +452,7 @@ class EngineState {
     return std::size_t{instrument_id} * (std::size_t{config.max_accounts} + 1) + account_index;
   }
   void move_positions(const Order& taker, const Order& maker, std::int64_t lots) noexcept;
+  void undo_positions(const RememberedTrade& trade, std::int64_t lots) noexcept;
   /// How many lots of this side would make the account's position smaller.
   [[nodiscard]] std::int64_t reducible_lots(std::uint32_t instrument_id,
                                             std::uint32_t account_index,
@@ -465,6 +491,36 @@ class EngineState {
   void set_account(const wire::SetAccount& command) noexcept;
   void set_fee_schedule(const std::byte* command) noexcept;
   void set_tick_table(const std::byte* command) noexcept;
+  struct Quotes;
+  void mass_quote(const std::byte* record) noexcept;
+  void set_quote_protection(const wire::SetQuoteProtection& command) noexcept;
+  [[nodiscard]] wire::Reason judge_quotes(const wire::MassQuote& command,
+                                          const Instrument* instrument, std::uint32_t account_index,
+                                          const Quotes& quotes) const noexcept;
+  [[nodiscard]] wire::Reason judge_quotes(const wire::MassQuote& command, Instrument& instrument,
+                                          std::uint32_t account_index,
+                                          Quotes& quotes) const noexcept;
+  [[nodiscard]] std::int64_t best_of_others(const Instrument& instrument, wire::Side side,
+                                            std::uint32_t account_index) const noexcept;
+  void shrink_quote(std::uint32_t order_slot, std::int64_t lots, Instrument& instrument) noexcept;
+  void report_protection(const QuoteProtection& protection, const Instrument& instrument,
+                         std::uint32_t canceled_count, wire::QuoteProtectionState state) noexcept;
+  void count_quote_fill(const Order& order, std::int64_t lots, Instrument& instrument) noexcept;
+  void pull_quotes(Instrument& instrument) noexcept;
+  [[nodiscard]] static const char* read_protections(SnapshotReader& reader, Instrument& instrument,
+                                                    std::uint64_t count,
+                                                    std::uint64_t account_count);
+  void finish_trading(Instrument& instrument) noexcept;
+  void bust_trade(const wire::BustTrade& command) noexcept;
+  void correct_trade(const wire::CorrectTrade& command) noexcept;
+  [[nodiscard]] wire::Reason find_trade(std::uint64_t trade_id, RememberedTrade*& trade) noexcept;
+  [[nodiscard]] bool change_funds(const RememberedTrade& trade, const TradeAmounts& before,
+                                  const TradeAmounts& after) noexcept;
+  [[nodiscard]] const char* read_trades(SnapshotReader& reader, std::uint64_t count);
+  [[nodiscard]] const char* check_trade(const RememberedTrade& trade) const noexcept;
+  [[nodiscard]] const char* check_trades() const noexcept;
+  void report_change(const RememberedTrade& trade, std::uint64_t trade_id,
+                     const TradeAmounts& amounts, wire::ExecutionKind kind) noexcept;
   void credit(const wire::Credit& command) noexcept;
   void debit(const wire::Debit& command) noexcept;
   [[nodiscard]] wire::Reason judge(const wire::SetInstrument& command,
@@ -504,9 +560,10 @@ class EngineState {
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
   std::uint32_t request_id_ = 0;
-  std::uint32_t met_count_ = 0;    // makers that takers of the command met
-  std::uint32_t fills_limit_ = 0;  // makers that one taker may meet
-  bool is_cascade_ = false;        // what happens now was triggered, and answers nobody
+  std::uint32_t met_count_ = 0;       // makers that takers of the command met
+  std::uint32_t linked_count_ = 0;    // orders that ended with others
+  bool has_due_protections_ = false;  // whose quotes are to be pulled
+  bool is_cascade_ = false;           // what happens now was triggered, and answers nobody
   mutable WalkPositions walk_positions_;
   std::uint8_t command_type_ = 0;
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet

@@ -151,7 +151,7 @@ bool EngineState::end_auction(Instrument& instrument, std::uint32_t& canceled_co
     for (std::uint32_t slot = list.oldest; slot != no_slot;) {
       const std::uint32_t younger_slot = time_links[slot].younger;
       if (waits_too || orders[slot].is_waiting == 0) {
-        if (canceled_count == cancels_max) return false;
+        if (!may_cancel(canceled_count)) return false;
         cancel(slot, wire::CancelReason::auction_over, false);
         ++canceled_count;
       }

@@ -103,6 +103,7 @@ void EngineState::trigger_reached(Instrument& instrument) noexcept {
                                                        : instrument.reached_low_ticks,
                   instrument);
     }
+    pull_quotes(instrument);
   }
   is_cascade_ = false;
 }

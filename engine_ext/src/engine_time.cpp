@@ -101,6 +101,8 @@ void EngineState::enlist(std::uint32_t order_slot) noexcept {
     instrument.trailing_stops.push(follower_links, order_slot);
   }
   if ((order.flags & wire::order_flag::reduce_only) != 0) ++instrument.reduce_only_count;
+  if ((order.flags & wire::order_flag::quote) != 0)
+    instrument.quotes.push(follower_links, order_slot);
 }
 
 void EngineState::delist(std::uint32_t order_slot) noexcept {
@@ -123,6 +125,9 @@ void EngineState::delist(std::uint32_t order_slot) noexcept {
     instrument.trailing_stops.remove(follower_links, order_slot);
   }
   if ((order.flags & wire::order_flag::reduce_only) != 0) --instrument.reduce_only_count;
+  if ((order.flags & wire::order_flag::quote) != 0) {
+    instrument.quotes.remove(follower_links, order_slot);
+  }
 }
 
 /// The instrument has closed: its day orders expire with the next Tick, which is due now.
@@ -147,7 +152,7 @@ bool EngineState::meet(const Deadlines::Entry& due, std::uint32_t& canceled_coun
       return true;
     case DeadlineKind::day_end: {
       const Instrument& instrument = *find_instrument(index);
-      while (!instrument.day_orders.is_empty() && canceled_count < cancels_max) {
+      while (!instrument.day_orders.is_empty() && may_cancel(canceled_count)) {
         cancel(instrument.day_orders.oldest, CancelReason::expired, false);
         ++canceled_count;
       }
@@ -178,7 +183,7 @@ void EngineState::tick() noexcept {
   ended.seq = seq;
   ended.time_ns = time_ns;
   for (std::uint32_t met_count = 0; deadlines.size() > 0 && deadlines.first_ns() <= time_ns &&
-                                    met_count < cancels_max && ended.canceled_count < cancels_max;
+                                    met_count < cancels_max && may_cancel(ended.canceled_count);
        ++met_count) {
     const Deadlines::Entry due = deadlines.first();
     if (kind_of(due) == DeadlineKind::calendar) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -47,6 +48,8 @@ static_assert(offsetof(wire::ReplaceOrder, account_id) == command_account_offset
 static_assert(offsetof(wire::MassCancel, account_id) == command_account_offset);
 static_assert(offsetof(wire::KillSwitch, account_id) == command_account_offset);
 static_assert(offsetof(wire::CancelAfter, account_id) == command_account_offset);
+static_assert(offsetof(wire::MassQuote, account_id) == command_account_offset);
+static_assert(offsetof(wire::SetQuoteProtection, account_id) == command_account_offset);
 static_assert(offsetof(wire::OrderQuery, account_id) == query_account_offset);
 static_assert(offsetof(wire::OpenOrdersQuery, account_id) == query_account_offset);
 
@@ -55,6 +58,8 @@ constexpr std::size_t session_offset_of(wire::MessageType type) noexcept {
   switch (type) {
     case wire::MessageType::new_order:
       return offsetof(wire::NewOrder, session_id);
+    case wire::MessageType::mass_quote:
+      return offsetof(wire::MassQuote, session_id);
     case wire::MessageType::new_order_list:
       return offsetof(wire::NewOrderList, session_id);
     default:
@@ -390,6 +395,16 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id,
         count(counters_.trades);
         break;
       }
+      case wire::MessageType::trade_busted:
+        note_change(load<wire::TradeBusted>(at), 0);
+        answer = at;
+        break;
+      case wire::MessageType::trade_corrected: {
+        const auto corrected = load<wire::TradeCorrected>(at);
+        note_change(corrected, corrected.quantity_lots);
+        answer = at;
+        break;
+      }
       case wire::MessageType::order_rejected:
         count(counters_.rejected_commands);
         break;
@@ -412,6 +427,25 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id,
   std::memcpy(copy.bytes, answer, length);
   std::memcpy(copy.bytes + offsetof(wire::Header, request_id), &request_id, sizeof request_id);
   reply(session, {copy.bytes, length});
+}
+
+template <typename Event>
+void HotLoop::note_change(const Event& event, std::int64_t quantity_lots) {
+  wire::MarketTradeChanged change;
+  change.seq = event.seq;
+  change.time_ns = event.time_ns;
+  change.trade_id = event.trade_id;
+  change.price_ticks = event.price_ticks;
+  change.quantity_lots = quantity_lots;
+  change.instrument_id = event.instrument_id;
+  change.taker_side = event.taker_side;
+  // It goes where trades go, and has their layout.
+  waiting_feed_.push_back({.seq = event.seq,
+                           .instrument_id = event.instrument_id,
+                           .kind = FeedKind::trade,
+                           .trade = std::bit_cast<wire::MarketTrade>(change),
+                           .top = {},
+                           .auction = {}});
 }
 
 /// Records the new top of each book that the last command changed.

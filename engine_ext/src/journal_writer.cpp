@@ -69,7 +69,7 @@ JournalWriter::JournalWriter(JournalConfig config, const JournalEnd& end,
       start_seq_(end.last_seq),
       committed_seq_(end.last_seq) {
   assert(config_.segment_bytes >= segment_bytes_min);
-  assert(group_bytes_max_ > 2 * entry_bytes_max);
+  assert(group_bytes_max_ > entry_bytes_max);
   for (Group& group : groups_) group.bytes = std::make_unique<std::byte[]>(group_bytes_max_);
 }
 

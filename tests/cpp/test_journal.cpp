@@ -114,13 +114,13 @@ TEST(a_journal_is_written_followed_closed_and_opened_again_with_other_segment_si
   const Folder folder;
   std::mt19937_64 random(7);
   std::uint64_t seq = 0;
-  for (const std::uint64_t segment_mib : {8, 16, 8, 64, 9}) {
+  for (const std::uint64_t segment_mib : {16, 32, 16, 64, 17}) {
     const JournalEnd end = scan(folder.path);
     CHECK(end.last_seq == seq && end.torn_bytes == 0);
     JournalWriter journal({.directory = folder.path,
                            .shard_id = shard_id,
                            .segment_bytes = segment_mib * mebibyte,
-                           .sync = segment_mib != 16},
+                           .sync = segment_mib != 32},
                           end, genesis_digest);
     CHECK(journal.open().empty());
     std::atomic<std::uint64_t> last_seq{~std::uint64_t{0}};
@@ -157,7 +157,7 @@ TEST(an_empty_newest_segment_takes_the_largest_group) {
                                            scan(folder.path), genesis_digest);
   };
   {  // a stop before the first entry leaves an empty segment
-    const auto journal = open(8);
+    const auto journal = open(16);
     CHECK(journal->open().empty());
   }
   const auto journal = open(64);

@@ -29,7 +29,8 @@ inline constexpr tradepit::EngineConfig limits{.shard_id = 3,
                                                .max_transfer_ids = 12,
                                                .max_accounts = 4,
                                                .max_instruments = 3,
-                                               .max_assets = 3};
+                                               .max_assets = 3,
+                                               .max_remembered_trades = 6};
 
 /// SplitMix64: the same numbers from the same seed everywhere.
 class Random {

@@ -15,12 +15,8 @@ from typing import Any
 from tradepit.engine import Engine
 from tradepit.protocol import wire
 
-from tests.property.test_engine_equals_reference import (
-    LIMITS,
-    CommandSource,
-    new_engine,
-    opening,
-)
+from tests.command_source import LIMITS, CommandSource, opening
+from tests.property.test_engine_equals_reference import new_engine
 from tests.reference import ReferenceEngine
 
 FUNDS = (5_000, 60_000, 10**6, 10**7)

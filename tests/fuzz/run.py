@@ -23,16 +23,11 @@ from typing import Any
 
 from tradepit.engine import Engine
 
+from tests.command_source import LIMITS, CommandSource, opening
 from tests.cpp_build import ROOT, build_sanitized
 from tests.fuzz.builds import BUILDS, CLANG, NO_CLANG, libfuzzer_program, soak_program
 from tests.fuzz.recorded import FUNDS, write_corpus, write_streams
-from tests.property.test_engine_equals_reference import (
-    LIMITS,
-    CommandSource,
-    agree,
-    new_engine,
-    opening,
-)
+from tests.property.test_engine_equals_reference import agree, new_engine
 from tests.reference import ReferenceEngine
 
 WORK = ROOT / "build" / "fuzz-work"

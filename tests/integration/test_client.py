@@ -74,6 +74,99 @@ def test_a_trade_is_seen_by_both_parties_and_the_feed(matcher: Matcher) -> None:
         assert maker.book(INSTRUMENT).asks[0].quantity_lots == 6
 
 
+def test_an_operator_corrects_and_busts_a_trade(matcher: Matcher) -> None:
+    with (
+        matcher.operator() as operator,
+        matcher.trader(MAKER) as maker,
+        matcher.trader(TAKER) as taker,
+        FeedSubscriber(matcher.feed_endpoint, [INSTRUMENT]) as feed,
+    ):
+        resting = offer(maker)
+        while not feed.receive(0.05):
+            resting = maker.replace(order_id=resting.order_id, price_ticks=resting.price_ticks + 1)
+        before = [each._replace(request_id=0) for each in taker.balances()]
+        bought = taker.submit(
+            instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=4, price_ticks=PRICE * 2
+        )
+        (fill,) = bought.fills
+        corrected = operator.correct_trade(fill.trade_id, price_ticks=PRICE // 2, quantity_lots=3)
+        assert corrected.notional_units == 3 * (PRICE // 2)
+        with pytest.raises(Refused, match="trade_already_busted"):
+            operator.bust_trade(operator.bust_trade(fill.trade_id).trade_id)
+        assert [each._replace(request_id=0) for each in taker.balances()] == before
+        with pytest.raises(Refused, match="not_authorized"):
+            taker.bust_trade(fill.trade_id)
+        reports: list[wire.ExecutionReport] = []
+        while len(reports) < 3:
+            reports += maker.reports(DEADLINE_S)
+        assert [(each.kind, each.trade_quantity_lots) for each in reports] == [
+            (ExecutionKind.TRADE, 4),
+            (ExecutionKind.TRADE_CORRECTED, 3),
+            (ExecutionKind.TRADE_BUSTED, 3),
+        ]
+        changes: list[Any] = []
+        while len(changes) < 2:
+            changes += [each for each in feed.receive(DEADLINE_S) if "Changed" in str(type(each))]
+        assert [(each.trade_id, each.quantity_lots) for each in changes] == [
+            (fill.trade_id, 3),
+            (fill.trade_id, 0),
+        ]
+
+
+def test_the_longest_commands_fit_the_journal(matcher: Matcher) -> None:
+    count = wire.FILLS_PER_COMMAND_MAX
+    one = new_order(
+        account_id=MAKER,
+        instrument_id=INSTRUMENT,
+        side=Side.SELL,
+        quantity_lots=1,
+        price_ticks=PRICE,
+    )
+    with matcher.trader(MAKER) as maker:
+        maker.submit_many([one] * count)
+        taker = maker.submit(
+            instrument_id=INSTRUMENT,
+            side=Side.BUY,
+            quantity_lots=count,
+            price_ticks=PRICE,
+            self_trade_prevention=wire.SelfTradePrevention.CANCEL_OLDEST,
+        )
+        assert taker.status == OrderStatus.OPEN
+        assert maker.book(INSTRUMENT).asks == ()
+        assert maker.status().open_order_count == 1
+
+
+def test_a_maker_quotes_and_is_protected(matcher: Matcher) -> None:
+    with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
+        changed = maker.set_quote_protection(
+            wire.SetQuoteProtection(
+                instrument_id=INSTRUMENT, window_ns=wire.QUOTE_WINDOW_NS_MAX, fill_count_max=1
+            )
+        )
+        assert changed.state == wire.QuoteProtectionState.ARMED
+        quote = wire.MassQuote(
+            instrument_id=INSTRUMENT,
+            levels=(
+                wire.QuoteLevel(PRICE - 2, 5, PRICE, 5),
+                wire.QuoteLevel(PRICE - 3, 5, PRICE + 1, 5),
+            ),
+        )
+        quotes = maker.mass_quote(quote)
+        assert (quotes.kept_count, quotes.canceled_count, quotes.placed_count) == (0, 0, 4)
+        assert all(each.is_open and each.flags == wire.OrderFlag.QUOTE for each in quotes.orders)
+        quotes = maker.mass_quote(quote._replace(levels=quote.levels[:1]))
+        assert (quotes.kept_count, quotes.canceled_count, quotes.placed_count) == (2, 2, 0)
+        assert {each.cancel_reason for each in quotes.orders} == {CancelReason.QUOTE_REPLACED}
+        taker.submit(instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=1, price_ticks=PRICE)
+        assert maker.open_orders() == []
+        with pytest.raises(Refused, match="quote_protection_active"):
+            maker.mass_quote(quote)
+        with pytest.raises(Refused, match="not_authorized"):
+            taker.mass_quote(quote._replace(account_id=MAKER))
+        with pytest.raises(Refused, match="invalid_session"):
+            maker.mass_quote(quote._replace(session_id=1))
+
+
 def test_refusals_carry_the_engine_reason(matcher: Matcher) -> None:
     with matcher.trader(MAKER) as maker:
         offer(maker, client_order_id=1)

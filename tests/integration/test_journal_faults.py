@@ -16,7 +16,7 @@ from tradepit.protocol import wire
 from tests.matcher_process import INSTRUMENT, MAKER, TAKER, running_matcher
 
 SHARD_ID = 7
-SEGMENT_BYTES = 8 << 20
+SEGMENT_BYTES = 16 << 20
 NO_NATS = "nats://127.0.0.1:1"
 FAULTS = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

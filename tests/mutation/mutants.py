@@ -343,4 +343,28 @@ MUTANTS = [
         "  if (order.open_lots() == 0) {\n    for (const std::uint32_t slot : {first, second}) {",
         "  if (order.filled_lots > 0) {\n    for (const std::uint32_t slot : {first, second}) {",
     ),
+    Mutant(
+        "a busted trade's fees stay with the house",
+        "of our own making",
+        "      {&accounts.balance(Accounts::house, terms.quote_asset_id), maker_fee + taker_fee},\n",
+        "      {&accounts.balance(Accounts::house, terms.quote_asset_id), 0},\n",
+    ),
+    Mutant(
+        "a trade can be busted twice",
+        "of our own making",
+        "  trade->is_busted = 1;\n",
+        "  trade->is_busted = 0;\n",
+    ),
+    Mutant(
+        "a mass quote keeps a place for more than it had",
+        "of our own making",
+        "          quote.lots > order.open_lots() || quote.kept_slot != no_slot) {\n",
+        "          quote.kept_slot != no_slot) {\n",
+    ),
+    Mutant(
+        "a fill of the taker's quote does not count",
+        "of our own making",
+        "      count_quote_fill(taker, traded_lots, instrument);\n",
+        "      (void)traded_lots;\n",
+    ),
 ]

@@ -9,6 +9,7 @@ from tradepit.protocol.wire import (
     ListKind,
     OrderFlag,
     OrderStatus,
+    Reason,
     SelfTradePrevention,
     Side,
     TimeInForce,
@@ -324,18 +325,26 @@ def test_what_a_list_triggers_comes_after_its_last_order() -> None:
     ]
 
 
-def test_each_order_of_a_list_meets_an_equal_part_of_the_makers() -> None:
+def test_the_orders_of_a_list_share_the_makers_that_a_command_may_meet() -> None:
     venue = Market()
-    for _ in range(wire.FILLS_PER_COMMAND_MAX):
+    for _ in range(wire.FILLS_PER_COMMAND_MAX + 1):
         venue.place(limit(SELL, 100, 1, account_id=2))
-    lots = wire.FILLS_PER_COMMAND_MAX
-    events = venue.send(order_list(ListKind.EACH, *(market(BUY, lots) for _ in range(4))))
+    some, more = market(BUY, 6_000), market(BUY, 4_001)
+    kill = more._replace(time_in_force=TimeInForce.FOK)
+    events = venue.send(order_list(ListKind.EACH, some, kill, more))
     assert len(trades_of(events)) == wire.FILLS_PER_COMMAND_MAX
-    assert [reason for _, reason in cancels(events)] == [
-        *[CancelReason.FILL_LIMIT] * 3,
-        CancelReason.IOC_REMAINDER,
-    ]
+    assert events[6_001].reason == Reason.FOK_NOT_FILLABLE
+    assert [reason for _, reason in cancels(events)] == [CancelReason.FILL_LIMIT]
     venue.engine.check()
+
+
+def test_what_ends_with_others_counts_where_a_command_cancels_many() -> None:
+    venue = Market()
+    for _ in range(6_000):
+        oco(venue, lots=1)
+    events = venue.send(wire.MassCancel(account_id=1))
+    assert (events[-1].canceled_count, events[-1].remaining_count) == (5_000, 2_000)
+    assert len(events) == wire.CANCELS_PER_COMMAND_MAX + 1
 
 
 def test_a_list_of_kind_each_refuses_one_and_places_the_next() -> None:

@@ -25,6 +25,7 @@ from tests.engine_market import (
     trades_of,
     trailing,
 )
+from tests.engine_refusals import CONTROL_REFUSALS
 
 BUY, SELL = Side.BUY, Side.SELL
 HALTED = LISTING._replace(trading_state=wire.TradingState.HALTED)
@@ -87,7 +88,6 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     (Reason.KILL_SWITCH_ENGAGED, [wire.KillSwitch(state=1), limit(BUY, 10, 1)]),
     (Reason.INVALID_KILL_SWITCH, [wire.KillSwitch(account_id=1)]),
     (Reason.UNKNOWN_ACCOUNT, [wire.KillSwitch(account_id=99, state=1)]),
-    (Reason.UNKNOWN_ACCOUNT, [wire.CancelAfter(timeout_ns=1)]),
     (Reason.UNKNOWN_ACCOUNT, [wire.SessionEnded(account_id=99)]),
     (Reason.INVALID_SIDE, [limit(BUY, 10, 1)._replace(side=3)]),
     (Reason.INVALID_SIDE, [wire.MassCancel(account_id=1, side=3)]),
@@ -276,7 +276,9 @@ REFUSALS: list[tuple[Reason, list[Any]]] = [
     ),
 ]
 REFUSALS += LIST_REFUSALS
-ELSEWHERE = {Reason.AUCTION_ENDING}  # test_engine_auction.py: it takes ten thousand trades
+REFUSALS += CONTROL_REFUSALS
+# test_engine_auction.py and test_engine_quotes.py: they take very many commands
+ELSEWHERE = {Reason.AUCTION_ENDING, Reason.TOO_MANY_QUOTE_PROTECTIONS}
 BEFORE_THE_ENGINE = {
     Reason.NONE,
     Reason.MALFORMED,
@@ -298,7 +300,7 @@ def small_market() -> Market:
 
 def without_progress(snapshot: bytes) -> bytes:
     """A snapshot without what every command changes: checksum, seq, digest and time."""
-    return snapshot[:8] + snapshot[16:56] + snapshot[80:]
+    return snapshot[:8] + snapshot[16:64] + snapshot[88:]
 
 
 def test_every_reason_of_the_engine_has_a_case() -> None:

@@ -189,9 +189,10 @@ def test_a_cascade_ends_where_its_events_would_not_fit_a_message() -> None:
     second = venue.place(stop(SELL, 10, 1))
     events = venue.send(limit(SELL, 10, 1, account_id=3))
     assert triggered(events) == [first]
-    assert len(trades_of(events)) == count + 1
+    assert len(trades_of(events)) == count  # the first trade included
+    assert events[-1].reason == CancelReason.FILL_LIMIT
     assert triggered(venue.send(limit(BUY, 1, 1, account_id=2))) == [second]
-    assert venue.depth() == ([(10, 1, 1), (1, 1, 1)], [])
+    assert venue.depth() == ([(10, 2, 2), (1, 1, 1)], [])
     venue.engine.check()
 
 

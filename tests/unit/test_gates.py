@@ -23,7 +23,7 @@ TRIGGER, PRICE, LOTS = 100, 105, 5
 ORDER = limit(BUY, PRICE, LOTS)
 CLIENT_ORDER_ID = 7
 EXPIRE_TIME_NS = 1_000
-ATTEMPTS = ("new order", "replace", "cancel and replace", "stop triggered")
+ATTEMPTS = ("new order", "replace", "cancel and replace", "stop triggered", "mass quote")
 
 
 @dataclass
@@ -92,6 +92,17 @@ def stop_triggered(attempt: Attempt) -> None:
     attempt.command = market(BUY, 1, account_id=3)
 
 
+def mass_quote(attempt: Attempt) -> None:
+    order = attempt.order
+    attempt.command = wire.MassQuote(
+        account_id=1,
+        instrument_id=order.instrument_id,
+        flags=order.flags,
+        self_trade_prevention=order.self_trade_prevention,
+        levels=(wire.QuoteLevel(order.price_ticks, order.quantity_lots, 0, 0),),
+    )
+
+
 def cancel(attempt: Attempt) -> None:
     attempt.order_id = attempt.venue.place(attempt.order)
     attempt.command = wire.CancelOrder(account_id=1, order_id=attempt.order_id)
@@ -107,6 +118,7 @@ PATHS: dict[str, Callable[[Attempt], None]] = {
     "replace": replace,
     "cancel and replace": cancel_and_replace,
     "stop triggered": stop_triggered,
+    "mass quote": mass_quote,
     "cancel": cancel,
     "mass cancel": mass_cancel,
 }
@@ -136,7 +148,7 @@ def suspend(attempt: Attempt, _path: str) -> None:
 
 
 def act_for_another(attempt: Attempt, path: str) -> None:
-    if path not in ("new order", "stop triggered"):  # those name no order
+    if path not in ("new order", "stop triggered", "mass quote"):  # those name no order
         attempt.command = attempt.command._replace(account_id=2)
 
 
@@ -192,6 +204,9 @@ def offer_more_than_one_command_takes(attempt: Attempt, path: str) -> None:
             attempt.command = attempt.command._replace(quantity_lots=10_001)
         if path == "replace":
             attempt.command = attempt.command._replace(quantity_lots=10_001)
+        if path == "mass quote":
+            levels = (wire.QuoteLevel(PRICE, 6_000, 0, 0), wire.QuoteLevel(101, 6_000, 0, 0))
+            attempt.command = attempt.command._replace(levels=levels)
 
 
 def fill_the_pool(attempt: Attempt, _path: str) -> None:

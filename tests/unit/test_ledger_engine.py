@@ -94,8 +94,19 @@ def commands(count: int, seed: int) -> list[Any]:
                     quantity_lots=chance.randint(1, 60),
                 )
             )
-        elif pick < 0.97:
+        elif pick < 0.96:
             listed.append(wire.MassCancel(account_id=account_id))
+        elif pick < 0.97:
+            trade_id = (SHARD << 48) + chance.randint(1, number // 3 + 1)
+            listed.append(wire.BustTrade(trade_id=trade_id))
+        elif pick < 0.98:
+            listed.append(
+                wire.CorrectTrade(
+                    trade_id=(SHARD << 48) + chance.randint(1, number // 3 + 1),
+                    price_ticks=chance.randint(900, 1_100),
+                    quantity_lots=chance.choice((0, 0, 1)),
+                )
+            )
         else:
             listed.append(
                 wire.Debit(
@@ -126,6 +137,9 @@ def test_the_fold_agrees_with_the_engine_in_digest_and_money() -> None:
     assert tables == tables_of(SHARD, entries)
 
     assert len(tables.trades) > 500
+    changed = [type(e) for entry in entries for e in entry.events if hasattr(e, "trade_seq")]
+    assert changed.count(wire.TradeBusted) > 5
+    assert changed.count(wire.TradeCorrected) > 5
     triggered = [e for entry in entries for e in entry.events if isinstance(e, wire.OrderTriggered)]
     assert len(triggered) > 100
     assert any(order["status"] == 6 for order in tables.orders.values())

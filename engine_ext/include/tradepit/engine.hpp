@@ -20,6 +20,8 @@ struct EngineConfig {
   std::uint32_t max_accounts = 1U << 16;          ///< the house not counted
   std::uint32_t max_instruments = 1U << 10;       ///< the largest instrument_id
   std::uint32_t max_assets = 1U << 6;             ///< the largest asset_id
+  std::uint32_t max_remembered_trades =
+      static_cast<std::uint32_t>(wire::trades_remembered);  ///< that can be busted or corrected
 
   friend bool operator==(const EngineConfig&, const EngineConfig&) = default;
 };
@@ -70,7 +72,9 @@ class Engine {
   /// a trade the taker's, then the maker's. Reports about the order that the command names answer
   /// it: they carry its request_id, and the last one ReportFlag `last`. All others carry
   /// request_id 0 (so does the maker's side of a trade with oneself). MassCancel is answered with
-  /// a report for each order, none of them `last`: the MassCanceled event ends the answer.
+  /// a report for each order, none of them `last`: the MassCanceled event ends the answer. So does
+  /// MassQuoted that of a MassQuote. What BustTrade and CorrectTrade report to the parties answers
+  /// nobody.
   /// What a Tick reports answers nobody.
   /// Administrative commands make no reports: their event is the answer.
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;

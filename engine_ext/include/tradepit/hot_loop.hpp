@@ -74,7 +74,7 @@ class HotLoop {
 
  private:
   struct InstrumentFeed {
-    ByteBuffer trades;                          // MarketTrade records to be sent in this turn
+    ByteBuffer trades;                          // and their changes, to be sent in this turn
     wire::TopOfBook top;                        // after the last command, committed or not
     wire::TopOfBook committed_top;              // to be sent in this turn, if has_top
     wire::AuctionIndicative auction;            // after the last command, committed or not
@@ -88,7 +88,7 @@ class HotLoop {
     std::uint64_t seq;
     std::uint32_t instrument_id;
     FeedKind kind;
-    wire::MarketTrade trade;
+    wire::MarketTrade trade;  // or a MarketTradeChanged
     wire::TopOfBook top;
     wire::AuctionIndicative auction;
   };
@@ -106,6 +106,9 @@ class HotLoop {
   void handle_query(std::uint32_t session, std::span<const std::byte> record,
                     wire::MessageType type);
   void handle_logon(std::uint32_t session, std::span<const std::byte> record, std::size_t offset);
+  /// Turns a TradeBusted or a TradeCorrected into market data.
+  template <typename Event>
+  void note_change(const Event& event, std::int64_t quantity_lots);
   /// Applies a command and appends it to the journal, which must have room.
   void sequence(std::span<const std::byte> record);
   /// Sequences a command and passes on what comes of it.

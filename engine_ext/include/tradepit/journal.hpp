@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,11 +23,26 @@ namespace tradepit {
 
 inline constexpr std::uint32_t journal_version = 1;
 inline constexpr std::uint64_t segment_bytes_default = 64ULL << 20;
-inline constexpr std::uint64_t segment_bytes_min = 8ULL << 20;
-/// No entry is longer: a command, and as many events as one command can cause.
+inline constexpr std::uint64_t segment_bytes_min = 16ULL << 20;
+/// No entry is longer: a command, and as many events as one command can cause. A maker that is met
+/// trades and ends what it is linked with, or is prevented and ends with what it is linked with;
+/// then come what is triggered or activated, pegged, canceled by time and pulled, and the orders of
+/// a list or of a mass quote.
 inline constexpr std::uint64_t entry_bytes_max =
-    sizeof(wire::JournalEntry) + 256 +
-    (static_cast<std::uint64_t>(wire::fills_per_command_max) + 4) * sizeof(wire::Trade);
+    sizeof(wire::JournalEntry) + wire::record_bytes_max + 4096 +
+    static_cast<std::uint64_t>(wire::fills_per_command_max + 4) *
+        std::max(sizeof(wire::Trade) + sizeof(wire::OrderCanceled),
+                 sizeof(wire::SelfTradePrevented) + 3 * sizeof(wire::OrderCanceled)) +
+    static_cast<std::uint64_t>(wire::triggers_per_command_max) * 2 *
+        (sizeof(wire::OrderActivated) + sizeof(wire::OrderTriggered) +
+         sizeof(wire::OrderCanceled)) +
+    static_cast<std::uint64_t>(wire::pegged_orders_max) * sizeof(wire::OrderReplaced) +
+    static_cast<std::uint64_t>(wire::cancels_per_command_max) * sizeof(wire::OrderCanceled) +
+    (2 * wire::MassQuote::repeated_max + wire::NewOrderList::repeated_max) *
+        (sizeof(wire::OrderAccepted) + sizeof(wire::OrderCanceled)) +
+    static_cast<std::uint64_t>(wire::quote_protections_max) *
+        (2 * wire::MassQuote::repeated_max * sizeof(wire::OrderCanceled) +
+         sizeof(wire::QuoteProtectionChanged));
 
 /// One journal entry, pointing into a buffer that the caller owns.
 struct EntryView {

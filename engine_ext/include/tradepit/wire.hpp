@@ -13,13 +13,16 @@ static_assert(std::endian::native == std::endian::little, "the wire is little-en
 inline constexpr std::uint8_t version = 1;
 
 inline constexpr std::int64_t message_bytes_max = 65536;  ///< One ZeroMQ message: as many records as fit.
-inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers one taker can meet (trades, and self-trades prevented); what is left of the taker is canceled with reason `fill_limit`.
+inline constexpr std::int64_t fills_per_command_max = 10000;  ///< Makers that the takers of one command can meet in all (trades, and self-trades prevented); what is left of a taker then is canceled with reason `fill_limit`.
 inline constexpr std::int64_t triggers_per_command_max = 1000;  ///< Stop orders that one command triggers, and none after it has met fills_per_command_max makers in all; the next order that is placed in the instrument goes on.
-inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
+inline constexpr std::int64_t cancels_per_command_max = 10000;  ///< Orders one MassCancel or Tick takes, those that end with others included; `MassCanceled.remaining_count` says how many are left, and the next Tick goes on.
 inline constexpr std::int64_t tied_session_bit = 2147483648;  ///< Bit of the session_id of a session that asked for cancel_on_disconnect.
 inline constexpr std::int64_t tied_session_silence_ns_max = 10000000000;  ///< A session that asked for cancel_on_disconnect ends when it has sent nothing for longer: 10 s.
 inline constexpr std::int64_t trailing_stops_max = 1000;  ///< Trailing stop orders that wait in one instrument.
 inline constexpr std::int64_t pegged_orders_max = 1000;  ///< Pegged orders that rest in one instrument.
+inline constexpr std::int64_t trades_remembered = 65536;  ///< The last trades of a shard, which BustTrade and CorrectTrade may name.
+inline constexpr std::int64_t quote_protections_max = 64;  ///< Accounts whose quotes one instrument protects (SetQuoteProtection).
+inline constexpr std::int64_t quote_window_ns_max = 86400000000000;  ///< Longest window of SetQuoteProtection: one day.
 inline constexpr std::int64_t cancel_after_ns_max = 86400000000000;  ///< Longest timeout of CancelAfter: one day.
 inline constexpr std::int64_t book_levels_max = 500;  ///< Levels a side that one BookQuery returns.
 inline constexpr std::int64_t account_id_max = 9223372036854775807;  ///< Ids use 63 bits, so that they fit a bigint column.
@@ -49,6 +52,10 @@ enum class MessageType : std::uint8_t {
   cancel_after = 18,
   session_ended = 19,
   new_order_list = 20,
+  mass_quote = 24,
+  set_quote_protection = 25,
+  bust_trade = 26,
+  correct_trade = 27,
   logon = 32,
   status_query = 33,
   instruments_query = 34,
@@ -69,6 +76,10 @@ enum class MessageType : std::uint8_t {
   command_rejected = 74,
   self_trade_prevented = 75,
   order_triggered = 76,
+  trade_busted = 77,
+  trade_corrected = 78,
+  mass_quoted = 79,
+  quote_protection_changed = 80,
   fee_schedule_changed = 81,
   tick_table_changed = 82,
   trading_state_changed = 83,
@@ -90,6 +101,7 @@ enum class MessageType : std::uint8_t {
   market_trade = 112,
   top_of_book = 113,
   auction_indicative = 114,
+  market_trade_changed = 115,
 };
 
 enum class Side : std::uint8_t {
@@ -123,7 +135,8 @@ inline constexpr std::uint8_t post_only = 1;  ///< Rejected if it would trade at
 inline constexpr std::uint8_t post_only_slide = 2;  ///< If it would trade at once, its price moves to the nearest at which it does not.
 inline constexpr std::uint8_t pending = 16;  ///< Set by the engine alone: the order waits until the first order of its list is filled.
 inline constexpr std::uint8_t reduce_only = 4;  ///< May only make the account's position in the instrument smaller.
-inline constexpr std::uint8_t known = 23;
+inline constexpr std::uint8_t quote = 8;  ///< Placed by MassQuote. Not for NewOrder: refused.
+inline constexpr std::uint8_t known = 31;
 }
 
 enum class ListKind : std::uint8_t {
@@ -168,6 +181,8 @@ enum class ExecutionKind : std::uint8_t {
   reduced = 7,  ///< Self-trade prevention made the order's quantity smaller; it keeps its place.
   activated = 9,  ///< The first order of its list is filled: it is placed now.
   triggered = 8,  ///< A stop order's trigger price was reached, or the closing auction of an at-the-close order has begun: it trades from now on.
+  trade_busted = 20,  ///< An operator undid a trade. What such a report tells is about the trade alone; what is about its order is 0.
+  trade_corrected = 21,  ///< An operator corrected a trade: its price, quantity and fee as they stand. As trade_busted, about the trade alone.
 };
 
 enum class Liquidity : std::uint8_t {
@@ -194,6 +209,8 @@ enum class CancelReason : std::uint8_t {
   kill_switch = 20,  ///< The kill switch of its account or of the shard was engaged.
   dead_man = 21,  ///< The account's timer ran out (CancelAfter).
   disconnected = 22,  ///< The session that sent it ended (LogonFlag.cancel_on_disconnect).
+  quote_replaced = 23,  ///< Its account's next MassQuote in the instrument did not keep it.
+  quote_protection = 24,  ///< Its account's protection pulled all its quotes in the instrument (SetQuoteProtection).
 };
 
 enum class AccountState : std::uint8_t {
@@ -219,6 +236,12 @@ enum class Allocation : std::uint8_t {
 enum class KillSwitchState : std::uint8_t {
   engaged = 1,
   released = 2,
+};
+
+enum class QuoteProtectionState : std::uint8_t {
+  off = 1,
+  armed = 2,
+  pulled = 3,  ///< The limit was reached: the quotes are gone, and MassQuote is refused until SetQuoteProtection.
 };
 
 /// Bits of ReportFlag.
@@ -308,6 +331,13 @@ enum class Reason : std::uint16_t {
   invalid_tick_table = 87,  ///< bands begin at rising prices from 1, with steps from 1
   invalid_trading_state = 88,  ///< state and next_state must be known and differ, and end_time_ns must lie ahead; without an end there is no next_state
   invalid_calendar = 89,  ///< entries are at rising minutes of the week from 0 to 10079, each with a known state
+  unknown_trade = 90,  ///< no such trade is remembered: the shard has not made it, or it is older than the last trades_remembered
+  trade_already_busted = 91,  ///< the trade was busted before
+  invalid_correction = 92,  ///< the new price must be one that orders may name in the instrument, the new quantity lie between 1 and the trade's as it stands, and one of them differ from it
+  invalid_quote = 93,  ///< bids must fall and asks rise from level to level, and every bid lie below every ask; a side with 0 lots has no price
+  quote_protection_active = 94,  ///< the account's protection pulled its quotes: SetQuoteProtection lets it quote again
+  invalid_quote_protection = 95,  ///< window_ns lies between 1 and quote_window_ns_max and one of the two limits is above 0; or all three are 0
+  too_many_quote_protections = 96,  ///< the instrument protects quote_protections_max accounts already
   invalid_list = 100,  ///< the list's kind is unknown, or its orders are too few, too many or not of the kinds that it takes (docs/matching.md, Lists of orders)
 };
 
@@ -389,6 +419,19 @@ static_assert(offsetof(ListedOrder, flags) == 75);
 static_assert(offsetof(ListedOrder, self_trade_prevention) == 76);
 static_assert(offsetof(ListedOrder, peg_reference) == 77);
 static_assert(offsetof(ListedOrder, trail_offset_bps) == 78);
+
+/// A bid and an ask; a side with 0 lots is not quoted.
+struct QuoteLevel {
+  std::int64_t bid_price_ticks{};
+  std::int64_t bid_lots{};  ///< what is to be open
+  std::int64_t ask_price_ticks{};
+  std::int64_t ask_lots{};  ///< what is to be open
+};
+static_assert(is_wire_layout<QuoteLevel, 32>);
+static_assert(offsetof(QuoteLevel, bid_price_ticks) == 0);
+static_assert(offsetof(QuoteLevel, bid_lots) == 8);
+static_assert(offsetof(QuoteLevel, ask_price_ticks) == 16);
+static_assert(offsetof(QuoteLevel, ask_lots) == 24);
 
 /// Places an order.
 struct NewOrder {
@@ -741,7 +784,7 @@ static_assert(offsetof(SessionEnded, account_id) == 16);
 static_assert(offsetof(SessionEnded, session_id) == 24);
 static_assert(offsetof(SessionEnded, reserved) == 28);
 
-/// Places orders of one account in one instrument in one command. What their trades trigger comes after the last of them; together they meet at most fills_per_command_max makers, each an equal part.
+/// Places orders of one account in one instrument in one command. What their trades trigger comes after the last of them; together they meet at most fills_per_command_max makers.
 struct NewOrderList {
   static constexpr MessageType type = MessageType::new_order_list;
   Header header{version, static_cast<std::uint8_t>(type), 40, 0};
@@ -761,6 +804,74 @@ static_assert(offsetof(NewOrderList, instrument_id) == 24);
 static_assert(offsetof(NewOrderList, session_id) == 28);
 static_assert(offsetof(NewOrderList, kind) == 32);
 static_assert(offsetof(NewOrderList, reserved) == 33);
+
+/// Puts these quotes in the place of all that the account has in the instrument; without levels it has none. A quote of the same price, flags, mode and session whose quantity does not grow keeps its place; all others go, and the new ones are placed level by level, the bid first, as limit orders that are gtc. All or nothing: refused, it changes nothing. A quote trades on what it crosses until the command has met fills_per_command_max makers.
+struct MassQuote {
+  static constexpr MessageType type = MessageType::mass_quote;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose quotes
+  std::uint32_t instrument_id{};
+  std::uint32_t session_id{};  ///< that of the session (LoggedOn), stamped by the matcher; a client sends 0
+  std::uint8_t flags{};  ///< of every quote: post_only, or 0
+  SelfTradePrevention self_trade_prevention{};  ///< of every quote
+  std::uint8_t reserved[6]{};
+  using Repeated = QuoteLevel;  ///< from the best down
+  static constexpr std::size_t repeated_max = 32;
+};
+static_assert(is_wire_layout<MassQuote, 40>);
+static_assert(offsetof(MassQuote, time_ns) == 8);
+static_assert(offsetof(MassQuote, account_id) == 16);
+static_assert(offsetof(MassQuote, instrument_id) == 24);
+static_assert(offsetof(MassQuote, session_id) == 28);
+static_assert(offsetof(MassQuote, flags) == 32);
+static_assert(offsetof(MassQuote, self_trade_prevention) == 33);
+static_assert(offsetof(MassQuote, reserved) == 34);
+
+/// Sets the account's protection in an instrument anew: when its quotes have traded this much within a window, all of them are canceled and MassQuote is refused until this is sent again. All three 0: off. A window begins with a fill, and the first fill after its end begins the next. What fills a quote is done first: a taker may reach beyond the limit.
+struct SetQuoteProtection {
+  static constexpr MessageType type = MessageType::set_quote_protection;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t account_id{};  ///< whose quotes
+  std::int64_t window_ns{};  ///< at most quote_window_ns_max
+  std::int64_t filled_lots_max{};  ///< lots that may trade within a window; 0 = any
+  std::uint32_t fill_count_max{};  ///< trades within a window; 0 = any
+  std::uint32_t instrument_id{};
+};
+static_assert(is_wire_layout<SetQuoteProtection, 48>);
+static_assert(offsetof(SetQuoteProtection, time_ns) == 8);
+static_assert(offsetof(SetQuoteProtection, account_id) == 16);
+static_assert(offsetof(SetQuoteProtection, window_ns) == 24);
+static_assert(offsetof(SetQuoteProtection, filled_lots_max) == 32);
+static_assert(offsetof(SetQuoteProtection, fill_count_max) == 40);
+static_assert(offsetof(SetQuoteProtection, instrument_id) == 44);
+
+/// Undoes a trade: both parties give back what they got, and the house both fees, out of what they have available. Orders, the last price and stop orders stay as the trade left them. Refused with insufficient_funds where one of the three cannot give back: nothing changes.
+struct BustTrade {
+  static constexpr MessageType type = MessageType::bust_trade;
+  Header header{version, static_cast<std::uint8_t>(type), 24, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t trade_id{};  ///< of one of the last trades_remembered trades
+};
+static_assert(is_wire_layout<BustTrade, 24>);
+static_assert(offsetof(BustTrade, time_ns) == 8);
+static_assert(offsetof(BustTrade, trade_id) == 16);
+
+/// Gives a trade another price, a smaller quantity, or both: the parties and the house move the difference, with fees at the rates of the trade. Else as BustTrade.
+struct CorrectTrade {
+  static constexpr MessageType type = MessageType::correct_trade;
+  Header header{version, static_cast<std::uint8_t>(type), 40, 0};
+  std::int64_t time_ns{};  ///< stamped by the matcher; a client sends 0
+  std::uint64_t trade_id{};  ///< of one of the last trades_remembered trades
+  std::int64_t price_ticks{};  ///< the new price; 0 = as it is
+  std::int64_t quantity_lots{};  ///< the new quantity, at most what it is; 0 = as it is
+};
+static_assert(is_wire_layout<CorrectTrade, 40>);
+static_assert(offsetof(CorrectTrade, time_ns) == 8);
+static_assert(offsetof(CorrectTrade, trade_id) == 16);
+static_assert(offsetof(CorrectTrade, price_ticks) == 24);
+static_assert(offsetof(CorrectTrade, quantity_lots) == 32);
 
 /// Names the session's account and proves it. Answered with LoggedOn. A reconnect makes a new session: log on again.
 struct Logon {
@@ -1256,6 +1367,148 @@ static_assert(offsetof(OrderTriggered, side) == 68);
 static_assert(offsetof(OrderTriggered, order_type) == 69);
 static_assert(offsetof(OrderTriggered, reserved) == 70);
 
+/// A trade was undone: what stands here went back.
+struct TradeBusted {
+  static constexpr MessageType type = MessageType::trade_busted;
+  Header header{version, static_cast<std::uint8_t>(type), 128, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t trade_id{};
+  std::uint64_t trade_seq{};  ///< of the command that made the trade
+  std::int64_t price_ticks{};  ///< of the trade, as last corrected; so is what follows
+  std::int64_t quantity_lots{};
+  std::int64_t notional_units{};  ///< price times quantity, in the quote asset
+  std::int64_t base_units{};  ///< quantity, in the base asset
+  std::uint64_t maker_order_id{};
+  std::uint64_t taker_order_id{};
+  std::uint64_t maker_account_id{};
+  std::uint64_t taker_account_id{};
+  std::int64_t maker_fee_units{};  ///< in the quote asset; negative: a rebate
+  std::int64_t taker_fee_units{};  ///< in the quote asset
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<TradeBusted, 128>);
+static_assert(offsetof(TradeBusted, seq) == 8);
+static_assert(offsetof(TradeBusted, time_ns) == 16);
+static_assert(offsetof(TradeBusted, trade_id) == 24);
+static_assert(offsetof(TradeBusted, trade_seq) == 32);
+static_assert(offsetof(TradeBusted, price_ticks) == 40);
+static_assert(offsetof(TradeBusted, quantity_lots) == 48);
+static_assert(offsetof(TradeBusted, notional_units) == 56);
+static_assert(offsetof(TradeBusted, base_units) == 64);
+static_assert(offsetof(TradeBusted, maker_order_id) == 72);
+static_assert(offsetof(TradeBusted, taker_order_id) == 80);
+static_assert(offsetof(TradeBusted, maker_account_id) == 88);
+static_assert(offsetof(TradeBusted, taker_account_id) == 96);
+static_assert(offsetof(TradeBusted, maker_fee_units) == 104);
+static_assert(offsetof(TradeBusted, taker_fee_units) == 112);
+static_assert(offsetof(TradeBusted, instrument_id) == 120);
+static_assert(offsetof(TradeBusted, taker_side) == 124);
+static_assert(offsetof(TradeBusted, reserved) == 125);
+
+/// A trade has another price or quantity: the differences moved between its parties and the house.
+struct TradeCorrected {
+  static constexpr MessageType type = MessageType::trade_corrected;
+  Header header{version, static_cast<std::uint8_t>(type), 176, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t trade_id{};
+  std::uint64_t trade_seq{};  ///< of the command that made the trade
+  std::int64_t price_ticks{};  ///< of the trade from now on; so is what follows
+  std::int64_t quantity_lots{};
+  std::int64_t notional_units{};  ///< price times quantity, in the quote asset
+  std::int64_t base_units{};  ///< quantity, in the base asset
+  std::uint64_t maker_order_id{};
+  std::uint64_t taker_order_id{};
+  std::uint64_t maker_account_id{};
+  std::uint64_t taker_account_id{};
+  std::int64_t maker_fee_units{};  ///< in the quote asset; negative: a rebate, at most the taker's fee
+  std::int64_t taker_fee_units{};  ///< in the quote asset
+  std::int64_t previous_price_ticks{};  ///< until now; so is what follows
+  std::int64_t previous_quantity_lots{};
+  std::int64_t previous_notional_units{};
+  std::int64_t previous_base_units{};
+  std::int64_t previous_maker_fee_units{};
+  std::int64_t previous_taker_fee_units{};
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<TradeCorrected, 176>);
+static_assert(offsetof(TradeCorrected, seq) == 8);
+static_assert(offsetof(TradeCorrected, time_ns) == 16);
+static_assert(offsetof(TradeCorrected, trade_id) == 24);
+static_assert(offsetof(TradeCorrected, trade_seq) == 32);
+static_assert(offsetof(TradeCorrected, price_ticks) == 40);
+static_assert(offsetof(TradeCorrected, quantity_lots) == 48);
+static_assert(offsetof(TradeCorrected, notional_units) == 56);
+static_assert(offsetof(TradeCorrected, base_units) == 64);
+static_assert(offsetof(TradeCorrected, maker_order_id) == 72);
+static_assert(offsetof(TradeCorrected, taker_order_id) == 80);
+static_assert(offsetof(TradeCorrected, maker_account_id) == 88);
+static_assert(offsetof(TradeCorrected, taker_account_id) == 96);
+static_assert(offsetof(TradeCorrected, maker_fee_units) == 104);
+static_assert(offsetof(TradeCorrected, taker_fee_units) == 112);
+static_assert(offsetof(TradeCorrected, previous_price_ticks) == 120);
+static_assert(offsetof(TradeCorrected, previous_quantity_lots) == 128);
+static_assert(offsetof(TradeCorrected, previous_notional_units) == 136);
+static_assert(offsetof(TradeCorrected, previous_base_units) == 144);
+static_assert(offsetof(TradeCorrected, previous_maker_fee_units) == 152);
+static_assert(offsetof(TradeCorrected, previous_taker_fee_units) == 160);
+static_assert(offsetof(TradeCorrected, instrument_id) == 168);
+static_assert(offsetof(TradeCorrected, taker_side) == 172);
+static_assert(offsetof(TradeCorrected, reserved) == 173);
+
+/// Ends what a MassQuote did with the account's quotes, after their events.
+struct MassQuoted {
+  static constexpr MessageType type = MessageType::mass_quoted;
+  Header header{version, static_cast<std::uint8_t>(type), 48, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::uint32_t instrument_id{};
+  std::uint32_t kept_count{};  ///< quotes that kept their place
+  std::uint32_t canceled_count{};  ///< quotes that went
+  std::uint32_t placed_count{};  ///< new ones
+};
+static_assert(is_wire_layout<MassQuoted, 48>);
+static_assert(offsetof(MassQuoted, seq) == 8);
+static_assert(offsetof(MassQuoted, time_ns) == 16);
+static_assert(offsetof(MassQuoted, account_id) == 24);
+static_assert(offsetof(MassQuoted, instrument_id) == 32);
+static_assert(offsetof(MassQuoted, kept_count) == 36);
+static_assert(offsetof(MassQuoted, canceled_count) == 40);
+static_assert(offsetof(MassQuoted, placed_count) == 44);
+
+/// An account's protection in an instrument as it stands: set, switched off, or pulled, after the quotes that it canceled.
+struct QuoteProtectionChanged {
+  static constexpr MessageType type = MessageType::quote_protection_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 64, 0};
+  std::uint64_t seq{};  ///< of the command
+  std::int64_t time_ns{};  ///< of the command
+  std::uint64_t account_id{};
+  std::int64_t window_ns{};
+  std::int64_t filled_lots_max{};
+  std::uint32_t fill_count_max{};
+  std::uint32_t instrument_id{};
+  std::uint32_t canceled_count{};  ///< quotes that it canceled
+  QuoteProtectionState state{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<QuoteProtectionChanged, 64>);
+static_assert(offsetof(QuoteProtectionChanged, seq) == 8);
+static_assert(offsetof(QuoteProtectionChanged, time_ns) == 16);
+static_assert(offsetof(QuoteProtectionChanged, account_id) == 24);
+static_assert(offsetof(QuoteProtectionChanged, window_ns) == 32);
+static_assert(offsetof(QuoteProtectionChanged, filled_lots_max) == 40);
+static_assert(offsetof(QuoteProtectionChanged, fill_count_max) == 48);
+static_assert(offsetof(QuoteProtectionChanged, instrument_id) == 52);
+static_assert(offsetof(QuoteProtectionChanged, canceled_count) == 56);
+static_assert(offsetof(QuoteProtectionChanged, state) == 60);
+static_assert(offsetof(QuoteProtectionChanged, reserved) == 61);
+
 /// What the fee tiers of an instrument pay from now on; open orders keep the fees that they were placed with.
 struct FeeScheduleChanged {
   static constexpr MessageType type = MessageType::fee_schedule_changed;
@@ -1492,10 +1745,10 @@ struct ExecutionReport {
   std::int64_t quantity_lots{};  ///< the order's quantity in all
   std::int64_t filled_lots{};  ///< traded so far, this report included
   std::int64_t remaining_lots{};  ///< still open
-  std::uint64_t trade_id{};  ///< kind `trade` only
-  std::int64_t trade_price_ticks{};  ///< kind `trade` only
-  std::int64_t trade_quantity_lots{};  ///< kind `trade` only
-  std::int64_t fee_units{};  ///< kind `trade` only: this side's fee, in the quote asset
+  std::uint64_t trade_id{};  ///< kinds `trade`, `trade_busted` and `trade_corrected` only
+  std::int64_t trade_price_ticks{};  ///< as trade_id
+  std::int64_t trade_quantity_lots{};  ///< as trade_id
+  std::int64_t fee_units{};  ///< as trade_id: this side's fee, in the quote asset
   std::int64_t trigger_price_ticks{};  ///< 0 if not a stop order; of a trailing stop order as it is now
   std::int64_t display_quantity_lots{};  ///< iceberg orders only
   std::int64_t expire_time_ns{};  ///< gtd only
@@ -1503,7 +1756,7 @@ struct ExecutionReport {
   std::uint32_t instrument_id{};
   Reason reason{};  ///< kind `rejected` only
   ExecutionKind kind{};
-  OrderStatus status{};  ///< of the order, after this report
+  OrderStatus status{};  ///< of the order, after this report; 0 where the report is about a trade alone
   Side side{};
   OrderType order_type{};
   TimeInForce time_in_force{};
@@ -1729,6 +1982,29 @@ static_assert(offsetof(AuctionIndicative, instrument_id) == 48);
 static_assert(offsetof(AuctionIndicative, imbalance_side) == 52);
 static_assert(offsetof(AuctionIndicative, reserved) == 53);
 
+/// A trade was busted or corrected, after that is durable.
+struct MarketTradeChanged {
+  static constexpr MessageType type = MessageType::market_trade_changed;
+  Header header{version, static_cast<std::uint8_t>(type), 56, 0};
+  std::uint64_t seq{};
+  std::int64_t time_ns{};  ///< of the change
+  std::uint64_t trade_id{};  ///< as in its MarketTrade
+  std::int64_t price_ticks{};  ///< from now on; of a busted trade as it was
+  std::int64_t quantity_lots{};  ///< from now on; 0 = the trade was busted
+  std::uint32_t instrument_id{};
+  Side taker_side{};
+  std::uint8_t reserved[3]{};
+};
+static_assert(is_wire_layout<MarketTradeChanged, 56>);
+static_assert(offsetof(MarketTradeChanged, seq) == 8);
+static_assert(offsetof(MarketTradeChanged, time_ns) == 16);
+static_assert(offsetof(MarketTradeChanged, trade_id) == 24);
+static_assert(offsetof(MarketTradeChanged, price_ticks) == 32);
+static_assert(offsetof(MarketTradeChanged, quantity_lots) == 40);
+static_assert(offsetof(MarketTradeChanged, instrument_id) == 48);
+static_assert(offsetof(MarketTradeChanged, taker_side) == 52);
+static_assert(offsetof(MarketTradeChanged, reserved) == 53);
+
 /// One sequenced command and its events, in the journal and in a commit batch. The command record follows, then the event records. crc32c (Castagnoli) covers everything after itself.
 struct JournalEntry {
   std::uint32_t length{};  ///< bytes, this header included; a multiple of 8
@@ -1816,6 +2092,10 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::cancel_after: return sizeof(CancelAfter);
     case MessageType::session_ended: return sizeof(SessionEnded);
     case MessageType::new_order_list: return sizeof(NewOrderList);
+    case MessageType::mass_quote: return sizeof(MassQuote);
+    case MessageType::set_quote_protection: return sizeof(SetQuoteProtection);
+    case MessageType::bust_trade: return sizeof(BustTrade);
+    case MessageType::correct_trade: return sizeof(CorrectTrade);
     case MessageType::logon: return sizeof(Logon);
     case MessageType::status_query: return sizeof(StatusQuery);
     case MessageType::instruments_query: return sizeof(InstrumentsQuery);
@@ -1836,6 +2116,10 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::command_rejected: return sizeof(CommandRejected);
     case MessageType::self_trade_prevented: return sizeof(SelfTradePrevented);
     case MessageType::order_triggered: return sizeof(OrderTriggered);
+    case MessageType::trade_busted: return sizeof(TradeBusted);
+    case MessageType::trade_corrected: return sizeof(TradeCorrected);
+    case MessageType::mass_quoted: return sizeof(MassQuoted);
+    case MessageType::quote_protection_changed: return sizeof(QuoteProtectionChanged);
     case MessageType::fee_schedule_changed: return sizeof(FeeScheduleChanged);
     case MessageType::tick_table_changed: return sizeof(TickTableChanged);
     case MessageType::trading_state_changed: return sizeof(TradingStateChanged);
@@ -1857,6 +2141,7 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::market_trade: return sizeof(MarketTrade);
     case MessageType::top_of_book: return sizeof(TopOfBook);
     case MessageType::auction_indicative: return sizeof(AuctionIndicative);
+    case MessageType::market_trade_changed: return sizeof(MarketTradeChanged);
   }
   return 0;
 }
@@ -1882,6 +2167,10 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::new_order_list:
       item = sizeof(ListedOrder);
       item_count_max = 16;
+      break;
+    case MessageType::mass_quote:
+      item = sizeof(QuoteLevel);
+      item_count_max = 32;
       break;
     case MessageType::fee_schedule_changed:
       item = sizeof(FeeTerms);
@@ -1923,6 +2212,10 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::cancel_after:
     case MessageType::session_ended:
     case MessageType::new_order_list:
+    case MessageType::mass_quote:
+    case MessageType::set_quote_protection:
+    case MessageType::bust_trade:
+    case MessageType::correct_trade:
       return true;
     default:
       return false;
@@ -1961,6 +2254,10 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::command_rejected:
     case MessageType::self_trade_prevented:
     case MessageType::order_triggered:
+    case MessageType::trade_busted:
+    case MessageType::trade_corrected:
+    case MessageType::mass_quoted:
+    case MessageType::quote_protection_changed:
     case MessageType::fee_schedule_changed:
     case MessageType::tick_table_changed:
     case MessageType::trading_state_changed:
@@ -1990,6 +2287,8 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::set_tick_table:
     case MessageType::set_trading_state:
     case MessageType::set_calendar:
+    case MessageType::bust_trade:
+    case MessageType::correct_trade:
       return true;
     default:
       return false;
@@ -2023,6 +2322,10 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::kill_switch: return event == MessageType::kill_switch_changed;
     case MessageType::cancel_after: return event == MessageType::cancel_after_changed;
     case MessageType::new_order_list: return event == MessageType::order_list_placed || event == MessageType::order_list_rejected;
+    case MessageType::mass_quote: return event == MessageType::mass_quoted;
+    case MessageType::set_quote_protection: return event == MessageType::quote_protection_changed;
+    case MessageType::bust_trade: return event == MessageType::trade_busted;
+    case MessageType::correct_trade: return event == MessageType::trade_corrected;
     default: return false;
   }
 }
@@ -2043,6 +2346,7 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::kill_switch: return (bytes[25] | bytes[26] | bytes[27] | bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::session_ended: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::new_order_list: return (bytes[33] | bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
+    case MessageType::mass_quote: return (bytes[34] | bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::logon: return (bytes[49] | bytes[50] | bytes[51] | bytes[52] | bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::order_rejected: return (bytes[55]) == std::byte{0};
     case MessageType::trade: return (bytes[149] | bytes[150] | bytes[151]) == std::byte{0};
@@ -2055,6 +2359,9 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::command_rejected: return (bytes[35] | bytes[36] | bytes[37] | bytes[38] | bytes[39]) == std::byte{0};
     case MessageType::self_trade_prevented: return (bytes[126] | bytes[127]) == std::byte{0};
     case MessageType::order_triggered: return (bytes[70] | bytes[71]) == std::byte{0};
+    case MessageType::trade_busted: return (bytes[125] | bytes[126] | bytes[127]) == std::byte{0};
+    case MessageType::trade_corrected: return (bytes[173] | bytes[174] | bytes[175]) == std::byte{0};
+    case MessageType::quote_protection_changed: return (bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
     case MessageType::fee_schedule_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::tick_table_changed: return (bytes[28] | bytes[29] | bytes[30] | bytes[31]) == std::byte{0};
     case MessageType::trading_state_changed: return (bytes[39]) == std::byte{0};
@@ -2072,6 +2379,7 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::market_trade: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     case MessageType::top_of_book: return (bytes[60] | bytes[61] | bytes[62] | bytes[63]) == std::byte{0};
     case MessageType::auction_indicative: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
+    case MessageType::market_trade_changed: return (bytes[53] | bytes[54] | bytes[55]) == std::byte{0};
     default: return true;
   }
 }
