@@ -177,7 +177,7 @@ MUTANTS = [
     Mutant(
         "an order that ends on a date outlives it in its index",
         "OrderBookMatchingEngine#25",
-        "  enlist(order_slot);\n  return order_slot;",
+        "  if (may_be_listed(order)) enlist(order_slot);\n  return order_slot;",
         "  return order_slot;",
     ),
     Mutant(
