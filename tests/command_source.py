@@ -14,7 +14,7 @@ from tests.reference import Limits, ReferenceEngine
 
 LIMITS = Limits(
     shard_id=3,
-    max_orders=8,
+    max_orders=14,
     client_order_ids=5,
     transfer_ids=12,
     max_accounts=4,

@@ -261,7 +261,8 @@ class ReferenceJudge(ReferenceAuction):
         terms = self.instruments[command.instrument_id]
         ppm = self.fees_of(command.account_id, command.instrument_id).taker_fee_ppm
         most_lots = most_quantity = 0
-        for quantity_lots in range(1, terms.quantity_lots_max + 1):
+        most = min(terms.quantity_lots_max, sum(maker.open_lots for maker in makers))
+        for quantity_lots in range(1, most + 1):  # with more, no more would trade
             fills = self.would_trade(command._replace(quantity_lots=quantity_lots))
             notionals = [price * lots * terms.tick_lot_units for price, lots in fills]
             cost = sum(notional + fee(notional, ppm) for notional in notionals)

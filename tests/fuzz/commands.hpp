@@ -24,7 +24,7 @@ namespace wire = tradepit::wire;
 
 /// Small, so that pools and memories of ids run full: those of the property test's LIMITS.
 inline constexpr tradepit::EngineConfig limits{.shard_id = 3,
-                                               .max_orders = 8,
+                                               .max_orders = 14,
                                                .max_client_order_ids = 5,
                                                .max_transfer_ids = 12,
                                                .max_accounts = 4,

@@ -13,9 +13,16 @@ from typing import Any
 
 import pytest
 from tradepit.protocol import wire
-from tradepit.protocol.wire import CancelReason, OrderFlag, Reason, SelfTradePrevention, Side
+from tradepit.protocol.wire import (
+    CancelReason,
+    ListKind,
+    OrderFlag,
+    Reason,
+    SelfTradePrevention,
+    Side,
+)
 
-from tests.engine_market import LISTING, QUOTE, Market, limit, market, stop_limit
+from tests.engine_market import LISTING, QUOTE, Market, limit, market, order_list, stop_limit
 
 PAGE = Path(__file__).parents[2] / "docs" / "gates.md"
 BUY, SELL = Side.BUY, Side.SELL
@@ -23,7 +30,15 @@ TRIGGER, PRICE, LOTS = 100, 105, 5
 ORDER = limit(BUY, PRICE, LOTS)
 CLIENT_ORDER_ID = 7
 EXPIRE_TIME_NS = 1_000
-ATTEMPTS = ("new order", "replace", "cancel and replace", "stop triggered", "mass quote")
+ATTEMPTS = (
+    "new order",
+    "replace",
+    "cancel and replace",
+    "stop triggered",
+    "mass quote",
+    "order list",
+    "activated",
+)
 
 
 @dataclass
@@ -42,7 +57,7 @@ class Attempt:
 
     def refusal(self) -> Reason | None:
         event = self.events[0]
-        if isinstance(event, wire.OrderRejected | wire.CommandRejected):
+        if isinstance(event, wire.OrderRejected | wire.CommandRejected | wire.OrderListRejected):
             return Reason(event.reason)
         return None
 
@@ -103,6 +118,16 @@ def mass_quote(attempt: Attempt) -> None:
     )
 
 
+def list_of_orders(attempt: Attempt) -> None:
+    attempt.command = order_list(ListKind.ALL_OR_NONE, attempt.order)
+
+
+def activated(attempt: Attempt) -> None:
+    """The order is pending; account 3 fills the first of its list."""
+    attempt.venue.send(order_list(ListKind.OTO, limit(BUY, 90, 1), attempt.order))
+    attempt.command = market(SELL, 1, account_id=3)
+
+
 def cancel(attempt: Attempt) -> None:
     attempt.order_id = attempt.venue.place(attempt.order)
     attempt.command = wire.CancelOrder(account_id=1, order_id=attempt.order_id)
@@ -119,6 +144,8 @@ PATHS: dict[str, Callable[[Attempt], None]] = {
     "cancel and replace": cancel_and_replace,
     "stop triggered": stop_triggered,
     "mass quote": mass_quote,
+    "order list": list_of_orders,
+    "activated": activated,
     "cancel": cancel,
     "mass cancel": mass_cancel,
 }
@@ -130,13 +157,23 @@ PATHS: dict[str, Callable[[Attempt], None]] = {
 @dataclass(frozen=True)
 class Gate:
     """`arrange` makes the attempt one that the gate forbids. What a stop looks like: the reason of a
-    refusal, or else the reason for which the order is canceled."""
+    refusal, or else the reason for which the order is canceled. `gone`: the reason for which
+    `arrange` has canceled it where it was there already."""
 
     arrange: Callable[[Attempt, str], None]
     refused: Reason | None = None
     canceled: CancelReason | None = None
+    gone: CancelReason | None = None
     order: wire.NewOrder = ORDER
     max_orders: int = 2**20
+
+
+def engage_the_kill_switch(attempt: Attempt, _path: str) -> None:
+    attempt.venue.send(wire.KillSwitch(account_id=1, state=wire.KillSwitchState.ENGAGED))
+
+
+def tighten_the_collar(attempt: Attempt, _path: str) -> None:
+    attempt.venue.send(LISTING._replace(reference_price_ticks=100, static_collar_ppm=40_000))
 
 
 def halt(attempt: Attempt, _path: str) -> None:
@@ -148,7 +185,7 @@ def suspend(attempt: Attempt, _path: str) -> None:
 
 
 def act_for_another(attempt: Attempt, path: str) -> None:
-    if path not in ("new order", "stop triggered", "mass quote"):  # those name no order
+    if path in ("replace", "cancel and replace", "cancel", "mass cancel"):  # others name none
         attempt.command = attempt.command._replace(account_id=2)
 
 
@@ -175,7 +212,7 @@ def let_time_pass(attempt: Attempt, _path: str) -> None:
 
 def use_the_client_order_id(attempt: Attempt, path: str) -> None:
     """Where the order is there already, it has used the id itself."""
-    if path in ("new order", "cancel and replace"):
+    if path in ("new order", "cancel and replace", "order list"):
         gone = limit(BUY, 1, 1, client_order_id=CLIENT_ORDER_ID, time_in_force=wire.TimeInForce.IOC)
         attempt.venue.place(gone)
 
@@ -204,6 +241,10 @@ def offer_more_than_one_command_takes(attempt: Attempt, path: str) -> None:
             attempt.command = attempt.command._replace(quantity_lots=10_001)
         if path == "replace":
             attempt.command = attempt.command._replace(quantity_lots=10_001)
+        if path == "order list":
+            attempt.command = order_list(
+                ListKind.ALL_OR_NONE, attempt.order._replace(quantity_lots=10_001)
+            )
         if path == "mass quote":
             levels = (wire.QuoteLevel(PRICE, 6_000, 0, 0), wire.QuoteLevel(101, 6_000, 0, 0))
             attempt.command = attempt.command._replace(levels=levels)
@@ -219,10 +260,16 @@ GATES = {
     "account suspended": Gate(
         suspend, refused=Reason.ACCOUNT_SUSPENDED, canceled=CancelReason.ACCOUNT_SUSPENDED
     ),
+    "kill switch engaged": Gate(
+        engage_the_kill_switch,
+        refused=Reason.KILL_SWITCH_ENGAGED,
+        gone=CancelReason.KILL_SWITCH,
+    ),
     "order of another account": Gate(act_for_another, refused=Reason.UNKNOWN_ORDER),
     "price outside the limits": Gate(narrow_prices, refused=Reason.INVALID_PRICE),
     "price between two ticks": Gate(widen_ticks, refused=Reason.INVALID_PRICE),
     "notional outside the limits": Gate(narrow_notionals, refused=Reason.INVALID_NOTIONAL),
+    "price beyond a collar": Gate(tighten_the_collar, refused=Reason.OUTSIDE_COLLAR),
     "last time that has passed": Gate(
         let_time_pass,
         refused=Reason.INVALID_EXPIRE_TIME,
@@ -276,20 +323,27 @@ def test_every_gate_and_path_has_a_cell() -> None:
 def test_the_gate_applies_as_the_page_says(gate_name: str, path_name: str) -> None:
     gate = GATES[gate_name]
     attempt = Attempt(Market(max_orders=gate.max_orders), gate.order)
-    if (gate_name, path_name) == ("limit of fills", "stop triggered"):
+    if gate_name == "limit of fills" and path_name in ("stop triggered", "activated"):
         attempt.order = gate.order._replace(quantity_lots=10_001)
     PATHS[path_name](attempt)
     if (gate_name, path_name) == ("post-only", "stop triggered"):
         assert attempt.refusal() == Reason.INVALID_FLAGS  # nothing waits that could be stopped
         return
+    count_before = attempt.venue.engine.open_order_count
     gate.arrange(attempt, path_name)
+    is_gone = gate.gone is not None and attempt.venue.engine.open_order_count < count_before
     attempt.run()
     if CELLS[gate_name, path_name].startswith("no"):
         assert attempt.entered()
         assert attempt.refusal() is None
         return
     refused = attempt.refusal()
-    if refused is None and gate.canceled is not None:
+    if is_gone:
+        assert not attempt.entered()
+        return
+    if path_name == "activated" and refused is None and gate.canceled is None:
+        assert attempt.ends_with(CancelReason.NOT_PLACEABLE)
+    elif refused is None and gate.canceled is not None:
         assert attempt.ends_with(gate.canceled)
     elif path_name == "mass cancel":
         assert refused is None
