@@ -1,12 +1,15 @@
 """The programs of this folder as different compilers and optimizations build them."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from tests.cpp_build import build
 
 CLANG = shutil.which("clang++")
 NO_CLANG = "clang++ is not installed: apt-get install clang"
+NO_LIBFUZZER = "clang++ has no libFuzzer: install clang and its runtime (libclang-rt-*-dev)"
 # What a build is called: its folder, its compiler, its flags.
 BUILDS = {
     "gcc -O3": ("cpp", "", "-O3"),
@@ -15,6 +18,17 @@ BUILDS = {
     "clang -O0": ("clang-O0", "clang++", "-O0"),
 }
 SANITIZED = ("-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g")
+
+
+def has_libfuzzer() -> bool:
+    """Whether clang is here, and the runtime that it links for libFuzzer."""
+    if CLANG is None:
+        return False
+    library = f"libclang_rt.fuzzer-{os.uname().machine}.a"
+    done = subprocess.run(
+        [CLANG, f"-print-file-name={library}"], capture_output=True, text=True, check=True
+    )
+    return Path(done.stdout.strip()).is_file()
 
 
 def soak_program(name: str) -> Path:

@@ -25,7 +25,15 @@ from tradepit.engine import Engine
 
 from tests.command_source import LIMITS, CommandSource, opening
 from tests.cpp_build import ROOT, build_sanitized
-from tests.fuzz.builds import BUILDS, CLANG, NO_CLANG, libfuzzer_program, soak_program
+from tests.fuzz.builds import (
+    BUILDS,
+    CLANG,
+    NO_CLANG,
+    NO_LIBFUZZER,
+    has_libfuzzer,
+    libfuzzer_program,
+    soak_program,
+)
 from tests.fuzz.recorded import FUNDS, write_corpus, write_streams
 from tests.property.test_engine_equals_reference import agree, new_engine
 from tests.reference import ReferenceEngine
@@ -56,8 +64,8 @@ def repeat(part: str, seed: int) -> str:
 
 def fuzz(seconds: float, _seed: int) -> int:
     """Every target in turn, all processors on it; the corpus that grows stays in build/."""
-    if CLANG is None:
-        say(f"coverage-guided fuzzing: SKIPPED, {NO_CLANG}")
+    if not has_libfuzzer():
+        say(f"coverage-guided fuzzing: SKIPPED, {NO_LIBFUZZER}")
         return 0
     write_corpus(WORK / "seeds", stream_count=40, command_count=100)
     programs = {target: libfuzzer_program(target) for target in TARGETS}

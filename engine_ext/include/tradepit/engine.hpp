@@ -72,8 +72,8 @@ class Engine {
   /// a trade the taker's, then the maker's. Reports about the order that the command names answer
   /// it: they carry its request_id, and the last one ReportFlag `last`. All others carry
   /// request_id 0 (so does the maker's side of a trade with oneself). MassCancel is answered with
-  /// a report for each order, none of them `last`: the MassCanceled event ends the answer. So does
-  /// MassQuoted that of a MassQuote. What BustTrade and CorrectTrade report to the parties answers
+  /// a report for each order, none of them `last`: the MassCanceled event ends the answer. So do
+  /// MassQuoted and OrderListPlaced those of a MassQuote and a NewOrderList. What BustTrade and CorrectTrade report to the parties answers
   /// nobody.
   /// What a Tick reports answers nobody.
   /// Administrative commands make no reports: their event is the answer.
