@@ -1,7 +1,12 @@
 """Fixtures: real servers for the session, fresh places in them for each test, a whole exchange."""
 
 import asyncio
+import contextlib
 import itertools
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +20,28 @@ from tests.matcher_process import MatcherProcess, running_matcher
 
 CONNECT_TIMEOUT_S = 10.0
 
+BUILDS = Path(__file__).parent / "builds"
 _numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What compiles comes last, and is compiled meanwhile."""
+    items.sort(key=lambda item: BUILDS in item.path.parents)
+
+
+def pytest_runtestloop(session: pytest.Session) -> None:
+    places = [BUILDS in item.path.parents for item in session.items]
+    if not any(places) or all(places) or session.config.option.collectonly:
+        return
+    command = [sys.executable, "-m", "tests.builds.prebuild"]
+    prebuild = subprocess.Popen(command, cwd=BUILDS.parents[1], start_new_session=True)
+
+    def stop() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(prebuild.pid, signal.SIGKILL)
+        prebuild.wait()
+
+    session.config.add_cleanup(stop)
 
 
 @pytest.fixture(scope="session")

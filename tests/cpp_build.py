@@ -1,5 +1,6 @@
 """Builds the C++ targets of tests/cpp and tests/bench; only what changed is built anew."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -15,6 +16,14 @@ def build(folder: str, target: str, *settings: str) -> Path:
     Raises RuntimeError with the compiler's words if it does not build.
     """
     path = ROOT / "build" / folder
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / "lock").open("w") as lock:  # of those who want it at once, one builds
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build(path, target, settings)
+    return path / target
+
+
+def _build(path: Path, target: str, settings: tuple[str, ...]) -> None:
     # The environment's own cmake and ninja come first, as in the Makefile.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     options = ["-DTRADEPIT_PYTHON=OFF", "-DTRADEPIT_TESTS=ON", *settings]
@@ -33,7 +42,6 @@ def build(folder: str, target: str, *settings: str) -> Path:
         )
         if done.returncode != 0:
             raise RuntimeError(done.stdout)
-    return path / target
 
 
 def build_sanitized(target: str, sanitizers: str = "address,undefined") -> Path:
