@@ -515,6 +515,9 @@ OPENING: list[Any] = [
         for instrument_id in (1, 2)
     ),
     *(wire.SetAccount(account_id=account_id, state=1) for account_id in ACCOUNTS),
+    # Nothing new here; given again in the midst of a stream, they let trading go on.
+    *(wire.KillSwitch(account_id=account_id, state=2) for account_id in (0, *ACCOUNTS)),
+    *(wire.SetTradingState(instrument_id=number, state=1) for number in (1, 2)),
 ]
 
 

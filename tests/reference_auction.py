@@ -91,7 +91,7 @@ class ReferenceAuction(ReferenceMatching):
 
     def go_on_changing(self, instrument_id: int) -> None:
         if not self.go_on_uncrossing(instrument_id):
-            self.state_deadlines[instrument_id] = self.command.time_ns
+            self.state_deadlines[instrument_id] = self.due_now
             return
         state, end_time_ns, next_state = self.changes[instrument_id]
         terms = self.instruments[instrument_id]
@@ -109,7 +109,7 @@ class ReferenceAuction(ReferenceMatching):
             for order in self.open_orders
         )
         if state == TradingState.CLOSED and has_day_orders:
-            self.day_ends[instrument_id] = max(self.command.time_ns, 1)
+            self.day_ends[instrument_id] = self.due_now
         self.touched[instrument_id] = None
         self.change_auction(instrument_id, state)
         self.state_deadlines.pop(instrument_id, None)
@@ -147,13 +147,12 @@ class ReferenceAuction(ReferenceMatching):
     def change_auction(self, instrument_id: int, state: int) -> None:
         self.closings.pop(instrument_id, None)
         self.auctions_over.pop(instrument_id, None)
-        due_now = max(self.command.time_ns, 1)
         if state == TradingState.HALTED:
             return
         if state == TradingState.CLOSING_AUCTION and self.at_the_close(instrument_id, waiting=True):
-            self.closings[instrument_id] = due_now
+            self.closings[instrument_id] = self.due_now
         if self.over(instrument_id, state):
-            self.auctions_over[instrument_id] = due_now
+            self.auctions_over[instrument_id] = self.due_now
 
     def begin_closing(self, instrument_id: int) -> None:
         self.is_cascade = True

@@ -85,7 +85,7 @@ class ReferenceControl(ReferenceJudge):
                 self.killed.add(command.account_id)
                 canceled_count, is_done = self.kill(command.account_id, 0)
                 if not is_done:
-                    self.timers["kill", command.account_id] = max(command.time_ns, 1)
+                    self.timers["kill", command.account_id] = self.due_now
             self.emit(
                 wire.KillSwitchChanged,
                 account_id=command.account_id,

@@ -261,6 +261,11 @@ class ReferenceState:
             *((time_ns, 7, number) for number, time_ns in self.auctions_over.items()),
         ]
 
+    @property
+    def due_now(self) -> int:
+        """A deadline for what the next Tick goes on with."""
+        return max(1, min(self.command.time_ns, NEVER_NS - 1))
+
     def is_continuous(self, instrument_id: int) -> bool:
         return self.instruments[instrument_id].trading_state == TradingState.CONTINUOUS
 

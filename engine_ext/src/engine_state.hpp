@@ -342,7 +342,7 @@ class EngineState {
   [[nodiscard]] std::uint64_t deadline_owner(DeadlineKind kind, std::uint64_t index) const noexcept;
   /// A deadline for what the next Tick goes on with.
   [[nodiscard]] std::int64_t due_now_ns() const noexcept {
-    return std::max<std::int64_t>(time_ns, 1);
+    return std::clamp<std::int64_t>(time_ns, 1, never_ns - 1);
   }
   void set_deadline(DeadlineKind kind, std::uint64_t index, std::int64_t at_ns) noexcept;
   [[nodiscard]] bool take_deadline(std::uint64_t kind_number, std::uint64_t index,

@@ -66,7 +66,7 @@ void EngineState::change_state(Instrument& instrument, const StateChange& change
       change.state == TradingState::continuous || change.state == TradingState::closed;
   if (uncrosses && instrument.is_crossed()) {
     begin_uncross(instrument);
-    if (!go_on_uncrossing(instrument)) return expect_state(instrument, time_ns);
+    if (!go_on_uncrossing(instrument)) return expect_state(instrument, due_now_ns());
   }
   enter_state(instrument);
 }
@@ -187,7 +187,7 @@ void EngineState::advance(Instrument& instrument) noexcept {
   } else if (go_on_uncrossing(instrument)) {
     enter_state(instrument);
   } else {
-    expect_state(instrument, time_ns);
+    expect_state(instrument, due_now_ns());
   }
 }
 

@@ -23,7 +23,8 @@ using tradepit::Engine;
 namespace wire = tradepit::wire;
 
 constexpr std::uint64_t episode_commands = 4'000;
-constexpr std::uint64_t opening_min = 12;  // assets, instruments, accounts, the first funds
+// Assets, instruments, accounts, switches, states, the first funds.
+constexpr std::uint64_t opening_min = 18;
 constexpr std::uint64_t check_every = 64;
 constexpr std::uint64_t restore_every = 997;
 

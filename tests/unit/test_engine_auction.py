@@ -194,7 +194,7 @@ def test_trades_beyond_ten_thousand_are_made_by_ticks() -> None:
     assert uncrossed(events) == [(105, 10_001, 2, BUY)]
     assert len(trades_of(events)) == 10_000
     assert len(events) == 10_001
-    assert venue.engine.next_deadline_ns == 0
+    assert venue.engine.next_deadline_ns == 1
     venue.engine.check()
 
     snapshot = venue.engine.snapshot()

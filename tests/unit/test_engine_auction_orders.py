@@ -118,6 +118,18 @@ def test_a_waiting_order_can_be_replaced_and_canceled() -> None:
     venue.engine.check()
 
 
+def test_at_the_last_time_there_is_what_is_due_now_is_due() -> None:
+    venue = Market()
+    last = 2**63 - 1
+    venue.place(limit(SELL, 10, 1, time_in_force=CLOSE))
+    venue.place(limit(SELL, 10, 1, time_in_force=TimeInForce.DAY))
+    venue.send(state(TradingState.CLOSING_AUCTION)._replace(time_ns=last))
+    assert isinstance(venue.send(wire.Tick(time_ns=last))[0], wire.OrderTriggered)
+    venue.send(state(TradingState.CLOSED)._replace(time_ns=last))
+    assert venue.send(wire.Tick(time_ns=last))[-1].canceled_count == 2
+    assert venue.engine.open_order_count == 0
+
+
 def test_ten_thousand_come_and_end_with_one_tick_and_the_next_goes_on() -> None:
     venue = Market()
     count = wire.CANCELS_PER_COMMAND_MAX + 5
