@@ -179,7 +179,7 @@ class ReferenceAuction(ReferenceMatching):
             self.cancel(order, CancelReason.AUCTION_OVER, is_answer=False)
             canceled_count += 1
         self.trigger_reached(instrument_id)
-        del self.auctions_over[instrument_id]
+        self.auctions_over.pop(instrument_id, None)  # a breaker has cleared it perhaps
         return canceled_count
 
     def trip_breaker(self, instrument_id: int) -> None:
