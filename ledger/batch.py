@@ -111,6 +111,7 @@ class OrderChange:
     cancel_reason: int = 0
     updated_seq: int = 0
     updated_ns: int = 0
+    flags_cleared: int = 0
 
 
 # Columns of a new order's row that later events of the batch change.
@@ -120,6 +121,7 @@ ORDER_COLUMNS = (
     "fee_units", "status", "cancel_reason", "created_seq", "updated_seq", "created_ns", "updated_ns",
     "self_trade_prevention", "trigger_price_ticks",
 )  # fmt: skip
+_FLAGS = 8
 _PRICE, _QUANTITY, _FILLED_LOTS, _NOTIONAL, _FEE, _STATUS, _CANCEL_REASON = range(9, 16)
 _UPDATED_SEQ, _UPDATED_NS = 17, 19
 
@@ -386,14 +388,20 @@ def _fold_events(
                 change.status = status
         elif record_type in _BEGINNINGS:
             # Triggered, it trades; activated with a trigger price, it waits on.
-            waits = record_type == _ORDER_ACTIVATED and values[6]
+            is_activated = record_type == _ORDER_ACTIVATED
+            status = _WAITING if is_activated and values[6] else _OPEN
             order = new_orders.get(values[3])
             if order is not None:
-                order[_STATUS] = _WAITING if waits else _OPEN
+                order[_STATUS] = status
                 order[_UPDATED_SEQ] = seq
                 order[_UPDATED_NS] = values[2]
+                if is_activated:
+                    order[_FLAGS] &= ~_PENDING
             else:
-                _change_of(batch, values[3], seq, values[2]).status = _WAITING if waits else _OPEN
+                change = _change_of(batch, values[3], seq, values[2])
+                change.status = status
+                if is_activated:
+                    change.flags_cleared = _PENDING
         elif record_type == _SELF_TRADE_PREVENTED:
             (
                 _, _, time_ns, _, _, maker_order_id, taker_order_id, _, _, _, _,

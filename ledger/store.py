@@ -66,11 +66,12 @@ _UPDATE_ORDERS = """
         price_ticks = coalesce(c.price_ticks, o.price_ticks),
         quantity_lots = coalesce(c.quantity_lots, o.quantity_lots),
         status = c.status, cancel_reason = c.cancel_reason,
-        updated_seq = c.updated_seq, updated_ns = c.updated_ns
+        updated_seq = c.updated_seq, updated_ns = c.updated_ns,
+        flags = o.flags & ~c.flags_cleared
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-                $7::smallint[], $8::smallint[], $9::bigint[], $10::bigint[])
+                $7::smallint[], $8::smallint[], $9::bigint[], $10::bigint[], $11::smallint[])
         AS c (order_id, filled_lots, notional_units, fee_units, price_ticks, quantity_lots,
-              status, cancel_reason, updated_seq, updated_ns)
+              status, cancel_reason, updated_seq, updated_ns, flags_cleared)
     WHERE o.order_id = c.order_id
 """
 _ADD_BALANCES = """
@@ -380,6 +381,7 @@ def _order_change_columns(batch: Batch) -> list[list[Any]]:
         [change.cancel_reason for change in changes],
         [change.updated_seq for change in changes],
         [change.updated_ns for change in changes],
+        [change.flags_cleared for change in changes],
     ]
 
 

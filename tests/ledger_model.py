@@ -94,7 +94,9 @@ def tables_of(shard_id: int, entries: Iterable[Entry]) -> Tables:
                 case wire.OrderTriggered():
                     touch(event.order_id, event, status=1)
                 case wire.OrderActivated():
-                    touch(event.order_id, event, status=6 if event.trigger_price_ticks else 1)
+                    flags = tables.orders[event.order_id]["flags"] & ~wire.OrderFlag.PENDING
+                    status = 6 if event.trigger_price_ticks else 1
+                    touch(event.order_id, event, status=status, flags=flags)
                 case wire.SelfTradePrevented():
                     for name in ("maker", "taker"):
                         touch(
@@ -209,6 +211,7 @@ def apply(batch: Batch, tables: Tables) -> None:
         order["cancel_reason"] = change.cancel_reason
         order["updated_seq"] = change.updated_seq
         order["updated_ns"] = change.updated_ns
+        order["flags"] &= ~change.flags_cleared
     for trade in batch.trades:
         trade_id = trade[TRADE_COLUMNS.index("trade_id")]
         assert trade_id not in tables.trades
