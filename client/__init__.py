@@ -3,11 +3,12 @@
 from tradepit.client.aio import AsyncClient
 from tradepit.client.blocking import Client
 from tradepit.client.feed import FeedSubscriber
-from tradepit.client.requests import NewOrderTerms, new_order
-from tradepit.client.results import Book, Fill, Level, Listing, Order, Quotes
+from tradepit.client.requests import NewOrderTerms, new_order, new_order_list
+from tradepit.client.results import Book, Fill, Level, Listing, Order, OrderList, Quotes
 from tradepit.client.session import Session
 from tradepit.protocol.errors import OutcomeUnknown, Refused, TradepitError, Unreachable
 from tradepit.protocol.wire import (
+    ListKind,
     OrderStatus,
     OrderType,
     PegReference,
@@ -24,9 +25,11 @@ __all__ = [
     "FeedSubscriber",
     "Fill",
     "Level",
+    "ListKind",
     "Listing",
     "NewOrderTerms",
     "Order",
+    "OrderList",
     "OrderStatus",
     "OrderType",
     "OutcomeUnknown",
@@ -41,4 +44,5 @@ __all__ = [
     "TradepitError",
     "Unreachable",
     "new_order",
+    "new_order_list",
 ]

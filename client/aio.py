@@ -7,12 +7,13 @@ until nothing is left. A watchdog reads as well, in case an edge was missed all 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import zmq
 from tradepit.client import results
+from tradepit.client.administration import AsyncAdministration
 from tradepit.client.requests import (
     LOGON_REQUEST_ID,
     OPEN_ORDERS_PAGE,
@@ -20,10 +21,11 @@ from tradepit.client.requests import (
     Pipelined,
     messages,
     new_order,
+    new_order_list,
     no_answer,
     request_ids,
 )
-from tradepit.client.results import Answer, Book, Listing, Order, Quotes
+from tradepit.client.results import Answer, Book, Listing, Order, OrderList, Quotes
 from tradepit.client.session import TIMEOUT_S, key_bytes, logon_flags, open_socket
 from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused, TradepitError, Unreachable
@@ -48,7 +50,7 @@ class _Waiting(Answer):
         self.is_sent = False
 
 
-class AsyncClient:
+class AsyncClient(AsyncAdministration):
     """Orders in, answers out, over ZeroMQ, from one event loop.
 
     All requests of one turn of the loop travel in one message. Results, exceptions, logging on
@@ -145,6 +147,16 @@ class AsyncClient:
     async def submit(self, **terms: Unpack[NewOrderTerms]) -> Order:
         """Place an order: see `new_order`. Returns it with what it traded at once."""
         return results.accepted_order(await self._ask(new_order(**terms)))
+
+    async def submit_list(
+        self, kind: int, orders: Iterable[NewOrderTerms], *, account_id: int = 0
+    ) -> OrderList:
+        """Place orders of one instrument in one command, linked as `kind`, a `wire.ListKind`, says:
+        see `new_order_list`. Raises Refused, with the `index` of the order that is the cause, if all of
+        it was refused; of kind `each`, the orders that were refused stand among the others.
+        """
+        request = new_order_list(kind, orders, account_id=account_id)
+        return results.list_of_answer(await self._ask(request))
 
     async def cancel(
         self, *, order_id: int = 0, client_order_id: int = 0, account_id: int = 0
@@ -274,120 +286,6 @@ class AsyncClient:
         """Where the shard stands."""
         status: wire.ShardStatus = results.single_record(await self._ask(wire.StatusQuery()))
         return status
-
-    # An operator's calls: a client with account_id 0 and an operator's key.
-
-    async def set_asset(self, asset: wire.SetAsset) -> wire.AssetChanged:
-        """List or rename an asset."""
-        changed: wire.AssetChanged = results.single_record(await self._ask(asset))
-        return changed
-
-    async def set_instrument(self, instrument: wire.SetInstrument) -> wire.InstrumentChanged:
-        """List an instrument or change its limits, fees and trading state."""
-        changed: wire.InstrumentChanged = results.single_record(await self._ask(instrument))
-        return changed
-
-    async def set_account(
-        self,
-        account_id: int,
-        state: int = wire.AccountState.ACTIVE,
-        *,
-        trade_group: int = 0,
-        fee_tier: int = 0,
-    ) -> wire.AccountChanged:
-        """Open an account, or change its state, trade group and fee tier: orders of one group are one
-        trader's for self-trade prevention, and 0 is the account alone.
-        """
-        request = wire.SetAccount(
-            account_id=account_id, trade_group=trade_group, state=state, fee_tier=fee_tier
-        )
-        changed: wire.AccountChanged = results.single_record(await self._ask(request))
-        return changed
-
-    async def set_fee_schedule(
-        self, instrument_id: int, tiers: Sequence[wire.FeeTerms]
-    ) -> wire.FeeScheduleChanged:
-        """Set what the fee tiers 1, 2 and so on pay, in place of all that was set before."""
-        request = wire.SetFeeSchedule(instrument_id=instrument_id, tiers=tuple(tiers))
-        changed: wire.FeeScheduleChanged = results.single_record(await self._ask(request))
-        return changed
-
-    async def set_tick_table(
-        self, instrument_id: int, bands: Sequence[wire.PriceBand]
-    ) -> wire.TickTableChanged:
-        """Set which prices orders may name, in place of all that was set before."""
-        request = wire.SetTickTable(instrument_id=instrument_id, bands=tuple(bands))
-        changed: wire.TickTableChanged = results.single_record(await self._ask(request))
-        return changed
-
-    async def set_trading_state(
-        self, instrument_id: int, state: int, *, end_time_ns: int = 0, next_state: int = 0
-    ) -> wire.TradingStateChanged | wire.AuctionUncrossed:
-        """Move an instrument to a trading state, perhaps until a time at which the next begins.
-
-        Returns AuctionUncrossed where the auction's trades are too many for one command: the state
-        follows when they are done.
-        """
-        request = wire.SetTradingState(
-            instrument_id=instrument_id,
-            state=state,
-            end_time_ns=end_time_ns,
-            next_state=next_state,
-        )
-        changed: wire.TradingStateChanged | wire.AuctionUncrossed = results.single_record(
-            await self._ask(request)
-        )
-        return changed
-
-    async def set_calendar(
-        self, instrument_id: int, entries: Sequence[wire.CalendarEntry]
-    ) -> wire.CalendarChanged:
-        """Set at which times of the week the instrument changes its state, from Monday on."""
-        request = wire.SetCalendar(instrument_id=instrument_id, entries=tuple(entries))
-        changed: wire.CalendarChanged = results.single_record(await self._ask(request))
-        return changed
-
-    async def bust_trade(self, trade_id: int) -> wire.TradeBusted:
-        """Undo one of the shard's last trades: what it moved goes back."""
-        request = wire.BustTrade(trade_id=trade_id)
-        busted: wire.TradeBusted = results.single_record(await self._ask(request))
-        return busted
-
-    async def correct_trade(
-        self, trade_id: int, *, price_ticks: int = 0, quantity_lots: int = 0
-    ) -> wire.TradeCorrected:
-        """Give a trade another price, a smaller quantity, or both; 0 = as it is."""
-        request = wire.CorrectTrade(
-            trade_id=trade_id, price_ticks=price_ticks, quantity_lots=quantity_lots
-        )
-        corrected: wire.TradeCorrected = results.single_record(await self._ask(request))
-        return corrected
-
-    async def credit(
-        self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
-    ) -> wire.BalanceChanged:
-        """Add to an account's balance; a repeated transfer_id is refused as duplicate_transfer."""
-        request = wire.Credit(
-            account_id=account_id,
-            transfer_id=transfer_id,
-            amount_units=amount_units,
-            asset_id=asset_id,
-        )
-        changed: wire.BalanceChanged = results.single_record(await self._ask(request))
-        return changed
-
-    async def debit(
-        self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
-    ) -> wire.BalanceChanged:
-        """Take from an account's balance; a repeated transfer_id is refused."""
-        request = wire.Debit(
-            account_id=account_id,
-            transfer_id=transfer_id,
-            amount_units=amount_units,
-            asset_id=asset_id,
-        )
-        changed: wire.BalanceChanged = results.single_record(await self._ask(request))
-        return changed
 
     async def submit_many(self, requests: Sequence[Pipelined]) -> list[Order]:
         """Send orders, cancels and replaces together; the orders, in the same order.

@@ -7,16 +7,18 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from tradepit.client import results
+from tradepit.client.administration import Administration
 from tradepit.client.requests import (
     OPEN_ORDERS_PAGE,
     NewOrderTerms,
     Pipelined,
     messages,
     new_order,
+    new_order_list,
     no_answer,
     request_ids,
 )
-from tradepit.client.results import Answer, Book, Listing, Order, Quotes
+from tradepit.client.results import Answer, Book, Listing, Order, OrderList, Quotes
 from tradepit.client.session import TIMEOUT_S, Session
 from tradepit.protocol import wire
 from tradepit.protocol.errors import OutcomeUnknown, Unreachable
@@ -29,7 +31,7 @@ HEARTBEAT_S = 1.0
 _NOT_LOGGED_ON = int(wire.Reason.NOT_LOGGED_ON)
 
 
-class Client:
+class Client(Administration):
     """Orders in, answers out, over ZeroMQ. Belongs to one thread at a time.
 
     Every call ends within about `timeout_s`. It returns what the server answered once that is
@@ -124,6 +126,16 @@ class Client:
     def submit(self, **terms: Unpack[NewOrderTerms]) -> Order:
         """Place an order: see `new_order`. Returns it with what it traded at once."""
         return results.accepted_order(self._ask(new_order(**terms)))
+
+    def submit_list(
+        self, kind: int, orders: Iterable[NewOrderTerms], *, account_id: int = 0
+    ) -> OrderList:
+        """Place orders of one instrument in one command, linked as `kind`, a `wire.ListKind`, says:
+        see `new_order_list`. Raises Refused, with the `index` of the order that is the cause, if all of
+        it was refused; of kind `each`, the orders that were refused stand among the others.
+        """
+        request = new_order_list(kind, orders, account_id=account_id)
+        return results.list_of_answer(self._ask(request))
 
     def cancel(self, *, order_id: int = 0, client_order_id: int = 0, account_id: int = 0) -> Order:
         """Cancel an open order, named by one of its ids."""
@@ -246,120 +258,6 @@ class Client:
         """Where the shard stands."""
         status: wire.ShardStatus = results.single_record(self._ask(wire.StatusQuery()))
         return status
-
-    # An operator's calls: a client with account_id 0 and an operator's key.
-
-    def set_asset(self, asset: wire.SetAsset) -> wire.AssetChanged:
-        """List or rename an asset."""
-        changed: wire.AssetChanged = results.single_record(self._ask(asset))
-        return changed
-
-    def set_instrument(self, instrument: wire.SetInstrument) -> wire.InstrumentChanged:
-        """List an instrument or change its limits, fees and trading state."""
-        changed: wire.InstrumentChanged = results.single_record(self._ask(instrument))
-        return changed
-
-    def set_account(
-        self,
-        account_id: int,
-        state: int = wire.AccountState.ACTIVE,
-        *,
-        trade_group: int = 0,
-        fee_tier: int = 0,
-    ) -> wire.AccountChanged:
-        """Open an account, or change its state, trade group and fee tier: orders of one group are one
-        trader's for self-trade prevention, and 0 is the account alone.
-        """
-        request = wire.SetAccount(
-            account_id=account_id, trade_group=trade_group, state=state, fee_tier=fee_tier
-        )
-        changed: wire.AccountChanged = results.single_record(self._ask(request))
-        return changed
-
-    def set_fee_schedule(
-        self, instrument_id: int, tiers: Sequence[wire.FeeTerms]
-    ) -> wire.FeeScheduleChanged:
-        """Set what the fee tiers 1, 2 and so on pay, in place of all that was set before."""
-        request = wire.SetFeeSchedule(instrument_id=instrument_id, tiers=tuple(tiers))
-        changed: wire.FeeScheduleChanged = results.single_record(self._ask(request))
-        return changed
-
-    def set_tick_table(
-        self, instrument_id: int, bands: Sequence[wire.PriceBand]
-    ) -> wire.TickTableChanged:
-        """Set which prices orders may name, in place of all that was set before."""
-        request = wire.SetTickTable(instrument_id=instrument_id, bands=tuple(bands))
-        changed: wire.TickTableChanged = results.single_record(self._ask(request))
-        return changed
-
-    def set_trading_state(
-        self, instrument_id: int, state: int, *, end_time_ns: int = 0, next_state: int = 0
-    ) -> wire.TradingStateChanged | wire.AuctionUncrossed:
-        """Move an instrument to a trading state, perhaps until a time at which the next begins.
-
-        Returns AuctionUncrossed where the auction's trades are too many for one command: the state
-        follows when they are done.
-        """
-        request = wire.SetTradingState(
-            instrument_id=instrument_id,
-            state=state,
-            end_time_ns=end_time_ns,
-            next_state=next_state,
-        )
-        changed: wire.TradingStateChanged | wire.AuctionUncrossed = results.single_record(
-            self._ask(request)
-        )
-        return changed
-
-    def set_calendar(
-        self, instrument_id: int, entries: Sequence[wire.CalendarEntry]
-    ) -> wire.CalendarChanged:
-        """Set at which times of the week the instrument changes its state, from Monday on."""
-        request = wire.SetCalendar(instrument_id=instrument_id, entries=tuple(entries))
-        changed: wire.CalendarChanged = results.single_record(self._ask(request))
-        return changed
-
-    def bust_trade(self, trade_id: int) -> wire.TradeBusted:
-        """Undo one of the shard's last trades: what it moved goes back."""
-        request = wire.BustTrade(trade_id=trade_id)
-        busted: wire.TradeBusted = results.single_record(self._ask(request))
-        return busted
-
-    def correct_trade(
-        self, trade_id: int, *, price_ticks: int = 0, quantity_lots: int = 0
-    ) -> wire.TradeCorrected:
-        """Give a trade another price, a smaller quantity, or both; 0 = as it is."""
-        request = wire.CorrectTrade(
-            trade_id=trade_id, price_ticks=price_ticks, quantity_lots=quantity_lots
-        )
-        corrected: wire.TradeCorrected = results.single_record(self._ask(request))
-        return corrected
-
-    def credit(
-        self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
-    ) -> wire.BalanceChanged:
-        """Add to an account's balance; a repeated transfer_id is refused as duplicate_transfer."""
-        request = wire.Credit(
-            account_id=account_id,
-            transfer_id=transfer_id,
-            amount_units=amount_units,
-            asset_id=asset_id,
-        )
-        changed: wire.BalanceChanged = results.single_record(self._ask(request))
-        return changed
-
-    def debit(
-        self, *, account_id: int, asset_id: int, amount_units: int, transfer_id: int
-    ) -> wire.BalanceChanged:
-        """Take from an account's balance; a repeated transfer_id is refused."""
-        request = wire.Debit(
-            account_id=account_id,
-            transfer_id=transfer_id,
-            amount_units=amount_units,
-            asset_id=asset_id,
-        )
-        changed: wire.BalanceChanged = results.single_record(self._ask(request))
-        return changed
 
     # Many requests in few messages.
 

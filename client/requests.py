@@ -9,6 +9,7 @@ from tradepit.protocol.errors import OutcomeUnknown, TradepitError, Unreachable
 
 LOGON_REQUEST_ID = 2**32 - 1
 OPEN_ORDERS_PAGE = 400  # the wire's limit for OpenOrdersQuery.count_max
+LIST_ORDERS_MAX = wire.REPEATS[wire.NewOrderList][2]
 _COMMANDS = frozenset(wire.COMMANDS)
 
 Pipelined = wire.NewOrder | wire.CancelOrder | wire.ReplaceOrder
@@ -81,6 +82,36 @@ def new_order(**terms: Unpack[NewOrderTerms]) -> wire.NewOrder:
         wire.TimeInForce.GTC if order_type in _RESTING else wire.TimeInForce.IOC
     )
     return wire.NewOrder(order_type=order_type, time_in_force=time_in_force, flags=flags, **fields)
+
+
+def new_order_list(
+    kind: int, orders: Iterable[NewOrderTerms], *, account_id: int = 0
+) -> wire.NewOrderList:
+    """A list of orders, each with the terms of `new_order`. docs/matching.md has the kinds, and which
+    orders each takes. Without `account_id` the list is of the account that its orders name.
+
+    Raises ValueError unless there are 1 to 16 orders, of one instrument and one account, and none
+    replaces another: nothing else fits into one command.
+    """
+    each = [new_order(**terms) for terms in orders]
+    if not 1 <= len(each) <= LIST_ORDERS_MAX:
+        raise ValueError(f"a list has 1 to {LIST_ORDERS_MAX} orders, not {len(each)}")
+    if len({order.instrument_id for order in each}) > 1:
+        raise ValueError("the orders of a list are of one instrument")
+    account_ids = {order.account_id for order in each} - {0, account_id}
+    if len(account_ids) > (account_id == 0):
+        raise ValueError("the orders of a list are of one account")
+    if any(order.replaces_order_id for order in each):
+        raise ValueError("an order of a list replaces none")
+    return wire.NewOrderList(
+        account_id=account_id or next(iter(account_ids), 0),
+        instrument_id=each[0].instrument_id,
+        kind=kind,
+        orders=tuple(
+            wire.ListedOrder(*(getattr(order, name) for name in wire.ListedOrder._fields))
+            for order in each
+        ),
+    )
 
 
 def messages(answers: Iterable[Answer]) -> Iterator[tuple[int, bytes]]:

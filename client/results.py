@@ -4,6 +4,7 @@ An answer is the list of records that carry one request_id. `Answer` collects it
 the end turn it into a value, or raise Refused with the server's reason.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ _OPEN_STATUSES = (
     wire.OrderStatus.PARTIALLY_FILLED,
     wire.OrderStatus.WAITING,
 )
+_REFUSALS = (wire.Reject, wire.OrderListRejected)
 _ORDER_REQUESTS = (wire.NewOrder, wire.CancelOrder, wire.ReplaceOrder, wire.OrderQuery)
 _LISTING_REQUESTS = (
     wire.InstrumentsQuery,
@@ -78,8 +80,24 @@ class Order(NamedTuple):
         return self.status in _OPEN_STATUSES
 
     @property
+    def is_pending(self) -> bool:
+        """Whether it waits until the first order of its list is filled."""
+        return self.flags & wire.OrderFlag.PENDING != 0
+
+    @property
     def is_refused(self) -> bool:
         return self.reason != wire.Reason.NONE
+
+
+class OrderList(NamedTuple):
+    """What a list of orders did. `orders` stand as they were sent, each as it was placed and with what
+    it traded then; those that were refused (kind `each` only) too. What the list triggered after that
+    comes as unasked reports.
+    """
+
+    orders: tuple[Order, ...]
+    kind: int
+    seq: int
 
 
 class Quotes(NamedTuple):
@@ -148,6 +166,8 @@ class Answer:
             self._end = wire.MassCanceled
         elif kind is wire.MassQuote:
             self._end = wire.MassQuoted
+        elif kind is wire.NewOrderList:
+            self._end = wire.OrderListPlaced
         elif kind in _LISTING_REQUESTS:
             self._end = wire.QueryEnd
         else:
@@ -160,7 +180,7 @@ class Answer:
         end = self._end
         if kind is end:
             return kind is not wire.ExecutionReport or record.flags & _LAST != 0
-        return end is None or kind is wire.Reject
+        return end is None or kind in _REFUSALS
 
 
 def order_of_reports(reports: list[wire.ExecutionReport]) -> Order:
@@ -227,24 +247,44 @@ def accepted_order(answer: Answer) -> Order:
     return order
 
 
-def refusal(reason: int) -> Refused:
-    """The exception for a reason, with its text."""
+def refusal(reason: int, index: int | None = None) -> Refused:
+    """The exception for a reason, with its text; `index` is that of the order that is the cause."""
     try:
         name = wire.Reason(reason)
     except ValueError:  # a newer server
-        return Refused(reason, f"refused with reason {reason}, unknown to this client")
-    return Refused(name, f"{name.name.lower()}: {wire.REASON_TEXT[name]}")
+        return Refused(reason, f"refused with reason {reason}, unknown to this client", index)
+    text = f"{name.name.lower()}: {wire.REASON_TEXT[name]}"
+    return Refused(name, text if index is None else f"order {index}: {text}", index)
+
+
+def _orders_of_reports(reports: Iterable[wire.ExecutionReport]) -> tuple[Order, ...]:
+    """The orders that the reports tell of, as they were first named; what was refused has no id."""
+    by_order: dict[int, list[wire.ExecutionReport]] = {}
+    found: list[list[wire.ExecutionReport]] = []
+    for report in reports:
+        of_order = by_order.get(report.order_id)
+        if of_order is None:
+            of_order = []
+            found.append(of_order)
+            if report.order_id:
+                by_order[report.order_id] = of_order
+        of_order.append(report)
+    return tuple(order_of_reports(each) for each in found)
+
+
+def list_of_answer(answer: Answer) -> OrderList:
+    """Raises Refused if the whole list was."""
+    raise_if_refused(answer)
+    *reports, end = answer.records
+    return OrderList(_orders_of_reports(reports), end.kind, end.seq)
 
 
 def quotes_of_answer(answer: Answer) -> Quotes:
     """Raises Refused if nothing was quoted."""
     raise_if_refused(answer)
     *reports, end = answer.records
-    by_order: dict[int, list[wire.ExecutionReport]] = {}
-    for report in reports:
-        by_order.setdefault(report.order_id, []).append(report)
     return Quotes(
-        tuple(order_of_reports(each) for each in by_order.values()),
+        _orders_of_reports(reports),
         end.kept_count,
         end.canceled_count,
         end.placed_count,
@@ -256,6 +296,9 @@ def raise_if_refused(answer: Answer) -> None:
     last = answer.records[-1]
     if type(last) is wire.Reject:
         raise refusal(last.reason)
+    if type(last) is wire.OrderListRejected:
+        # Where the list's own shape is the cause, no order is.
+        raise refusal(last.reason, None if last.reason == wire.Reason.INVALID_LIST else last.index)
 
 
 def single_record(answer: Answer) -> Any:

@@ -242,6 +242,87 @@ class FakeMatcher:
         self.open[found.order_id] = replaced
         return [replaced]
 
+    def _on_NewOrderList(self, request: wire.NewOrderList) -> list[Any]:
+        """Orders as if they came alone; of other kinds than `each` all or none, and those after the
+        first of an `oto` or `bracket` list are pending.
+        """
+        self.seq += 1
+        terms = {"account_id": request.account_id, "instrument_id": request.instrument_id}
+        orders = [wire.NewOrder(**each._asdict(), **terms) for each in request.orders]
+        if request.kind != wire.ListKind.EACH:
+            for index, order in enumerate(orders):
+                if order.quantity_lots >= FUNDS_LOTS:
+                    reason = wire.Reason.INSUFFICIENT_FUNDS
+                    return [
+                        wire.OrderListRejected(
+                            seq=self.seq, reason=reason, index=index, kind=request.kind
+                        )
+                    ]
+        has_first = request.kind in (wire.ListKind.OTO, wire.ListKind.BRACKET)
+        reports: list[wire.ExecutionReport] = []
+        for index, order in enumerate(orders):
+            placed = self._on_NewOrder(order)
+            if has_first and index > 0:
+                waiting = wire.OrderStatus.WAITING
+                flags = order.flags | wire.OrderFlag.PENDING
+                placed = [placed[0]._replace(status=waiting, order_flags=flags)]
+                self.open[placed[0].order_id] = placed[0]
+            reports += [report._replace(flags=0) for report in placed]
+        return [*reports, wire.OrderListPlaced(seq=self.seq, kind=request.kind)]
+
+    def _on_MassQuote(self, request: wire.MassQuote) -> list[Any]:
+        """Every quote goes, and the new ones rest."""
+        self.seq += 1
+        old = [
+            report
+            for report in self.open.values()
+            if report.account_id == request.account_id and report.order_flags & wire.OrderFlag.QUOTE
+        ]
+        reports: list[Any] = []
+        for report in old:
+            gone = wire.CancelOrder(account_id=report.account_id, order_id=report.order_id)
+            reason = wire.CancelReason.QUOTE_REPLACED
+            reports.append(self._on_CancelOrder(gone)[0]._replace(cancel_reason=reason, flags=0))
+        quote = wire.NewOrder(
+            account_id=request.account_id,
+            instrument_id=request.instrument_id,
+            order_type=wire.OrderType.LIMIT,
+            time_in_force=wire.TimeInForce.GTC,
+            flags=request.flags | wire.OrderFlag.QUOTE,
+            self_trade_prevention=request.self_trade_prevention,
+        )
+        sides = [
+            (side, price_ticks, lots)
+            for level in request.levels
+            for side, price_ticks, lots in (
+                (wire.Side.BUY, level.bid_price_ticks, level.bid_lots),
+                (wire.Side.SELL, level.ask_price_ticks, level.ask_lots),
+            )
+            if lots
+        ]
+        if any(lots >= FUNDS_LOTS for _, _, lots in sides):
+            return [wire.Reject(seq=self.seq, reason=wire.Reason.INSUFFICIENT_FUNDS)]
+        for side, price_ticks, lots in sides:
+            placed = quote._replace(side=side, price_ticks=price_ticks, quantity_lots=lots)
+            reports += [report._replace(flags=0) for report in self._on_NewOrder(placed)]
+        quoted = wire.MassQuoted(seq=self.seq, canceled_count=len(old), placed_count=len(sides))
+        return [*reports, quoted]
+
+    def _on_SetQuoteProtection(self, request: wire.SetQuoteProtection) -> list[Any]:
+        self.seq += 1
+        armed = wire.QuoteProtectionState.ARMED
+        return [
+            wire.QuoteProtectionChanged(
+                seq=self.seq,
+                account_id=request.account_id,
+                window_ns=request.window_ns,
+                filled_lots_max=request.filled_lots_max,
+                fill_count_max=request.fill_count_max,
+                instrument_id=request.instrument_id,
+                state=armed if request.window_ns else wire.QuoteProtectionState.OFF,
+            )
+        ]
+
     def _on_MassCancel(self, request: wire.MassCancel) -> list[Any]:
         mine = [r for r in list(self.open.values()) if r.account_id == request.account_id]
         canceled = [

@@ -40,11 +40,14 @@ class OutcomeUnknown(TradepitError):
 
 
 class Refused(TradepitError):
-    """A request was refused. `reason` is a value of `wire.Reason`."""
+    """A request was refused. `reason` is a value of `wire.Reason`; where one order of a list is the
+    cause, `index` says which, from 0.
+    """
 
-    def __init__(self, reason: int, text: str) -> None:
+    def __init__(self, reason: int, text: str, index: int | None = None) -> None:
         super().__init__(text)
         self.reason = reason
+        self.index = index
 
 
 class ConfigurationError(TradepitError):

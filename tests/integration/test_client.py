@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tradepit.client import AsyncClient, Client, FeedSubscriber, Order, Refused, new_order
+from tradepit.client import (
+    AsyncClient,
+    Client,
+    FeedSubscriber,
+    ListKind,
+    NewOrderTerms,
+    Order,
+    Refused,
+    new_order,
+)
 from tradepit.client.feed import FeedRecord
 from tradepit.protocol import wire
 from tradepit.protocol.errors import OutcomeUnknown, TradepitError, Unreachable
@@ -165,6 +174,48 @@ def test_a_maker_quotes_and_is_protected(matcher: Matcher) -> None:
             taker.mass_quote(quote._replace(account_id=MAKER))
         with pytest.raises(Refused, match="invalid_session"):
             maker.mass_quote(quote._replace(session_id=1))
+
+
+def test_a_bracket_is_placed_and_what_it_triggers_is_reported(matcher: Matcher) -> None:
+    bought: NewOrderTerms = {
+        "instrument_id": INSTRUMENT,
+        "side": Side.BUY,
+        "quantity_lots": 5,
+        "price_ticks": PRICE,
+    }
+    sold: NewOrderTerms = {"instrument_id": INSTRUMENT, "side": Side.SELL, "quantity_lots": 5}
+    profit: NewOrderTerms = sold | {"price_ticks": PRICE + 100}
+    loss: NewOrderTerms = sold | {"trigger_price_ticks": PRICE - 100}
+    with matcher.trader(MAKER) as maker, matcher.trader(TAKER) as taker:
+        placed = taker.submit_list(ListKind.BRACKET, [bought, profit, loss])
+        assert [each.status for each in placed.orders] == [
+            OrderStatus.OPEN,
+            OrderStatus.WAITING,
+            OrderStatus.WAITING,
+        ]
+        assert [each.is_pending for each in placed.orders] == [False, True, True]
+        assert maker.book(INSTRUMENT).asks == ()
+        offer(maker, 5)
+        reports = {(each.order_id, each.kind): each for each in taker.reports(DEADLINE_S)}
+        first, second, third = (each.order_id for each in placed.orders)
+        assert (first, ExecutionKind.TRADE) in reports
+        assert reports[second, ExecutionKind.ACTIVATED].status == OrderStatus.OPEN
+        assert reports[third, ExecutionKind.ACTIVATED].status == OrderStatus.WAITING
+        assert [each.is_pending for each in taker.open_orders()] == [False, False]
+        maker.submit(
+            instrument_id=INSTRUMENT, side=Side.BUY, quantity_lots=1, price_ticks=PRICE + 100
+        )
+        (left,) = taker.open_orders()
+        assert (left.order_id, left.filled_lots) == (second, 1)
+
+        with pytest.raises(Refused, match="invalid_list") as shapeless:
+            taker.submit_list(ListKind.BRACKET, [bought, profit])
+        assert shapeless.value.index is None
+        with pytest.raises(Refused, match="order 1: invalid_price") as wrong:
+            taker.submit_list(ListKind.OCO, [profit, loss | {"price_ticks": -1}])
+        assert wrong.value.index == 1
+        with pytest.raises(Refused, match="not_authorized"):
+            taker.submit_list(ListKind.EACH, [bought], account_id=MAKER)
 
 
 def test_refusals_carry_the_engine_reason(matcher: Matcher) -> None:
