@@ -14,7 +14,17 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Scope
-from tradepit.ingress import controls, health, instruments, order_history, orders, pages, positions
+from tradepit.ingress import (
+    controls,
+    health,
+    instruments,
+    order_history,
+    order_lists,
+    orders,
+    pages,
+    positions,
+    quotes,
+)
 from tradepit.ingress.errors import BODY_BYTES_MAX, Problem, handle_exception, invalid_parameter
 from tradepit.ingress.guards import account_of, require_trader
 from tradepit.ingress.openapi import documented
@@ -88,6 +98,10 @@ def _litestar(resources: Resources) -> Litestar:
             orders.amend_order,
             orders.cancel_order,
             orders.cancel_orders,
+            order_lists.place_order_list,
+            quotes.put_quotes,
+            quotes.cancel_quotes,
+            quotes.put_protection,
             controls.set_cancel_after,
             controls.engage_kill_switch,
             order_history.get_order,

@@ -7,11 +7,18 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from litestar import Request
 from litestar.types import Receive
-from tradepit.ingress.errors import BODY_BYTES_MAX, FIELD_RULES, Problem, invalid_field
+from tradepit.ingress.errors import (
+    BODY_BYTES_MAX,
+    FIELD_CODES,
+    FIELD_RULES,
+    Problem,
+    invalid_field,
+)
 
 T_co = TypeVar("T_co", bound=msgspec.Struct, covariant=True)
 
 _AT_FIELD = re.compile(r" - at `\$\.?([^`]*)`$")
+_ITEM = re.compile(r"(\w+)\[([0-9]+)\](?:\.(.+))?$")  # a field of an item of an array, or the item
 _NAMED = re.compile(r"field `([^`]*)`")
 _JSON_TYPES = ("application/json",)
 LENGTH_DIGITS_MAX = 18
@@ -63,8 +70,7 @@ async def read_json_body(request: Request[Any, Any, Any]) -> bytes:
 def decode_body(decoder: Decoder[T_co], body: bytes) -> T_co:
     """The Struct that `body` spells, in which no key is named twice.
 
-    The Struct must be flat (no value is an object), and its optional fields must default to UNSET,
-    so that what was sent can be counted. Raises Problem.
+    Its optional fields must default to UNSET, so that what was sent can be counted. Raises Problem.
     """
     try:
         decoded = decoder.decode(body)
@@ -74,7 +80,8 @@ def decode_body(decoder: Decoder[T_co], body: bytes) -> T_co:
         detail = f"the body is not JSON: {error}" if body else "the body is empty"
         raise Problem("invalid_body", detail) from None
     # JSON decoders take the last of two equal keys. In a flat object every key has one colon, so a
-    # count finds out cheaply; a colon inside a text, or an escaped one, leaves it to a slow look.
+    # count finds out cheaply; objects within it, a colon inside a text, or an escaped one, leave it to
+    # a slow look.
     named = 0
     for field in decoded.__struct_fields__:
         if getattr(decoded, field) is not msgspec.UNSET:
@@ -94,12 +101,26 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
 
 def _problem_of_shape(text: str) -> Problem:
     """msgspec's sentence, as a problem of one field where it names one."""
-    if found := _AT_FIELD.search(text):
-        field = found[1].split("[")[0]
-        return invalid_field(field, FIELD_RULES.get(field, f"is not valid: {text.lower()}"))
+    at = _AT_FIELD.search(text)
+    path, index = at[1] if at else "", None
+    if item := _ITEM.match(path):
+        path, index = item[3] or "", int(item[2])
     named = _NAMED.search(text)
     if named and "missing required" in text:
-        return Problem("missing_field", f"{named[1]} is required", field=named[1])
+        field = f"{path}.{named[1]}" if path else named[1]
+        return Problem("missing_field", f"{field} is required", field=field, index=index)
     if named and "unknown field" in text:
-        return Problem("unknown_field", f"there is no field {named[1]}", field=named[1])
+        field = f"{path}.{named[1]}" if path else named[1]
+        return Problem("unknown_field", f"there is no field {field}", field=field, index=index)
+    if path:
+        field = path.split("[")[0]
+        rule = FIELD_RULES.get(field.rpartition(".")[2], f"is not valid: {text.lower()}")
+        return invalid_field(field, rule, index=index)
+    if item:
+        return Problem(
+            FIELD_CODES[item[1]],
+            f"{item[1]} must be an array of objects: {text.lower()}",
+            field=item[1],
+            index=index,
+        )
     return Problem("invalid_body", f"the body must be a JSON object: {text.lower()}")

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 16 * 1024
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+LIST_ORDERS_MAX = wire.REPEATS[wire.NewOrderList][2]
+QUOTE_LEVELS_MAX = wire.REPEATS[wire.MassQuote][2]
+COUNT_MAX = 2**32 - 1
 
 # Codes of the ingress itself: what is refused before the matcher is asked, or for want of it.
 INGRESS_CODES: dict[str, tuple[int, str]] = {
@@ -82,8 +85,17 @@ FIELD_CODES = {
     "offset": "invalid_offset",
     "trail_offset_bps": "invalid_offset",
     "peg_reference": "invalid_offset",
+    "orders": "invalid_list",
+    "kind": "invalid_list",
+    "levels": "invalid_quote",
+    "bid": "invalid_quote",
+    "ask": "invalid_quote",
+    "window_ns": "invalid_quote_protection",
+    "fill_count_max": "invalid_quote_protection",
+    "filled_quantity_max": "invalid_quote_protection",
 }
 _DECIMAL_RULE = 'must be decimal text in quotes, such as "12.50"'
+_SIDE_RULE = 'must be null or an object such as {"price": "12.50", "quantity": "1.5"}'
 # What to send instead of a value of the wrong type or of an unknown name.
 FIELD_RULES = {
     "symbol": 'must be the symbol of an instrument in quotes, such as "BTC-USD"',
@@ -108,6 +120,14 @@ FIELD_RULES = {
     "replaces_order_id": "must be the order_id of an open order, in quotes",
     "self_trade_prevention": 'must be "none", "cancel_newest", "cancel_oldest", "cancel_both" or '
     '"decrement_and_cancel"',
+    "orders": f"must be an array of 1 to {LIST_ORDERS_MAX} orders",
+    "kind": 'must be "each", "all_or_none", "oco", "oto" or "bracket"',
+    "levels": f"must be an array of at most {QUOTE_LEVELS_MAX} levels",
+    "bid": _SIDE_RULE,
+    "ask": _SIDE_RULE,
+    "window_ns": f"must be a whole number from 0 to {wire.QUOTE_WINDOW_NS_MAX}",
+    "fill_count_max": f"must be a whole number from 0 to {COUNT_MAX}",
+    "filled_quantity_max": _DECIMAL_RULE,
 }
 # Where the wire's text speaks of more than a REST request can do wrong.
 _REST_DETAIL = {
@@ -115,6 +135,12 @@ _REST_DETAIL = {
     "order, ioc for a stop order, gtc or ioc for a stop_limit order",
     wire.Reason.INVALID_FLAGS: "post_only must be false for an order that cannot rest in the book: "
     "a market order, or ioc, or fok, or one that waits for a trigger price",
+    wire.Reason.INVALID_QUOTE: "levels must go from the best down, bids falling and asks rising, with "
+    "every bid below every ask",
+    wire.Reason.INVALID_QUOTE_PROTECTION: "window_ns must be given, and fill_count_max or "
+    "filled_quantity_max; without any of the three protection is off",
+    wire.Reason.QUOTE_PROTECTION_ACTIVE: "the account's protection pulled its quotes: "
+    "PUT /v1/quotes/{symbol}/protection lets it quote again",
 }
 _FIELD_OF_REASON = {
     reason: field
@@ -128,7 +154,9 @@ _FIELD_OF_REASON = {
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An RFC 9457 problem. `code` is stable and meant for programs, `detail` for people."""
+    """An RFC 9457 problem. `code` is stable and meant for programs, `detail` for people. `index` says,
+    from 0, which order of a list or which level of a quote `field` is of.
+    """
 
     type: str
     title: str
@@ -136,12 +164,20 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     code: str
     detail: str
     field: str | None = None
+    index: int | None = None
 
 
 class Problem(Exception):
     """A request that is answered with a problem document."""
 
-    def __init__(self, code: str, detail: str | None = None, *, field: str | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        field: str | None = None,
+        index: int | None = None,
+    ) -> None:
         status, text = CODES[code]
         super().__init__(code)
         self.document = ProblemDocument(
@@ -151,11 +187,18 @@ class Problem(Exception):
             code=code,
             detail=detail or text,
             field=field,
+            index=index,
         )
         self.status = status
 
     def body(self) -> bytes:
         return _encode(self.document)
+
+    def at(self, index: int, within: str | None = None) -> "Problem":
+        """The same problem, of the item `index` of the request; `within` names what its field is in."""
+        own = self.document
+        field = f"{within}.{own.field}" if within and own.field else own.field
+        return Problem(own.code, own.detail, field=field, index=index)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What belongs to the status, beyond the content type."""
@@ -172,7 +215,9 @@ _encode = msgspec.json.Encoder().encode
 _EXPECTED_INTEGER = re.compile("^Expected `int`( [<>]= [0-9]+)?.*")
 
 
-def problem_of_reason(reason: int, detail: str | None = None) -> Problem:
+def problem_of_reason(
+    reason: int, detail: str | None = None, *, index: int | None = None
+) -> Problem:
     """A refusal by the matcher; `detail` says more than the reason's own text."""
     try:
         known = wire.Reason(reason)
@@ -180,13 +225,17 @@ def problem_of_reason(reason: int, detail: str | None = None) -> Problem:
         log.error("unknown_reason reason=%d", reason)
         return Problem("internal_error")
     return Problem(
-        known.name.lower(), detail or _REST_DETAIL.get(known), field=_FIELD_OF_REASON.get(known)
+        known.name.lower(),
+        detail or _REST_DETAIL.get(known),
+        field=_FIELD_OF_REASON.get(known),
+        index=index,
     )
 
 
-def invalid_field(field: str, rule: str) -> Problem:
-    """A field whose value breaks `rule` ("must ...")."""
-    return Problem(FIELD_CODES.get(field, "invalid_body"), f"{field} {rule}", field=field)
+def invalid_field(field: str, rule: str, *, index: int | None = None) -> Problem:
+    """A field whose value breaks `rule` ("must ..."). Of a field within another the last name counts."""
+    code = FIELD_CODES.get(field.rpartition(".")[2], "invalid_body")
+    return Problem(code, f"{field} {rule}", field=field, index=index)
 
 
 def invalid_parameter(name: str, rule: str) -> Problem:

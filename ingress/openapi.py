@@ -14,9 +14,9 @@ from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, ProblemDocument
 def operation_with_body(
     body: type[msgspec.Struct], examples: dict[str, dict[str, Any]]
 ) -> type[Operation]:
-    """An Operation whose body is the flat Struct `body`, with its JSON schema written out."""
+    """An Operation whose body is the Struct `body`, with its JSON schema written out."""
     _, components = msgspec.json.schema_components((body,))
-    schema = components[body.__name__]
+    schema = _written_out(components[body.__name__], components)
     request_body = RequestBody(
         required=True,
         content={
@@ -35,6 +35,17 @@ def operation_with_body(
             self.request_body = request_body
 
     return OperationWithBody
+
+
+def _written_out(schema: Any, components: dict[str, Any]) -> Any:
+    """The schema with every component in the place that refers to it."""
+    if isinstance(schema, list):
+        return [_written_out(each, components) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _written_out(components[schema["$ref"].rpartition("/")[2]], components)
+    return {name: _written_out(value, components) for name, value in schema.items()}
 
 
 def documented(*handlers: HTTPRouteHandler) -> list[HTTPRouteHandler]:

@@ -1,5 +1,6 @@
 """Orders on the way out: what an answer shows, and the problem that a refusal stands for."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -37,7 +38,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `fills`, `average_price` and `fees` of an answer to POST and PATCH tell what that command traded;
     the average and the fees are null if the order had traded before. Elsewhere they tell the
     order's whole life, as far as the ledger has it, and `fills` is empty (GET /v1/fills has them).
-    The fields behind `time_ns` stand there only if the order has such a thing.
+    The fields behind `time_ns` stand there only if the order has such a thing. A `pending` order waits,
+    in no book, until the first order of its list is filled. `price` of a pegged order is where it rests,
+    `trigger_price` of a trailing stop order where it is now; the ledger has the limit and the trigger
+    price that the order began with.
     """
 
     order_id: str
@@ -63,6 +67,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     post_only_slide: bool = False
     reduce_only: bool = False
     quote: bool = False
+    pending: bool = False
     display_quantity: str | None = None
     expire_time_ns: str | None = None
     offset: str | None = None
@@ -148,6 +153,7 @@ def order_of_report(
         post_only_slide=bool(report.order_flags & 2),
         reduce_only=bool(report.order_flags & 4),
         quote=bool(report.order_flags & 8),
+        pending=bool(report.order_flags & 16),
         display_quantity=units.quantity_text(report.display_quantity_lots)
         if report.display_quantity_lots
         else None,
@@ -156,6 +162,23 @@ def order_of_report(
         trail_offset_bps=report.trail_offset_bps or None,
         peg_reference=PEG_NAMES[report.peg_reference] if report.peg_reference else None,
     )
+
+
+def reports_by_order(reports: Iterable[wire.ExecutionReport]) -> list[list[wire.ExecutionReport]]:
+    """The reports of each order, orders in the order in which they are first named. An order that was
+    refused has no id, and one report.
+    """
+    found: list[list[wire.ExecutionReport]] = []
+    by_order: dict[int, list[wire.ExecutionReport]] = {}
+    for report in reports:
+        of_order = by_order.get(report.order_id)
+        if of_order is None:
+            of_order = []
+            found.append(of_order)
+            if report.order_id:
+                by_order[report.order_id] = of_order
+        of_order.append(report)
+    return found
 
 
 def _offset_text(instrument: Instrument, ticks: int) -> str:
@@ -169,6 +192,7 @@ def refuse_rejects(record: Any, instrument: Instrument | None = None) -> None:
     if (
         kind is wire.Reject
         or kind is wire.CommandRejected
+        or kind is wire.OrderListRejected
         or (kind is wire.ExecutionReport and record.kind == wire.ExecutionKind.REJECTED)
     ):
         detail = None
@@ -178,7 +202,11 @@ def refuse_rejects(record: Any, instrument: Instrument | None = None) -> None:
             detail = f"trigger_price {price_limits(instrument)}"
         elif instrument is not None and record.reason == wire.Reason.INVALID_QUANTITY:
             detail = f"quantity {quantity_limits(instrument)}"
-        raise problem_of_reason(record.reason, detail)
+        index = None
+        # Where the list's own shape is the cause, no order is.
+        if kind is wire.OrderListRejected and record.reason != wire.Reason.INVALID_LIST:
+            index = record.index
+        raise problem_of_reason(record.reason, detail, index=index)
 
 
 def price_limits(instrument: Instrument) -> str:

@@ -32,10 +32,9 @@ MONEY = Annotated[str, msgspec.Meta(description="decimal text, in the quote asse
 QUANTITY = Annotated[str, msgspec.Meta(description="decimal text, a multiple of the lot size")]
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An order to place. Optional fields may be left out or null. docs/matching.md has the rules."""
+class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order of a list. Optional fields may be left out or null. docs/matching.md has the rules."""
 
-    symbol: str
     side: SideName
     type: TypeName
     quantity: QUANTITY | UnsetType | None = (
@@ -56,6 +55,12 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     offset: OFFSET | UnsetType | None = UNSET  # trailing_stop: its distance; pegged: from the peg
     trail_offset_bps: int | UnsetType | None = UNSET  # trailing_stop, in place of offset
     peg_reference: PegName | UnsetType | None = UNSET  # pegged
+
+
+class PlaceOrder(OrderTerms, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order to place. Optional fields may be left out or null. docs/matching.md has the rules."""
+
+    symbol: str
     replaces_order_id: str | UnsetType | None = UNSET  # canceled in the same step
 
 
@@ -80,11 +85,23 @@ _RESTING = (*_PRICED, wire.OrderType.MARKET_TO_LIMIT)  # gtc by default
 _STOPS = (wire.OrderType.STOP, wire.OrderType.STOP_LIMIT)
 _PEGS: dict[str, int] = {each.name.lower(): int(each) for each in wire.PegReference}
 _TIMES: dict[str, int] = {side.name.lower(): int(side) for side in wire.TimeInForce}
-_SELF_TRADES: dict[str, int] = {mode.name.lower(): int(mode) for mode in wire.SelfTradePrevention}
+SELF_TRADES: dict[str, int] = {mode.name.lower(): int(mode) for mode in wire.SelfTradePrevention}
 
 
 def new_order_fields(order: PlaceOrder, instrument: Instrument) -> dict[str, Any]:
     """The fields of the NewOrder that `order` means, without its account. Raises Problem."""
+    fields = listed_order_fields(order, instrument)
+    fields["instrument_id"] = instrument.instrument_id
+    if isinstance(order.replaces_order_id, str):
+        replaced = parse_id(order.replaces_order_id)
+        if replaced is None:
+            raise problem_of_reason(wire.Reason.UNKNOWN_ORDER)
+        fields["replaces_order_id"] = replaced
+    return fields
+
+
+def listed_order_fields(order: OrderTerms, instrument: Instrument) -> dict[str, Any]:
+    """The fields of the ListedOrder that `order` means. Raises Problem."""
     order_type = _TYPES[order.type]
     has_price = order_type in _PRICED or (order_type in _PRICED_BUYS and order.side == "buy")
     price_ticks = trigger_price_ticks = 0
@@ -120,13 +137,12 @@ def new_order_fields(order: PlaceOrder, instrument: Instrument) -> dict[str, Any
         client_order_id = parse_client_order_id(order.client_order_id)
     self_trade_prevention = 0
     if order.self_trade_prevention is not UNSET and order.self_trade_prevention is not None:
-        self_trade_prevention = _SELF_TRADES[order.self_trade_prevention]
+        self_trade_prevention = SELF_TRADES[order.self_trade_prevention]
     return {
         "client_order_id": client_order_id,
         "price_ticks": price_ticks,
         "quantity_lots": quantity_lots,
         "trigger_price_ticks": trigger_price_ticks,
-        "instrument_id": instrument.instrument_id,
         "side": SIDES[order.side],
         "order_type": order_type,
         "time_in_force": time_in_force,
@@ -138,8 +154,8 @@ def new_order_fields(order: PlaceOrder, instrument: Instrument) -> dict[str, Any
     }
 
 
-def _rare_terms(instrument: Instrument, order: PlaceOrder) -> dict[str, int]:
-    """The fields of NewOrder that only some orders have."""
+def _rare_terms(instrument: Instrument, order: OrderTerms) -> dict[str, int]:
+    """The fields that only some orders have."""
     terms: dict[str, int] = {}
     for name in ("display_quantity", "minimum_quantity"):
         if isinstance(quantity := getattr(order, name), str):
@@ -160,11 +176,6 @@ def _rare_terms(instrument: Instrument, order: PlaceOrder) -> dict[str, int]:
         terms["trail_offset_bps"] = order.trail_offset_bps
     if isinstance(order.peg_reference, str):
         terms["peg_reference"] = _PEGS[order.peg_reference]
-    if isinstance(order.replaces_order_id, str):
-        replaced = parse_id(order.replaces_order_id)
-        if replaced is None:
-            raise problem_of_reason(wire.Reason.UNKNOWN_ORDER)
-        terms["replaces_order_id"] = replaced
     return terms
 
 

@@ -56,13 +56,16 @@ class _Pending:
         self.sent = False
 
 
-# Which record ends the answer. A Reject or a CommandRejected ends any.
+# Which record ends the answer. What refuses the request as a whole ends any.
 _CLOSED_BY: dict[type[Any], type[Any]] = {
     wire.NewOrder: wire.ExecutionReport,
     wire.CancelOrder: wire.ExecutionReport,
     wire.ReplaceOrder: wire.ExecutionReport,
     wire.OrderQuery: wire.ExecutionReport,
+    wire.NewOrderList: wire.OrderListPlaced,
     wire.MassCancel: wire.MassCanceled,
+    wire.MassQuote: wire.MassQuoted,
+    wire.SetQuoteProtection: wire.QuoteProtectionChanged,
     wire.KillSwitch: wire.KillSwitchChanged,
     wire.CancelAfter: wire.CancelAfterChanged,
     wire.StatusQuery: wire.ShardStatus,
@@ -136,7 +139,7 @@ class MatcherLink:
     def outstanding(self) -> int:
         return len(self._pending)
 
-    async def request(self, kind: type[Any], *fields: Any, **named: Any) -> Answer:
+    async def request(self, kind: type[Any], /, *fields: Any, **named: Any) -> Answer:
         """Send one request, `kind` with its fields after request_id, and return what answers it.
 
         The answer is never empty; its last record closes it. Refusals come back as records, except
@@ -149,7 +152,7 @@ class MatcherLink:
             raise Refused(wire.Reason.BUSY, "too many requests of this worker are outstanding")
         return await self._enqueue(kind, *fields, **named).future
 
-    def _enqueue(self, kind: type[Any], *fields: Any, **named: Any) -> _Pending:
+    def _enqueue(self, kind: type[Any], /, *fields: Any, **named: Any) -> _Pending:
         request_id = (
             self._next_request_id % 0xFFFF_FFFF + 1
         )  # never 0: that marks what nobody asked
@@ -349,8 +352,17 @@ def _ignore(future: asyncio.Future[Answer]) -> None:
         future.exception()
 
 
-_ENDS_ANY = frozenset({wire.Reject, wire.CommandRejected})
-_NAMES_SEQ = frozenset({wire.QueryEnd, wire.ShardStatus, wire.MassCanceled, wire.LoggedOn})
+_ENDS_ANY = frozenset({wire.Reject, wire.CommandRejected, wire.OrderListRejected})
+_NAMES_SEQ = frozenset(
+    {
+        wire.QueryEnd,
+        wire.ShardStatus,
+        wire.OrderListPlaced,
+        wire.MassCanceled,
+        wire.MassQuoted,
+        wire.LoggedOn,
+    }
+)
 
 
 class Router:

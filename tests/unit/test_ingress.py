@@ -400,7 +400,7 @@ def test_private_routes_need_a_trader_s_key(matcher: FakeMatcher) -> None:
             for method, operation in methods.items()
             if operation.get("security")
         ]
-        assert len(private) == 11
+        assert len(private) == 15
         cases = [
             ({}, 401, "missing_key"),
             ({"authorization": "Basic eDp5"}, 401, "missing_key"),
