@@ -40,8 +40,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     order's whole life, as far as the ledger has it, and `fills` is empty (GET /v1/fills has them).
     The fields behind `time_ns` stand there only if the order has such a thing. A `pending` order waits,
     in no book, until the first order of its list is filled. `price` of a pegged order is where it rests,
-    `trigger_price` of a trailing stop order where it is now; the ledger has the limit and the trigger
-    price that the order began with.
+    `trigger_price` of a trailing stop order where it is now, or where it began if the order is closed.
     """
 
     order_id: str

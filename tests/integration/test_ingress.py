@@ -286,7 +286,7 @@ def test_whatever_is_sent_the_answer_is_one_the_document_promises(
         if (check := schemathesis.checks.CHECKS.get_one(name))
     ]
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert len(operations) == 15
+    assert len(operations) == 19
     for operation in operations:
 
         @settings(
