@@ -40,6 +40,7 @@ class ReferenceEngine(ReferenceQuotes):
         self.command = command
         self.events, self.reports = [], []
         self.met_count = self.linked_count = 0
+        self.newest_before = self.limits.shard_id << 48 | self.order_counter
         self.touched = {}
         handlers: dict[type[Any], Callable[[Any], None]] = {
             wire.NewOrder: self.new_order,

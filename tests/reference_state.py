@@ -235,6 +235,7 @@ class ReferenceState:
     events: list[Any] = field(default_factory=list)
     reports: list[ExecutionReport] = field(default_factory=list)
     last_answer: int = 0  # index in reports
+    newest_before: int = 0  # the last order id given out before the command
     command: Any = None
 
     # ---- what anyone may ask ----------------------------------------------------------------
@@ -401,7 +402,8 @@ class ReferenceState:
     def report(
         self, order: Order, kind: ExecutionKind, *, is_answer: bool = True, **fields: Any
     ) -> None:
-        is_answer = is_answer and not self.is_cascade
+        is_own = order.order_id > self.newest_before  # the command placed it
+        is_answer = (is_answer or is_own) and not self.is_cascade
         if is_answer:
             self.last_answer = len(self.reports)
         status = OrderStatus.OPEN

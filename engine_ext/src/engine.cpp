@@ -66,6 +66,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
   request_id_ = header.request_id;
   command_type_ = header.type;
   last_answer_offset_ = 0;
+  newest_before_ = (std::uint64_t{config.shard_id} << 48) | order_counter;
 
   bool is_about_one_order = false;
   switch (static_cast<wire::MessageType>(header.type)) {
@@ -206,6 +207,16 @@ void EngineState::answer(wire::ExecutionReport report) noexcept {
   report.header.request_id = request_id_;
   reports_->append(report);
   last_answer_offset_ = reports_->size();
+}
+
+/// A report that nobody asked for, unless it is of an order that the command itself has placed:
+/// that one's sender is to hear of it in the answer.
+void EngineState::tell(const wire::ExecutionReport& report) noexcept {
+  if (report.order_id > newest_before_) {
+    answer(report);
+  } else {
+    reports_->append(report);
+  }
 }
 
 /// `event` and `report` hold what is particular to the command; the rest is filled in here.

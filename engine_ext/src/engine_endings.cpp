@@ -69,7 +69,7 @@ void EngineState::report_canceled(const Order& order, CancelReason reason,
   if (is_answer) {
     answer(report);
   } else {
-    reports_->append(report);
+    tell(report);
   }
 }
 

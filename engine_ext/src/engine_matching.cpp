@@ -153,7 +153,7 @@ bool EngineState::prevent(Order& taker, std::uint32_t maker_slot, Instrument& in
   emit(event);
   if (reports_ != nullptr && decrements) {
     if (!ends_taker) answer(report_of(taker, ExecutionKind::reduced));
-    if (!ends_maker) reports_->append(report_of(maker, ExecutionKind::reduced));
+    if (!ends_maker) tell(report_of(maker, ExecutionKind::reduced));
   }
   if (ends_maker) cancel(maker_slot, CancelReason::self_trade, false);
   return !ends_taker;
@@ -263,7 +263,7 @@ std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::in
     report.trade_quantity_lots = traded_lots;
     report.fee_units = maker_fee;
     report.liquidity = wire::Liquidity::maker;
-    reports_->append(report);
+    tell(report);
   }
   if (shown_lots != 0) return 0;
   if (maker.open_lots() != 0) return part_lots(maker, terms_of(maker));

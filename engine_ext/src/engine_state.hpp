@@ -556,6 +556,7 @@ class EngineState {
                                                 wire::ExecutionKind kind) const noexcept;
   /// Appends a report that answers the command (unless stop orders are being triggered).
   void answer(wire::ExecutionReport report) noexcept;
+  void tell(const wire::ExecutionReport& report) noexcept;
 
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
@@ -566,6 +567,7 @@ class EngineState {
   bool is_cascade_ = false;           // what happens now was triggered, and answers nobody
   mutable WalkPositions walk_positions_;
   std::uint8_t command_type_ = 0;
+  std::uint64_t newest_before_ = 0;     // the last order id that was given out before the command
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet
 };
 

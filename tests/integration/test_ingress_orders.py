@@ -152,6 +152,12 @@ def test_of_two_linked_orders_one_cancels_the_other(
     traded = client.get(f"/v1/orders/{rests['order_id']}").json()
     assert (traded["status"], traded["remaining_quantity"]) == ("partially_filled", "0.0010")
 
+    client.delete(f"/v1/orders/{rests['order_id']}").raise_for_status()
+    place(other, side="buy", price="130.00")  # the first of the two meets it when it is placed
+    at_once = place_list(client, "oco", *pair).json()["orders"]
+    assert [each["status"] for each in at_once] == ["partially_filled", "canceled"]
+    assert at_once[1]["cancel_reason"] == "contingency"
+
     refused = place_list(client, "oco", pair[0], pair[0])
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_list")
     assert "index" not in refused.json()

@@ -356,3 +356,25 @@ def test_a_list_of_kind_each_refuses_one_and_places_the_next() -> None:
         (ExecutionKind.REJECTED, 7, 0),
         (ExecutionKind.ACCEPTED, 7, 0),
     ]
+
+
+def test_the_answer_tells_what_became_of_each_order_of_the_list() -> None:
+    """Whatever ended or traded it: another session's reports do not reach the sender."""
+    venue = Market()
+    venue.place(limit(BUY, 111, 2, account_id=2))
+    pair = order_list(ListKind.OCO, limit(SELL, 110, 5), stop(SELL, 90, 5))._replace(request_id=7)
+    reports = venue.send_for_reports(pair)
+    told = [(each.order_id - reports[0].order_id, each.kind, each.request_id) for each in reports]
+    assert told == [
+        (0, ExecutionKind.ACCEPTED, 7),
+        (0, ExecutionKind.TRADE, 7),
+        (-1, ExecutionKind.TRADE, 0),
+        (1, ExecutionKind.ACCEPTED, 7),
+        (1, ExecutionKind.CANCELED, 7),
+    ]
+    opposite = order_list(ListKind.EACH, limit(SELL, 100, 2), limit(BUY, 100, 2))
+    reports = venue.send_for_reports(opposite._replace(request_id=8))
+    assert [(each.kind, each.request_id, each.liquidity) for each in reports[2:]] == [
+        (ExecutionKind.TRADE, 8, wire.Liquidity.TAKER),
+        (ExecutionKind.TRADE, 8, wire.Liquidity.MAKER),
+    ]

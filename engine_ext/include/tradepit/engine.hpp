@@ -69,13 +69,13 @@ class Engine {
   /// that is_command() holds for. Appends its events to `events` (their request_id is 0).
   ///
   /// If `reports` is not null, appends one ExecutionReport for each party of each order event: for
-  /// a trade the taker's, then the maker's. Reports about the order that the command names answer
-  /// it: they carry its request_id, and the last one ReportFlag `last`. All others carry
-  /// request_id 0 (so does the maker's side of a trade with oneself). MassCancel is answered with
-  /// a report for each order, none of them `last`: the MassCanceled event ends the answer. So do
-  /// MassQuoted and OrderListPlaced those of a MassQuote and a NewOrderList. What BustTrade and CorrectTrade report to the parties answers
-  /// nobody.
-  /// What a Tick reports answers nobody.
+  /// a trade the taker's, then the maker's. Reports about the orders that the command names or
+  /// places answer it: they carry its request_id, and of a command about one order the last one
+  /// ReportFlag `last`. All others carry request_id 0, also those of what the command's trades
+  /// trigger. MassCancel is answered with a report for each order, none of them `last`: the
+  /// MassCanceled event ends the answer. So do MassQuoted and OrderListPlaced those of a MassQuote
+  /// and a NewOrderList. What BustTrade and CorrectTrade report to the parties answers nobody, nor
+  /// does what a Tick reports.
   /// Administrative commands make no reports: their event is the answer.
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
 
