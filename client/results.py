@@ -90,9 +90,10 @@ class Order(NamedTuple):
 
 
 class OrderList(NamedTuple):
-    """What a list of orders did. `orders` stand as they were sent, each as it was placed and with what
-    it traded then; those that were refused (kind `each` only) too. What the list triggered after that
-    comes as unasked reports.
+    """What a list of orders did. `orders` are in the order in which they were sent, those that were
+    refused (kind `each` only) included; each stands as the last of the list left it, with what it had
+    traded by then. What the list triggered after that, such as the exits of a bracket whose first order
+    was filled at once, comes as unasked reports.
     """
 
     orders: tuple[Order, ...]

@@ -33,9 +33,10 @@ class PlaceOrderList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class OrderListResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a list. `orders` are those that were accepted, in their order, each with what it
-    traded when it was placed. `refused` says, for kind `each` only, which were not and why; each has
-    the `index` of its order. What the list triggers comes after that: read the orders back.
+    """What became of a list. `orders` are those that were accepted, in their order, each as the last of
+    the list left it and with what it had traded by then. `refused` says, for kind `each` only, which
+    were not and why; each has the `index` of its order. What the list triggers comes after that, also
+    the exits of a bracket whose first order was filled at once: read those back.
     """
 
     kind: str

@@ -44,7 +44,7 @@ def place(client: httpx.Client, **fields: Any) -> dict[str, Any]:
     return document
 
 
-def shows_everywhere(
+def assert_shown_everywhere(
     client: httpx.Client,
     placed: dict[str, Any],
     in_ledger: dict[str, Any] | None = None,
@@ -87,7 +87,7 @@ def test_a_trailing_stop_shows_where_its_trigger_is(
         trigger_price = "205.00" if "offset" in distance else "204.75"
         shown = {"status": "waiting", "type": "trailing_stop", "trigger_price": trigger_price}
         began = {"trigger_price": "195.00"}
-        shows_everywhere(client, trailing, began, **shown, **distance)
+        assert_shown_everywhere(client, trailing, began, **shown, **distance)
         trade("200.00")
 
 
@@ -97,21 +97,23 @@ def test_a_pegged_order_shows_where_it_rests(client: httpx.Client, other: httpx.
     pegged = place(client, side="buy", price="150.00", **peg)
     assert (pegged["status"], pegged["price"]) == ("open", "99.50")
     other.patch(f"/v1/orders/{bid['order_id']}", json={"price": "120.00"}).raise_for_status()
-    shows_everywhere(client, pegged, status="open", price="119.50", **peg)
+    assert_shown_everywhere(client, pegged, status="open", price="119.50", **peg)
 
 
 def test_a_reduce_only_order_says_so(client: httpx.Client, other: httpx.Client) -> None:
     place(other, side="sell", price="100.00")
     place(client, side="buy", price="100.00")  # now there is a position to reduce
     reducing = place(client, side="sell", price="180.00", reduce_only=True)
-    shows_everywhere(client, reducing, status="open", price="180.00", reduce_only=True)
+    assert_shown_everywhere(client, reducing, status="open", price="180.00", reduce_only=True)
 
 
 def test_orders_of_an_auction_say_so(
     exchange: RunningExchange, client: httpx.Client, other: httpx.Client
 ) -> None:
     closing = place(client, side="buy", price="90.00", time_in_force="at_the_close")
-    shows_everywhere(client, closing, status="waiting", time_in_force="at_the_close", price="90.00")
+    assert_shown_everywhere(
+        client, closing, status="waiting", time_in_force="at_the_close", price="90.00"
+    )
     with Client(exchange.order_endpoint, 0, exchange.operator_key) as operator:
         instrument = operator.instruments().instrument("ETH-USD")
         assert instrument is not None
@@ -119,7 +121,7 @@ def test_orders_of_an_auction_say_so(
         opening = place(
             client, symbol="ETH-USD", side="buy", price="90.00", time_in_force="at_the_open"
         )
-        shows_everywhere(client, opening, status="open", time_in_force="at_the_open")
+        assert_shown_everywhere(client, opening, status="open", time_in_force="at_the_open")
         operator.set_trading_state(instrument.instrument_id, wire.TradingState.CONTINUOUS)
 
 
