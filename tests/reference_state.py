@@ -265,7 +265,8 @@ class ReferenceState:
     @property
     def due_now(self) -> int:
         """A deadline for what the next Tick goes on with."""
-        return max(1, min(self.command.time_ns, NEVER_NS - 1))
+        now_ns: int = self.command.time_ns
+        return max(1, min(now_ns, NEVER_NS - 1))
 
     def is_continuous(self, instrument_id: int) -> bool:
         return self.instruments[instrument_id].trading_state == TradingState.CONTINUOUS
