@@ -1,9 +1,10 @@
-"""The book alone and the whole engine, on one core.
+"""The floor, the book alone and the whole engine, on one core.
 
     python -m tests.bench.bench_engine [--rounds 5]
 
 Builds build/cpp/engine_bench and prints one JSON document of medians. The flows `near` and `deep`
 are made by the program itself, and the fills must have the hash that every correct engine produces;
+the floor (floor.hpp) has no rules and is what the book is compared with;
 `normal` is the flow of ../shared/material/oracle, and is left out where that is absent. The engine
 has 100 accounts with funds, fees, ids and events; "with reports" also makes both parties' reports.
 """

@@ -1,7 +1,7 @@
-// Measures the book alone and the whole engine; prints one JSON object a line.
+// Measures the floor, the book alone and the whole engine; prints one JSON object a line.
 //
-//   engine_bench near|deep [ROUNDS]     the flow of workload.hpp, on the book and on the engine
-//   engine_bench csv FILE [ROUNDS]      messages type,side,ioc,qty,seq,order_id,price_ticks
+//   engine_bench near|deep [ROUNDS]     the flow of workload.hpp, on the floor, the book, the
+//   engine engine_bench csv FILE [ROUNDS]      messages type,side,ioc,qty,seq,order_id,price_ticks
 //
 // Of ROUNDS runs the figure is the median; "best" stands beside it, for a shared machine.
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "floor.hpp"
 #include "market.hpp"
 #include "tradepit/book.hpp"
 #include "tradepit/engine.hpp"
@@ -110,28 +111,49 @@ class BookRun {
   std::int64_t traded_lots_ = 0;
 };
 
-void bench_book(const std::string& name, const std::vector<Command>& commands, int rounds,
-                std::uint64_t id_max, bool looks_ahead) {
-  workload::FillHash hash;
-  std::vector<double> seconds;
+/// The flow once on a book of its own; how long it took. Fills are hashed if `hash` is not null.
+template <typename Run>
+double run_flow(const std::vector<Command>& commands, std::uint64_t id_max, bool looks_ahead,
+                workload::FillHash* hash) {
+  Run run(id_max);
+  std::size_t index = 0;
+  for (; !commands[index].is_timed; ++index) run.apply(commands[index], nullptr);
+  const double begin = seconds_now();
+  for (; index < commands.size(); ++index) {
+    if (looks_ahead) run.look_ahead(commands, index);
+    run.apply(commands[index], hash);
+  }
+  return seconds_now() - begin;
+}
+
+/// The floor and the book in turn, so that both meet the same disturbances.
+void bench_books(const std::string& name, const std::vector<Command>& commands, int rounds,
+                 std::uint64_t id_max) {
+  struct Contestant {
+    const char* name;
+    double (*run)(const std::vector<Command>&, std::uint64_t, bool, workload::FillHash*);
+    bool looks_ahead;
+    std::vector<double> seconds;
+    workload::FillHash hash;
+  };
+  Contestant contestants[] = {{"floor ", run_flow<bench::FloorRun>, false, {}, {}},
+                              {"floor ", run_flow<bench::FloorRun>, true, {}, {}},
+                              {"book ", run_flow<BookRun>, false, {}, {}},
+                              {"book ", run_flow<BookRun>, true, {}, {}}};
+  // Hashing is not timed, it has a run of its own.
+  for (Contestant& each : contestants)
+    (void)each.run(commands, id_max, each.looks_ahead, &each.hash);
+  for (int round = 0; round < rounds; ++round) {
+    for (Contestant& each : contestants) {
+      each.seconds.push_back(each.run(commands, id_max, each.looks_ahead, nullptr));
+    }
+  }
   const auto timed = static_cast<std::size_t>(
       std::count_if(commands.begin(), commands.end(), [](const Command& c) { return c.is_timed; }));
-  for (int round = -1; round < rounds; ++round) {
-    BookRun run(id_max);
-    std::size_t index = 0;
-    for (; !commands[index].is_timed; ++index) run.apply(commands[index], nullptr);
-    const double begin = seconds_now();
-    if (round < 0) {  // a run of its own, so that hashing is not timed
-      for (; index < commands.size(); ++index) run.apply(commands[index], &hash);
-      continue;
-    }
-    for (; index < commands.size(); ++index) {
-      if (looks_ahead) run.look_ahead(commands, index);
-      run.apply(commands[index], nullptr);
-    }
-    seconds.push_back(seconds_now() - begin);
+  for (const Contestant& each : contestants) {
+    print(each.name + name + (each.looks_ahead ? " looking ahead" : ""), timed, each.seconds,
+          each.hash.value());
   }
-  print("book " + name + (looks_ahead ? " looking ahead" : ""), timed, seconds, hash.value());
 }
 
 /// Commands as records, in one run of bytes.
@@ -302,8 +324,7 @@ int main(int argc, char** argv) {
     const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
     const std::vector<Command> commands = workload::Generator(shape).run();
     const std::uint64_t id_max = shape.resting_target + shape.command_count;
-    bench_book(mode, commands, rounds, id_max, false);
-    bench_book(mode, commands, rounds, id_max, true);
+    bench_books(mode, commands, rounds, id_max);
     bench_engine(mode, commands, rounds, false);
     return 0;
   }
