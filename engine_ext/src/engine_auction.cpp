@@ -27,7 +27,7 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
   std::int64_t sell_lots = 0;
   std::uint32_t buys = no_slot;  // the worst that is still in
   for (std::uint32_t level = bid; level != no_slot && book.level(level).price_ticks >= lowest_ticks;
-       level = book.level(level).worse) {
+       level = book.worse(level)) {
     buy_lots += whole_lots(book.level(level));
     buys = level;
   }
@@ -47,7 +47,7 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
                         : std::min(book.level(buys).price_ticks, book.level(sells).price_ticks);
     if (is_in(sells) && book.level(sells).price_ticks == price_ticks) {
       sell_lots += whole_lots(book.level(sells));
-      sells = book.level(sells).worse;
+      sells = book.worse(sells);
     }
     const Auction found{price_ticks, std::min(buy_lots, sell_lots), buy_lots - sell_lots};
     const auto rank = [&](const Auction& auction) {
@@ -57,7 +57,7 @@ Auction EngineState::auction_of(const Instrument& instrument) const noexcept {
     if (best.price_ticks == 0 || rank(found) <= rank(best)) best = found;
     if (buys != no_slot && book.level(buys).price_ticks == price_ticks) {
       buy_lots -= whole_lots(book.level(buys));
-      buys = book.level(buys).better;
+      buys = book.better(buys);
     }
   }
   return best;

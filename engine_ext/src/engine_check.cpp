@@ -149,7 +149,7 @@ const char* EngineState::check() const {
         if (broken != nullptr) return broken;
       }
       for (std::uint32_t level_slot = book.best(is_stops ? opposite(side) : side);
-           level_slot != no_slot; level_slot = store.levels[level_slot].worse) {
+           level_slot != no_slot; level_slot = book.worse(level_slot)) {
         const Level& level = store.levels[level_slot];
         for (std::uint32_t slot = level.head; slot != no_slot; slot = store.orders[slot].next) {
           const Order& order = orders[slot];
@@ -191,7 +191,7 @@ const char* EngineState::check() const {
   if (const char* const broken = check_positions(); broken != nullptr) return broken;
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
-  if (level_count != store.level_by_price.size()) return "a price outlives its level";
+  if (level_count != store.ladder.level_count()) return "a price outlives its level";
   if (name_count != order_ids.name_count()) return "client order ids are miscounted";
 
   if (const char* const broken = check_trades(); broken != nullptr) return broken;

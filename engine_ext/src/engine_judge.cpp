@@ -315,7 +315,7 @@ void EngineState::walk_pro_rata(const Taking& taking, std::int64_t limit_ticks,
   std::int64_t open_lots = taking.open_lots;
   std::uint32_t left_count = fills_left();
   for (std::uint32_t level_slot = book.best(opposite(taking.side)); level_slot != no_slot;
-       level_slot = book.level(level_slot).worse) {
+       level_slot = book.worse(level_slot)) {
     const std::int64_t price_ticks = book.level(level_slot).price_ticks;
     if (!crosses(taking.side, limit_ticks, price_ticks)) return;
     std::uint32_t looked_count = left_count;

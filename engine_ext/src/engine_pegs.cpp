@@ -58,7 +58,7 @@ bool EngineState::follow_trades(Instrument& instrument) noexcept {
 std::int64_t EngineState::best_unpegged_ticks(const Book& book, Side side,
                                               std::uint32_t gone_slot) const noexcept {
   for (std::uint32_t level_slot = book.best(side); level_slot != no_slot;
-       level_slot = book.level(level_slot).worse) {
+       level_slot = book.worse(level_slot)) {
     for (std::uint32_t slot = book.level(level_slot).head; slot != no_slot;
          slot = store.orders[slot].next) {
       if (slot != gone_slot && orders[slot].order_type != OrderType::pegged) {

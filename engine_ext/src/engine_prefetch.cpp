@@ -94,11 +94,11 @@ void EngineState::prefetch_new_order(const wire::NewOrder& command, int stage) c
     if (account_index != no_slot && command.client_order_id != 0) {
       order_ids.prefetch(OrderIds::Name{command.client_order_id, account_index});
     }
-    if (has_level) book.prefetch_price(command.side, command.price_ticks);
     return;
   }
   if (has_level && !book.crosses(command.side, command.price_ticks)) {
     if (stage == 1) book.prefetch_level(command.side, command.price_ticks);
+    if (stage == 2) book.prefetch_tail(command.side, command.price_ticks);
     return;
   }
   if (book.best(opposite(command.side)) == no_slot) return;
@@ -133,7 +133,7 @@ void EngineState::prefetch_placing(const wire::NewOrder& command, const Instrume
   if (youngest_slot != no_slot) account_links.prefetch(youngest_slot);
   if ((command.side == wire::Side::buy || command.side == wire::Side::sell) &&
       command.price_ticks >= 1 && command.price_ticks <= wire::price_ticks_max) {
-    instrument->book.prefetch_price(command.side, command.price_ticks);
+    instrument->book.prefetch_level(command.side, command.price_ticks);
   }
 }
 

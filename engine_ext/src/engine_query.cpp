@@ -114,7 +114,7 @@ void EngineState::query_book(const wire::BookQuery& request, ByteBuffer& out) co
       record.instrument_id = request.instrument_id;
       record.side = side;
       out.append(record);
-      level_slot = level.worse;
+      level_slot = instrument->book.worse(level_slot);
     }
     count += side_count;
   }

@@ -174,7 +174,7 @@ Reason EngineState::judge_quotes(const wire::MassQuote& command, Instrument& ins
 std::int64_t EngineState::best_of_others(const Instrument& instrument, Side side,
                                          std::uint32_t account_index) const noexcept {
   for (std::uint32_t level_slot = instrument.book.best(side); level_slot != no_slot;
-       level_slot = store.levels[level_slot].worse) {
+       level_slot = instrument.book.worse(level_slot)) {
     for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
          slot = store.orders[slot].next) {
       if (orders[slot].account_index != account_index || (orders[slot].flags & quote_flag) == 0) {

@@ -69,7 +69,7 @@ inline std::int64_t best_ticks_of(const Book& book, wire::Side side,
   std::uint32_t level_slot = book.best(side);
   if (level_slot != no_slot && book.level(level_slot).head == gone_slot &&
       book.level(level_slot).order_count == 1) {
-    level_slot = book.level(level_slot).worse;
+    level_slot = book.worse(level_slot);
   }
   return level_slot == no_slot ? 0 : book.level(level_slot).price_ticks;
 }

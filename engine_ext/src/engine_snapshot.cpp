@@ -139,7 +139,7 @@ void EngineState::snapshot(ByteBuffer& out) const {
     for (const Book* const book : {&instrument->book, &instrument->stops, &instrument->closing}) {
       for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
         for (std::uint32_t level_slot = book->best(side); level_slot != no_slot;
-             level_slot = store.levels[level_slot].worse) {
+             level_slot = book->worse(level_slot)) {
           for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
                slot = store.orders[slot].next) {
             append_order(slot, store.orders[slot].open_lots);

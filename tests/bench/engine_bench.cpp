@@ -31,7 +31,6 @@ using tradepit::ByteBuffer;
 using tradepit::Engine;
 using tradepit::EngineConfig;
 using tradepit::LookAhead;
-using tradepit::no_slot;
 using workload::Command;
 using workload::Kind;
 namespace wire = tradepit::wire;
@@ -58,56 +57,51 @@ wire::Side side_of(const Command& command) {
 class BookRun {
  public:
   explicit BookRun(std::uint64_t id_max)
-      : store_(2'000'000), book_(store_, 1), slot_by_id_(id_max + 1, no_slot) {
-    ids_.resize(2'000'000);
-  }
+      : store_(2'000'000), book_(store_, 1), next_slot_by_id_(id_max + 1) {}
 
   /// Asks for what `commands` from `index` on will touch, a little ahead of each.
   void look_ahead(const std::vector<Command>& commands, std::size_t index) const {
     const auto at = [&](std::size_t distance) -> const Command& {
       return commands[std::min(index + distance, commands.size() - 1)];
     };
-    const Command& far = at(24);
-    __builtin_prefetch(&slot_by_id_[far.id], 1);
+    next_slot_by_id_.prefetch(at(24).id);
     const Command& near = at(16);
-    if (near.kind == Kind::add) {
-      book_.prefetch_price(side_of(near), near.price_ticks);
-    } else if (slot_by_id_[near.id] != no_slot) {
-      book_.prefetch(slot_by_id_[near.id]);
-    }
+    book_.prefetch(next_slot_by_id_[near.id] - 1);
+    book_.prefetch_level(side_of(near), price_if_add(near));
     const Command& next = at(8);
-    if (next.kind == Kind::add) {
-      book_.prefetch_level(side_of(next), next.price_ticks);
-    } else if (slot_by_id_[next.id] != no_slot) {
-      book_.prefetch_neighbours(slot_by_id_[next.id]);
-    }
+    book_.prefetch_neighbours(store_.orders.any_if_none(next_slot_by_id_[next.id] - 1));
+    book_.prefetch_tail(side_of(next), price_if_add(next));
   }
 
   void apply(const Command& command, workload::FillHash* hash) {
     if (command.kind != Kind::add) {
-      book_.remove(slot_by_id_[command.id]);
-      slot_by_id_[command.id] = no_slot;
+      book_.remove(next_slot_by_id_[command.id] - 1);
+      next_slot_by_id_[command.id] = 0;
       if (command.kind == Kind::cancel) return;
     }
     const auto matched = book_.match(
         side_of(command), command.price_ticks, command.lots, 10'000,
         [&](std::uint32_t slot, std::int64_t price, std::int64_t lots, std::int64_t open_lots) {
           traded_lots_ += lots;
-          if (hash != nullptr) hash->add(ids_[slot], command.id, price, lots);
-          if (open_lots == 0) slot_by_id_[ids_[slot]] = no_slot;
+          if (hash != nullptr) hash->add(store_.orders[slot].tag, command.id, price, lots);
+          if (open_lots == 0) next_slot_by_id_[store_.orders[slot].tag] = 0;
         });
     if (matched.open_lots == 0 || command.is_ioc) return;
     const std::uint32_t slot = store_.orders.take();
-    ids_[slot] = command.id;
-    slot_by_id_[command.id] = slot;
+    store_.orders[slot].tag = static_cast<std::uint32_t>(command.id);
+    next_slot_by_id_[command.id] = slot + 1;
     book_.rest(slot, side_of(command), command.price_ticks, matched.open_lots);
   }
 
  private:
+  /// Others need not know a price; 0 stands for none, without a branch.
+  static std::int64_t price_if_add(const Command& command) {
+    return command.price_ticks & -static_cast<std::int64_t>(command.kind == Kind::add);
+  }
+
   tradepit::BookStore store_;
   tradepit::Book book_;
-  std::vector<std::uint32_t> slot_by_id_;
-  std::vector<std::uint64_t> ids_;  // by slot
+  tradepit::LazyArray<std::uint32_t> next_slot_by_id_;  // the slot and 1; 0 = not open
   std::int64_t traded_lots_ = 0;
 };
 
@@ -325,7 +319,7 @@ int main(int argc, char** argv) {
     const std::vector<Command> commands = workload::Generator(shape).run();
     const std::uint64_t id_max = shape.resting_target + shape.command_count;
     bench_books(mode, commands, rounds, id_max);
-    bench_engine(mode, commands, rounds, false);
+    if (argc <= 3) bench_engine(mode, commands, rounds, false);
     return 0;
   }
   if (mode == "csv" && argc > 2) {
@@ -335,6 +329,6 @@ int main(int argc, char** argv) {
     bench_engine("csv", commands, rounds, true);
     return 0;
   }
-  std::fprintf(stderr, "usage: engine_bench near|deep [ROUNDS] | csv FILE [ROUNDS]\n");
+  std::fprintf(stderr, "usage: engine_bench near|deep [ROUNDS [book]] | csv FILE [ROUNDS]\n");
   return 2;
 }

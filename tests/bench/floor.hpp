@@ -76,7 +76,7 @@ class TickSet {
 class FloorRun {
  public:
   explicit FloorRun(std::uint64_t id_max)
-      : nodes_(2'000'000), levels_(TickSet::tick_count), node_by_id_(id_max + 1, 0) {
+      : nodes_(2'000'000), levels_(TickSet::tick_count), node_by_id_(id_max + 1) {
     best_[1] = TickSet::none;
   }
 
@@ -85,7 +85,7 @@ class FloorRun {
     const auto at = [&](std::size_t distance) -> const workload::Command& {
       return commands[std::min(index + distance, commands.size() - 1)];
     };
-    __builtin_prefetch(&node_by_id_[at(24).id], 1);
+    node_by_id_.prefetch(at(24).id);
     const workload::Command& near = at(16);
     if (near.kind == workload::Kind::add) {
       levels_.prefetch(static_cast<std::size_t>(near.price_ticks));
@@ -181,7 +181,7 @@ class FloorRun {
 
   tradepit::LazyArray<Node> nodes_;
   tradepit::LazyArray<Level> levels_;
-  std::vector<std::uint32_t> node_by_id_;
+  tradepit::LazyArray<std::uint32_t> node_by_id_;
   TickSet sides_[2];
   std::size_t best_[2] = {0, 0};  // no bids: 0, no asks: TickSet::none
   std::uint32_t free_ = 0;

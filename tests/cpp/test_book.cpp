@@ -33,6 +33,7 @@ TEST(a_book_can_be_used_alone) {
   Book book(store, 1);
   const auto enter = [&](Side side, std::int64_t price, std::int64_t lots) {
     const std::uint32_t slot = store.orders.take();
+    store.orders[slot].tag = static_cast<std::uint32_t>(10 * price + lots);
     book.rest(slot, side, price, lots);
     return slot;
   };
@@ -42,10 +43,15 @@ TEST(a_book_can_be_used_alone) {
   enter(Side::buy, 98, 7);
   CHECK(book.crosses(Side::buy, 99) && !book.crosses(Side::buy, 98));
   book.reduce(first, 2);
+  const std::uint32_t level_of_100 = book.worse(book.best(Side::sell));
+  CHECK(book.level(level_of_100).price_ticks == 100 && book.level(level_of_100).order_count == 2);
+  CHECK(book.better(level_of_100) == book.best(Side::sell));
+  CHECK(book.worse(level_of_100) == no_slot && book.better(book.best(Side::sell)) == no_slot);
   std::vector<std::uint32_t> makers;
   const Book::Matched matched = book.match(
       Side::buy, 100, 6, 100, [&](std::uint32_t slot, std::int64_t, std::int64_t, std::int64_t) {
         makers.push_back(slot);
+        CHECK(store.orders[slot].tag == (makers.size() == 1 ? 991 : 1005));
       });
   CHECK(matched.open_lots == 0 && matched.fill_count == 3);
   CHECK(makers.size() == 3 && makers[1] == first && makers[2] == second);
@@ -56,7 +62,8 @@ TEST(a_book_can_be_used_alone) {
 }
 
 TEST(a_book_equals_sorted_maps_of_queues_on_random_orders) {
-  // Prices near each other, far apart, and at both ends of the range, in two books of one store.
+  // Prices near each other, far apart, at both ends of the range, and where bands of the ladder
+  // share a place of its small table, in two books of one store.
   BookStore store(400);
   Book books[] = {{store, 1}, {store, 7}};
   struct Entry {
@@ -85,12 +92,18 @@ TEST(a_book_equals_sorted_maps_of_queues_on_random_orders) {
       continue;
     }
     std::int64_t price = 0;
-    switch (random() % 4) {
+    switch (random() % 6) {
       case 0:
         price = static_cast<std::int64_t>(random() % (1ULL << 40)) + 1;
         break;
       case 1:
         price = random() % 2 == 0 ? 1 : 1LL << 40;
+        break;
+      case 2:
+        price = (1LL << 39) + static_cast<std::int64_t>((random() % 8 << 20) + random() % 130);
+        break;
+      case 3:
+        price = (1LL << 39) + static_cast<std::int64_t>((random() % 8 << 12) + random() % 3 - 1);
         break;
       default:
         price = (1LL << 39) + static_cast<std::int64_t>(random() % 200);
@@ -131,7 +144,7 @@ TEST(a_book_equals_sorted_maps_of_queues_on_random_orders) {
       model[which][own][sign * price].push_back({slot, lots});
       ++open_count[which];
     }
-    for (const std::size_t index : {0, 1}) {
+    for (const std::size_t index : {std::size_t{0}, std::size_t{1}}) {
       const std::uint32_t best = book.best(index == 0 ? Side::buy : Side::sell);
       CHECK((best == no_slot) == model[which][index].empty());
       if (best != no_slot) {

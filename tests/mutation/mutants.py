@@ -34,8 +34,8 @@ MUTANTS = [
     Mutant(
         "the best bid is the lowest",
         "rust-exchange#4, luo4neck/MatchingEngine#3",
-        "  return set % 2 == 0 ? rank_max - price : price;\n",
-        "  return set % 2 == 7 ? rank_max - price : price;\n",
+        "  if (best_ticks == 0 || !is_within(side, price_ticks, best_ticks)) best_slot",
+        "  if (best_ticks == 0 || price_ticks < best_ticks) best_slot",
     ),
     Mutant(
         "trades are at the taker's price",
@@ -47,14 +47,14 @@ MUTANTS = [
     Mutant(
         "an order does not trade at its own limit",
         "flash1-dev/matching-engine-benchmark docs/CONFORMANCE.md",
-        "    return taker_side == wire::Side::buy ? price_ticks <= limit_ticks",
-        "    return taker_side == wire::Side::buy ? price_ticks < limit_ticks",
+        "    return (price_ticks ^ mask) <= (limit_ticks ^ mask);\n",
+        "    return (price_ticks ^ mask) < (limit_ticks ^ mask);\n",
     ),
     Mutant(
         "a level stays when its last order leaves",
         "flash1-dev/matching-engine-benchmark docs/CONFORMANCE.md, phantom best",
-        "  if (level.head == no_slot) drop_level(order.level);\n",
-        "  if (level.head == no_slot && level.better == no_slot) drop_level(order.level);\n",
+        "  if (level.head == no_slot) drop_level(level_slot);\n",
+        "  if (level.head == no_slot && best_[level.is_sell] == level_slot) drop_level(level_slot);\n",
     ),
     Mutant(
         "a level keeps the quantity that traded",

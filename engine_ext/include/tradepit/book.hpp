@@ -6,9 +6,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "tradepit/flat_table.hpp"
+#include "tradepit/lazy_array.hpp"
 #include "tradepit/pool.hpp"
-#include "tradepit/price_set.hpp"
+#include "tradepit/price_ladder.hpp"
 #include "tradepit/wire.hpp"
 
 namespace tradepit {
@@ -18,9 +18,11 @@ struct RestingOrder {
   std::int64_t open_lots;  // that the book shows
   std::uint32_t next;      // younger, in the queue of its level
   std::uint32_t previous;
-  std::uint32_t level;
-  std::uint32_t is_part;  // of an order whose owner holds more back
+  std::uint32_t level : 31;
+  std::uint32_t is_part : 1;  // of an order whose owner holds more back
+  std::uint32_t tag;          // the caller's, who may write it once the slot is taken
 };
+static_assert(sizeof(RestingOrder) == 24);
 
 /// The orders of one price, oldest first.
 struct Level {
@@ -28,13 +30,11 @@ struct Level {
   std::int64_t open_lots;
   std::uint32_t head;
   std::uint32_t tail;
-  std::uint32_t better;  // next level towards the touch
-  std::uint32_t worse;
   std::uint32_t order_count;
-  std::uint32_t set;         // of PriceSet: which side of which book
-  std::uint32_t part_count;  // orders that rest in parts
-  std::uint32_t unused;
+  std::uint32_t part_count : 31;  // orders that rest in parts
+  std::uint32_t is_sell : 1;
 };
+static_assert(sizeof(Level) == 32);  // two in a cache line
 
 /// What the books of a shard share: one pool of orders, one of levels, and the way from a price to
 /// its level. There can be no more levels than orders.
@@ -43,27 +43,16 @@ class BookStore {
   explicit BookStore(std::uint32_t max_orders) noexcept
       : orders(max_orders),
         levels(max_orders),
-        level_by_price(max_orders),
-        prices(max_orders),
-        walk_queue(static_cast<std::size_t>(wire::fills_per_command_max)) {}
+        ladder(max_orders),
+        walk_queue(static_cast<std::size_t>(wire::fills_per_command_max)) {
+    assert(max_orders <= orders_end);
+  }
 
-  struct LevelEntry {
-    using Key = std::uint64_t;
-    static constexpr int run_bits = 7;  // prices of one book, half a page of them together
-    std::uint64_t price_key = 0;
-    std::uint32_t level = 0;
-    std::uint32_t unused = 0;
-    [[nodiscard]] Key key() const noexcept { return price_key; }
-    [[nodiscard]] static std::uint64_t home(Key key) noexcept {
-      return home_in_runs<run_bits>(key & ((std::uint64_t{1} << PriceSet::rank_bits) - 1),
-                                    key >> PriceSet::rank_bits);
-    }
-  };
+  static constexpr std::uint32_t orders_end = std::uint32_t{1} << 31;
 
   Pool<RestingOrder> orders;
   Pool<Level> levels;
-  FlatTable<LevelEntry> level_by_price;
-  PriceSet prices;
+  PriceLadder ladder;
 
   /// A part of an order that comes back to its level while Book::walk looks at it.
   struct Returning {
@@ -125,6 +114,16 @@ class Book {
   }
   [[nodiscard]] const Level& level(std::uint32_t level_slot) const noexcept {
     return store_->levels[level_slot];
+  }
+  /// The level behind one of this book's, seen from the touch, or no_slot.
+  [[nodiscard]] std::uint32_t worse(std::uint32_t level_slot) const noexcept {
+    const Level& from = level(level_slot);
+    return store_->ladder.worse(set_of(from), from.price_ticks);
+  }
+  /// The level before one of this book's, or no_slot.
+  [[nodiscard]] std::uint32_t better(std::uint32_t level_slot) const noexcept {
+    const Level& from = level(level_slot);
+    return store_->ladder.better(set_of(from), from.price_ticks);
   }
 
   /// Whether a taker with this limit would trade now.
@@ -297,13 +296,15 @@ class Book {
         maker.shown_lots = std::min(maker.part_lots, maker.whole_lots);
         store_->walk_queue[returning_end++] = maker;
       }
-      level_slot = level.worse;
+      level_slot = worse(level_slot);
     }
     return open_lots;
   }
 
   // Asking for memory ahead of its use, so that a book that fits no cache waits once for many
-  // orders and not many times for each. None of these changes or promises anything.
+  // orders and not many times for each. None of these changes or promises anything, or has a branch
+  // on its arguments: a wrong guess of the processor costs what looking ahead gains. Where a
+  // command names no order or no price, any that is at hand will do.
 
   /// An order; some time later, what taking it out will touch.
   void prefetch(std::uint32_t slot) const noexcept { store_->orders.prefetch(slot); }
@@ -313,9 +314,15 @@ class Book {
     store_->orders.prefetch(order.previous);
     store_->levels.prefetch(order.level);
   }
-  /// The way to a price; some time later, what putting an order there will touch.
-  void prefetch_price(wire::Side side, std::int64_t price_ticks) const noexcept;
-  void prefetch_level(wire::Side side, std::int64_t price_ticks) const noexcept;
+  /// The level of a price; some time later, what putting an order there will touch.
+  void prefetch_level(wire::Side side, std::int64_t price_ticks) const noexcept {
+    store_->levels.prefetch(store_->ladder.guess(set_of(side), price_ticks));
+  }
+  void prefetch_tail(wire::Side side, std::int64_t price_ticks) const noexcept {
+    const std::uint32_t level_slot = store_->ladder.guess(set_of(side), price_ticks);
+    const Level& level = store_->levels[store_->levels.any_if_none(level_slot)];
+    store_->orders.prefetch(level.tail);
+  }
 
   /// Verifies links, sums and indexes of this book, slowly, and adds its counts to the arguments.
   /// Null, or what is broken. A book that nothing is matched in may be crossed.
@@ -323,12 +330,24 @@ class Book {
                                   bool may_be_crossed = false) const noexcept;
 
  private:
+  // Sides and the places of orders in their queues come as they like: a branch on them is guessed
+  // wrong every other time, which costs more than all of what it would spare.
+
   [[nodiscard]] static bool is_within(wire::Side taker_side, std::int64_t price_ticks,
                                       std::int64_t limit_ticks) noexcept {
-    return taker_side == wire::Side::buy ? price_ticks <= limit_ticks : price_ticks >= limit_ticks;
+    const std::int64_t mask = taker_side == wire::Side::buy ? 0 : -1;
+    return (price_ticks ^ mask) <= (limit_ticks ^ mask);
   }
   [[nodiscard]] std::uint32_t set_of(wire::Side side) const noexcept {
     return book_id_ * 2 + static_cast<std::uint32_t>(side) - 1;
+  }
+  [[nodiscard]] std::uint32_t set_of(const Level& of_level) const noexcept {
+    return book_id_ * 2 + of_level.is_sell;
+  }
+
+  [[nodiscard]] static std::uint32_t select(bool is_first, std::uint32_t first,
+                                            std::uint32_t second) noexcept {
+    return second ^ ((first ^ second) & (0U - static_cast<std::uint32_t>(is_first)));
   }
 
   [[nodiscard]] std::uint32_t make_level(wire::Side side, std::int64_t price_ticks) noexcept;
@@ -338,5 +357,45 @@ class Book {
   std::uint32_t book_id_;
   std::uint32_t best_[2] = {no_slot, no_slot};
 };
+
+inline void Book::rest(std::uint32_t slot, wire::Side side, std::int64_t price_ticks,
+                       std::int64_t open_lots, bool is_part) noexcept {
+  assert(price_ticks >= 1 && price_ticks <= wire::price_ticks_max && open_lots >= 1);
+  std::uint32_t level_slot = store_->ladder.find(set_of(side), price_ticks);
+  if (level_slot == no_slot) level_slot = make_level(side, price_ticks);
+
+  Level& level = store_->levels[level_slot];
+  RestingOrder& order = store_->orders[slot];
+  const std::uint32_t older = level.tail;
+  // Without an older one the order itself is told, and overwritten.
+  store_->orders[select(older == no_slot, slot, older)].next = slot;
+  order.open_lots = open_lots;
+  order.next = no_slot;
+  order.previous = older;
+  order.level = level_slot & (BookStore::orders_end - 1);
+  order.is_part = is_part ? 1 : 0;
+  level.head = select(older == no_slot, slot, level.head);
+  level.tail = slot;
+  level.open_lots += open_lots;
+  ++level.order_count;
+  if (is_part) ++level.part_count;
+}
+
+inline void Book::unlink(std::uint32_t slot) noexcept {
+  const RestingOrder& order = store_->orders[slot];
+  const std::uint32_t level_slot = order.level;
+  Level& level = store_->levels[level_slot];
+  const std::uint32_t older = order.previous;
+  const std::uint32_t younger = order.next;
+  // Without a neighbour the order itself is told what it says already.
+  store_->orders[select(older == no_slot, slot, older)].next = younger;
+  store_->orders[select(younger == no_slot, slot, younger)].previous = older;
+  level.head = select(older == no_slot, younger, level.head);
+  level.tail = select(younger == no_slot, older, level.tail);
+  level.open_lots -= order.open_lots;
+  --level.order_count;
+  if (order.is_part != 0) --level.part_count;
+  if (level.head == no_slot) drop_level(level_slot);
+}
 
 }  // namespace tradepit

@@ -44,9 +44,10 @@ class Pool {
     free_ = slot;
   }
 
-  /// Asks for the memory of a slot ahead of its use; `no_slot` is allowed.
-  void prefetch(std::uint32_t slot) const noexcept {
-    if (slot != no_slot) slots_.prefetch(slot);
+  /// Asks for the memory of a slot ahead of its use; for `no_slot` without a branch for any.
+  void prefetch(std::uint32_t slot) const noexcept { slots_.prefetch(any_if_none(slot)); }
+  [[nodiscard]] static std::uint32_t any_if_none(std::uint32_t slot) noexcept {
+    return slot + static_cast<std::uint32_t>(slot == no_slot);
   }
 
   [[nodiscard]] T& operator[](std::uint32_t slot) noexcept { return slots_[slot]; }

@@ -7,14 +7,14 @@
 
 namespace tradepit {
 
-/// Sets of price ranks, one set for each side of each book, that find the neighbour of a rank.
+/// Sets of ranks, one set for each side of each book, that find the neighbour of a rank.
 ///
 /// A set is a tree of 64-bit words: a bit of a word of height 0 is a rank, a bit of a word above is
 /// a word below that is not empty. Only words that are not empty exist, in one hash table, so that
 /// a narrow book stays in a few cache lines and a wide one costs no more than its levels.
 class PriceSet {
  public:
-  static constexpr int rank_bits = 41;  // holds price_ticks_max = 2^40
+  static constexpr int rank_bits = 35;
 
   PriceSet() noexcept = default;
   explicit PriceSet(std::uint32_t max_ranks) noexcept
