@@ -23,8 +23,8 @@ std::uint32_t Book::make_level(wire::Side side, std::int64_t price_ticks) noexce
 void Book::drop_level(std::uint32_t level_slot) noexcept {
   const Level& level = store_->levels[level_slot];
   assert(level.open_lots == 0 && level.order_count == 0);
-  const std::uint32_t worse_slot = store_->ladder.erase(set_of(level), level.price_ticks);
-  if (best_[level.is_sell] == level_slot) best_[level.is_sell] = worse_slot;
+  if (best_[level.is_sell] == level_slot) best_[level.is_sell] = worse(level_slot);
+  store_->ladder.erase(set_of(level), level.price_ticks);
   store_->levels.release(level_slot);
 }
 
