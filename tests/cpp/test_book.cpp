@@ -61,6 +61,34 @@ TEST(a_book_can_be_used_alone) {
   check_sound(book, 1);
 }
 
+TEST(prices_that_ran_empty_are_passed_over) {
+  // One order that comes and goes, from band to band of the ladder, before one that stays and
+  // alone.
+  BookStore store(4);
+  Book book(store, 1);
+  const std::uint32_t far = store.orders.take();
+  book.rest(far, Side::sell, 1'000'000, 1);
+  std::uint64_t resting = 1;
+  const auto come_and_go = [&](Side side, std::int64_t price) {
+    const std::uint32_t slot = store.orders.take();
+    book.rest(slot, side, price, 1);
+    CHECK(book.level(book.best(side)).price_ticks == price);
+    check_sound(book, resting + 1);
+    book.remove(slot);
+    CHECK((book.best(side) == no_slot) == (side == Side::buy || resting == 0));
+    check_sound(book, resting);
+    CHECK(store.ladder.level_count() == resting);
+  };
+  for (std::int64_t step = 0; step < 200; ++step) {
+    come_and_go(Side::sell, 500'000 + 64 * step);
+    come_and_go(Side::sell, 500'000 - 64 * (step % 3));
+    come_and_go(Side::buy, 400'000 + 64 * (step * 37 % 200));
+  }
+  book.remove(far);
+  resting = 0;
+  for (std::int64_t step = 0; step < 200; ++step) come_and_go(Side::sell, 2'000'000 - 640 * step);
+}
+
 TEST(a_book_equals_sorted_maps_of_queues_on_random_orders) {
   // Prices near each other, far apart, at both ends of the range, and where bands of the ladder
   // share a place of its small table, in two books of one store.
