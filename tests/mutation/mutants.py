@@ -311,7 +311,7 @@ MUTANTS = [
         "a fill moves the position of the taker alone",
         "half of a double entry",
         "  move(position(maker.instrument_id, maker.account_index), maker.side, lots);\n",
-        "",
+        "  move(position(maker.instrument_id, maker.account_index), maker.side, 0);\n",
     ),
     Mutant(
         "an order at the open stays in continuous trading",
