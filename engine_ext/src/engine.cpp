@@ -1,6 +1,8 @@
 #include "tradepit/engine.hpp"
 
 #include <cassert>
+#include <cinttypes>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -256,6 +258,12 @@ Engine::~Engine() = default;
 
 void Engine::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept {
   state_->apply(command, events, reports);
+#ifdef TRADEPIT_CHECKED
+  if (const char* const broken = check(); broken != nullptr) {
+    std::fprintf(stderr, "seq %" PRIu64 ": %s\n", seq(), broken);
+    std::abort();
+  }
+#endif
 }
 void Engine::prefetch(std::span<const std::byte> record, int stage) const noexcept {
   state_->prefetch(record, stage);

@@ -13,7 +13,7 @@ NO_LIBFUZZER = "clang++ has no libFuzzer: install clang and its runtime (libclan
 # What a build is called: its folder, its compiler, its flags.
 BUILDS = {
     "gcc -O3": ("cpp", "", "-O3"),
-    "gcc -O0": ("cpp-O0", "", "-O0"),
+    "gcc -O0": ("cpp-O0", "", "-O0"),  # verifies every invariant after each command
     "clang -O3": ("clang-O3", "clang++", "-O3"),
     "clang -O0": ("clang-O0", "clang++", "-O0"),
 }
@@ -37,6 +37,8 @@ def soak_program(name: str) -> Path:
     settings = ["-DCMAKE_BUILD_TYPE=Release"]
     if optimization != "-O3":
         settings = ["-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_CXX_FLAGS_DEBUG={optimization}"]
+    if name == "gcc -O0":
+        settings.append("-DTRADEPIT_CHECKED=ON")
     if compiler:
         settings.append(f"-DCMAKE_CXX_COMPILER={compiler}")
     return build(folder, "fuzz_soak", *settings)
