@@ -44,6 +44,10 @@ class Engine:
         """Accounts opened; the house is not counted."""
 
     @property
+    def account_ids(self) -> list[int]:
+        """In the order in which they were opened; the house, 0, first."""
+
+    @property
     def touched_instruments(self) -> list[int]:
         """Instruments whose book the last command changed."""
 
@@ -90,6 +94,9 @@ class Engine:
 
     def check(self) -> None:
         """Verify every invariant, slowly. Raises AssertionError with the one that is broken."""
+
+JOURNAL_VERSION: int
+"""The format of journal segments that this program writes and reads."""
 
 def chain_digest(digest: int, events: bytes) -> int:
     """The chain digest after one command's events, whose length is a multiple of 8."""

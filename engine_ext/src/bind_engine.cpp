@@ -170,6 +170,15 @@ void bind_engine(py::module_& module) {
       .def_property_readonly("session_counter", &Engine::session_counter)
       .def_property_readonly("has_tied_orders", &Engine::has_tied_orders)
       .def_property_readonly("account_count", &Engine::account_count)
+      .def_property_readonly("account_ids",
+                             [](const Engine& engine) {
+                               std::vector<std::uint64_t> ids;
+                               for (std::uint32_t index = 0; index <= engine.account_count();
+                                    ++index) {
+                                 ids.push_back(engine.account_id(index));
+                               }
+                               return ids;
+                             })
       .def_property_readonly("shard_id",
                              [](const Engine& engine) { return engine.config().shard_id; })
       .def_property_readonly("touched_instruments",

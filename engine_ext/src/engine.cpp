@@ -291,6 +291,9 @@ std::uint64_t Engine::open_order_count() const noexcept {
   return state_->store.orders.used_count();
 }
 std::uint32_t Engine::account_count() const noexcept { return state_->accounts.count() - 1; }
+std::uint64_t Engine::account_id(std::uint32_t index) const noexcept {
+  return state_->accounts[index].account_id;
+}
 const EngineConfig& Engine::config() const noexcept { return state_->config; }
 std::uint32_t Engine::last_event_count() const noexcept { return state_->event_count; }
 std::span<const std::uint32_t> Engine::touched_instruments() const noexcept {

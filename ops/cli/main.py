@@ -38,7 +38,18 @@ COMMANDS = {
         "tradepit.ingress.__main__", "main", "serve REST in front of the matcher", "ingress"
     ),
     "replay": Command(
-        "tradepit.tools.replay", "run", "send a recorded market day through a running exchange"
+        "tradepit.tools.replay",
+        "run",
+        "a recorded market day through the exchange, or the exchange at any seq of its journal",
+    ),
+    "journal": Command(
+        "tradepit.tools.journal", "run", "inspect, verify or export the journal of a shard"
+    ),
+    "reconcile": Command(
+        "tradepit.tools.reconcile",
+        "run",
+        "prove that journal, stream, ledger and cache of a running exchange agree",
+        "ledger",
     ),
     "engine": Command(
         "tradepit.cli.engine", "run", "run commands (JSON lines) through the engine alone"

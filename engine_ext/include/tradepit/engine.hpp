@@ -102,6 +102,8 @@ class Engine {
   /// Whether an open order was sent by a session with tied_session_bit. Walks all of them.
   [[nodiscard]] bool has_tied_orders() const noexcept;
   [[nodiscard]] std::uint32_t account_count() const noexcept;  ///< the house not counted
+  /// Of an account by the order in which it was opened, from 1 to account_count(); 0 is the house.
+  [[nodiscard]] std::uint64_t account_id(std::uint32_t index) const noexcept;
   [[nodiscard]] const EngineConfig& config() const noexcept;
 
   /// About the last command.

@@ -1,4 +1,4 @@
-"""The command line of `tradepit replay lobster`, and its report."""
+"""The command line of `tradepit replay`, and the report of `tradepit replay lobster`."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tradepit.client import Client, Session
 from tradepit.protocol import configuration, wire
 from tradepit.protocol.errors import ConfigurationError, Refused, TradepitError, Unreachable
+from tradepit.tools.replay import journal
 from tradepit.tools.replay.database import wait_until_applied
 from tradepit.tools.replay.lobster import ReplayError, read_recording
 from tradepit.tools.replay.plan import Plan, Planner
@@ -49,6 +50,9 @@ def run(argv: list[str]) -> int:
     """Exit code 0 if the day went through, 1 if it did not, 2 for arguments that do not fit."""
     arguments = _parse(argv)
     try:
+        if arguments.format == "journal":
+            journal.run(arguments)
+            return 0
         report = _replay(arguments)
     except ConfigurationError as error:
         print(f"tradepit replay: {error}", file=sys.stderr)
@@ -63,11 +67,17 @@ def run(argv: list[str]) -> int:
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tradepit replay",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Goes through what was recorded: a market day, or the exchange's own journal.",
     )
-    formats = parser.add_subparsers(required=True, metavar="FORMAT")
+    formats = parser.add_subparsers(required=True, metavar="WHAT", dest="format")
+    journal.add_arguments(
+        formats.add_parser(
+            "journal",
+            help="the exchange as it stood at any seq",
+            description=journal.DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     lobster = formats.add_parser(
         "lobster",
         help="message and order book files of lobsterdata.com",

@@ -1,0 +1,154 @@
+"""The command line of `tradepit journal`."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tradepit.protocol import text, wire
+from tradepit.protocol.configuration import SHARD_ID_MAX
+from tradepit.protocol.errors import JournalDamaged
+from tradepit.tools.journal.files import Journal
+
+DESCRIPTION = """\
+Shows and checks the journal of a shard: every command in order, with its events. It reads only, and
+may be used while the matcher runs.
+"""
+EPILOG = """\
+inspect  one line a segment: file, seqs, bytes
+verify   every checksum, seq and digest, from the first entry to the last; stops at the first fault
+         and says in which file, at which offset and seq
+export   JSON lines: {"seq", "digest", "command": {...}, "events": [{...}, ...]}
+
+Exit codes: 0 sound; 1 damaged; 2 no journal there. `tradepit replay journal` runs the commands through
+an engine as well.
+"""
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say whose journal is meant."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
+        help="the data folder (default: TRADEPIT_DATA_DIR, or ./data)",
+    )
+    parser.add_argument(
+        "--shard", type=shard_id, default=0, metavar="N", help="the shard (default: 0)"
+    )
+
+
+def shard_id(argument: str) -> int:
+    value = int(argument)
+    if not 0 <= value <= SHARD_ID_MAX:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and {SHARD_ID_MAX}")
+    return value
+
+
+def seq(argument: str) -> int:
+    value = int(argument)
+    if not 0 < value < 2**63:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def run(argv: list[str]) -> int:
+    """Run the subcommand `journal`; the exit code: 0 sound, 1 damaged."""
+    parser = argparse.ArgumentParser(
+        prog="tradepit journal",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    for name, summary in (
+        ("inspect", "one line a segment"),
+        ("verify", "check every checksum, seq and digest"),
+        ("export", "commands and events as JSON lines"),
+    ):
+        action = actions.add_parser(name, help=summary)
+        add_place(action)
+        if name == "export":
+            action.add_argument("--from-seq", type=seq, default=1, metavar="N")
+            action.add_argument("--to-seq", type=seq, default=None, metavar="N")
+        else:
+            action.add_argument("--json", action="store_true", help="as JSON")
+    arguments = parser.parse_args(argv)
+    try:
+        journal = Journal(arguments.data, arguments.shard)
+        if arguments.action == "export":
+            _export(journal, arguments.from_seq, arguments.to_seq)
+            return 0
+        report = _read(journal)
+    except JournalDamaged as error:
+        if arguments.action != "export" and arguments.json:
+            print(json.dumps({"sound": False, "error": str(error)}))
+        print(f"tradepit journal: {error}", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print(json.dumps(report))
+    elif arguments.action == "inspect":
+        print(_table(report))
+    else:
+        print(_verdict(report))
+    return 0
+
+
+def _read(journal: Journal) -> dict[str, Any]:
+    """Everything from the first entry to the last, checked."""
+    digest = journal.first_digest
+    for entry in journal.entries(journal.first_seq):
+        digest = entry.digest
+    return {
+        "sound": True,
+        "shard_id": journal.shard_id,
+        "directory": str(journal.directory),
+        "first_seq": journal.first_seq,
+        "last_seq": journal.segments[-1].last_seq,
+        "digest": f"{digest:016x}",
+        "torn_bytes": journal.segments[-1].torn_bytes,
+        "segments": [
+            {
+                "file": segment.path.name,
+                "first_seq": segment.header.first_seq,
+                "last_seq": segment.last_seq,
+                "entries": segment.entry_count,
+                "bytes_used": segment.end_offset,
+                "bytes": segment.header.size_bytes,
+            }
+            for segment in journal.segments
+        ],
+    }
+
+
+def _table(report: dict[str, Any]) -> str:
+    lines = [f"{'segment':<28} {'first seq':>14} {'last seq':>14} {'entries':>12} {'used':>8}"]
+    lines += [
+        f"{item['file']:<28} {item['first_seq']:>14,} {item['last_seq']:>14,} "
+        f"{item['entries']:>12,} {item['bytes_used'] / item['bytes']:>8.1%}"
+        for item in report["segments"]
+    ]
+    return "\n".join([*lines, _verdict(report)])
+
+
+def _verdict(report: dict[str, Any]) -> str:
+    torn = report["torn_bytes"]
+    note = f"; {torn:,} bytes after it were never acknowledged" if torn else ""
+    return (
+        f"sound: shard {report['shard_id']}, seq {report['first_seq']:,} to {report['last_seq']:,} in "
+        f"{len(report['segments'])} segment(s), digest {report['digest']}{note}"
+    )
+
+
+def _export(journal: Journal, from_seq: int, to_seq: int | None) -> None:
+    for entry in journal.entries(from_seq, to_seq):
+        line = {
+            "seq": entry.seq,
+            "digest": f"{entry.digest:016x}",
+            "command": text.record_to_object(wire.decode(entry.command)[0]),
+            "events": [text.record_to_object(event) for event in wire.decode_all(entry.events)],
+        }
+        print(json.dumps(line, ensure_ascii=False, separators=(", ", ": ")))

@@ -1,0 +1,96 @@
+"""An engine at any seq of a journal: every command applied again, every event compared."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tradepit.engine import Engine
+from tradepit.protocol import wire
+from tradepit.tools.journal.files import Entry, Journal, damaged
+
+_CHUNK_ENTRIES = 2_000
+
+
+class Replay:
+    """An engine that follows a journal. `move_to` may be called with growing seqs.
+
+    Raises JournalDamaged if an entry is not sound, or the engine does not give the events that were
+    recorded.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.engine = Engine(shard_id=journal.shard_id)
+        if journal.first_seq != 1 or journal.first_digest != self.engine.digest:
+            raise damaged(
+                journal.segments[0].path,
+                0,
+                1,
+                f"the journal begins with seq {journal.first_seq}: what came before is not here",
+            )
+        self._entries: Iterator[Entry] = journal.entries()
+        self._ahead: Entry | None = None
+
+    def move_to(self, seq: int | None = None) -> None:
+        """Apply everything up to `seq`, or up to the journal's end if that comes first."""
+        chunk: list[Entry] = []
+        while True:
+            entry = self._ahead or next(self._entries, None)
+            self._ahead = None
+            if entry is None or (seq is not None and entry.seq > seq):
+                self._ahead = entry
+                break
+            chunk.append(entry)
+            if len(chunk) == _CHUNK_ENTRIES:
+                self._apply(chunk)
+                chunk = []
+        self._apply(chunk)
+
+    def _apply(self, chunk: list[Entry]) -> None:
+        if not chunk:
+            return
+        events = self.engine.apply(b"".join(entry.command for entry in chunk))
+        if events != b"".join(entry.events for entry in chunk) or (
+            self.engine.digest != chunk[-1].digest
+        ):
+            first = _first_difference(events, chunk)
+            raise damaged(
+                first.path,
+                first.offset,
+                first.seq,
+                "replaying the command gives other events than were recorded",
+            )
+
+
+def _first_difference(events: bytes, chunk: list[Entry]) -> Entry:
+    at = 0
+    for entry in chunk:
+        if events[at : at + len(entry.events)] != entry.events:
+            return entry
+        at += len(entry.events)
+    return chunk[-1]
+
+
+def instruments_of(engine: Engine) -> dict[int, Any]:
+    """The listing, by instrument_id."""
+    records = wire.decode_all(engine.query(wire.InstrumentsQuery().encode()))
+    return {
+        record.instrument_id: record
+        for record in records
+        if isinstance(record, wire.InstrumentChanged)
+    }
+
+
+def assets_of(engine: Engine) -> dict[int, Any]:
+    """The listed assets, by asset_id."""
+    records = wire.decode_all(engine.query(wire.InstrumentsQuery().encode()))
+    return {record.asset_id: record for record in records if isinstance(record, wire.AssetChanged)}
+
+
+def totals_of(engine: Engine) -> dict[tuple[int, int], int]:
+    """Funds by (account_id, asset_id), held ones included, where there are any."""
+    assets = assets_of(engine)
+    totals = {
+        (account_id, asset_id): sum(engine.balance(account_id, asset_id))
+        for account_id in engine.account_ids
+        for asset_id in assets
+    }
+    return {place: units for place, units in totals.items() if units}

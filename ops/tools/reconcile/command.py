@@ -1,0 +1,247 @@
+"""The command line of `tradepit reconcile`, and the order of its comparisons."""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import asyncpg
+import nats.errors
+from redis.exceptions import RedisError
+from tradepit.client import Client
+from tradepit.ledger.errors import Interrupted, LedgerStopped
+from tradepit.protocol import wire
+from tradepit.protocol.errors import JournalDamaged, TradepitError
+from tradepit.tools import running
+from tradepit.tools.journal.files import Journal
+from tradepit.tools.journal.replay import Replay, totals_of
+from tradepit.tools.reconcile import stream
+from tradepit.tools.reconcile.report import Check, Report
+from tradepit.tools.reconcile.stores import VIEWS, CachedPositions, Tables, read_tables
+
+WAIT_S_DEFAULT = 30.0
+STATUS_TIMEOUT_S = 10.0
+
+DESCRIPTION = """\
+Proves on a running exchange that its journal, its stream, its ledger and its cache tell one story:
+
+  journal   every entry sound; replaying the commands gives the recorded events and the live digest
+  stream    holds what the journal holds, entry by entry
+  ledger    has the journal's digest at its seq; postings sum to zero; balances and positions are the
+            sums of postings and trades; balances are the engine's at that seq
+  cache     says of every position what PostgreSQL says
+
+Orders may flow meanwhile: each part is compared at a seq that it has reached.
+"""
+EPILOG = """\
+The last line is the verdict. Exit codes: 0 nothing differs; 1 something does, or could not be
+compared; 2 there is no exchange.
+"""
+
+
+def run(argv: list[str]) -> int:
+    """Run the subcommand `reconcile`; the exit code: 0 nothing differs, 1 something does."""
+    parser = argparse.ArgumentParser(
+        prog="tradepit reconcile",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
+        help="the data folder (default: TRADEPIT_DATA_DIR, or ./data)",
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=WAIT_S_DEFAULT,
+        metavar="S",
+        help="how long a part may take to catch up (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="let the ledger build the cache again where it differs; nothing else is ever changed",
+    )
+    parser.add_argument("--json", action="store_true", help="the report as JSON")
+    arguments = parser.parse_args(argv)
+    logging.getLogger("tradepit.ledger").setLevel(logging.ERROR)  # a closed connection is no news
+    place = running.find(arguments.data)
+    report = asyncio.run(reconcile(place, arguments.wait, repair=arguments.repair))
+    print(as_json(report) if arguments.json else as_text(report))
+    return 0 if report.holds else 1
+
+
+async def reconcile(place: running.Running, wait_s: float, *, repair: bool = False) -> Report:
+    """Compare everything with everything. A part that cannot be read is a difference, not an error.
+
+    Raises ConfigurationError if the folder holds no journal.
+    """
+    report = Report()
+    status = await _ask_matcher(place, report)
+    shard_id = status.shard_id if status else 0
+    journal = Journal(place.data_dir, shard_id)
+    tables = await _read_ledger(place, shard_id, status.seq if status else 0, wait_s, report)
+    report.seq = status.seq if status else 0
+    await asyncio.to_thread(_replay, journal, status, tables, report)
+    check = report.add("stream = journal")
+    try:
+        await stream.compare(place.nats_url, journal, report.seq, check, wait_s)
+    except (Interrupted, LedgerStopped, JournalDamaged, nats.errors.Error, OSError) as error:
+        check.differ(f"cannot be compared: {error}")
+    if tables is not None:
+        _check_views(tables, report)
+        await _check_cache(place, shard_id, tables, wait_s, report, repair=repair)
+    return report
+
+
+async def _ask_matcher(place: running.Running, report: Report) -> wire.ShardStatus | None:
+    check = report.add("the matcher answers")
+    try:
+        status = await asyncio.to_thread(_status, place)
+    except TradepitError as error:
+        check.differ(str(error))
+        return None
+    check.compared = f"shard {status.shard_id} at seq {status.seq}"
+    return status
+
+
+def _status(place: running.Running) -> wire.ShardStatus:
+    with Client(
+        place.order_endpoint, 0, place.operator_key, timeout_s=STATUS_TIMEOUT_S
+    ) as operator:
+        return operator.status()
+
+
+async def _read_ledger(
+    place: running.Running, shard_id: int, seq: int, wait_s: float, report: Report
+) -> Tables | None:
+    check = report.add("the ledger has caught up")
+    try:
+        tables = await read_tables(place.postgres_url, shard_id, seq, wait_s)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        check.differ(f"PostgreSQL cannot be read: {error!r}")
+        return None
+    if tables.seq < seq:
+        check.differ(f"it is at seq {tables.seq}, the matcher was at {seq} {wait_s:.0f} s ago")
+    check.compared = f"seq {tables.seq}"
+    return tables
+
+
+def _replay(
+    journal: Journal, status: wire.ShardStatus | None, tables: Tables | None, report: Report
+) -> None:
+    """One pass through the journal, with a stop wherever something else is to be compared."""
+    check = report.add("journal replay = live digest")
+    balances = report.add("ledger = journal replay")
+    try:
+        replay = Replay(journal)
+        engine = replay.engine
+        if tables is not None and status is not None and tables.seq < status.seq:
+            replay.move_to(tables.seq)
+            _compare_tables(replay, tables, balances)
+            tables = None
+        replay.move_to(status.seq if status else None)
+        if status is not None and engine.seq != status.seq:
+            check.differ(f"the journal ends at seq {engine.seq}, the matcher is at {status.seq}")
+        elif status is not None and engine.digest != status.digest:
+            check.differ(
+                f"at seq {engine.seq} the replay has digest {engine.digest:016x}, the matcher "
+                f"{status.digest:016x}"
+            )
+        check.compared = f"{engine.seq} commands, digest {engine.digest:016x}"
+        if tables is not None:
+            replay.move_to(tables.seq)
+            _compare_tables(replay, tables, balances)
+    except JournalDamaged as error:
+        check.differ(str(error))
+        balances.differ("the journal cannot be replayed so far")
+
+
+def _compare_tables(replay: Replay, tables: Tables, check: Check) -> None:
+    engine = replay.engine
+    if (engine.seq, engine.digest) != (tables.seq, tables.digest) and tables.seq:
+        check.differ(
+            f"the tables are at seq {tables.seq} with digest {tables.digest:016x}, the replay at "
+            f"{engine.seq} with {engine.digest:016x}"
+        )
+        return
+    replayed = totals_of(engine)
+    for place in sorted(replayed.keys() | tables.balances.keys()):
+        ours, theirs = replayed.get(place, 0), tables.balances.get(place, 0)
+        if ours != theirs:
+            check.differ(
+                f"account {place[0]}, asset {place[1]}: {theirs} in the ledger, {ours} here"
+            )
+    if engine.open_order_count != tables.open_order_count:
+        check.differ(
+            f"{tables.open_order_count} open orders in the ledger, {engine.open_order_count} here"
+        )
+    check.compared = (
+        f"{len(replayed)} balances and {engine.open_order_count} open orders at seq {tables.seq}"
+    )
+
+
+def _check_views(tables: Tables, report: Report) -> None:
+    check = report.add("the ledger adds up")
+    for view, meaning in VIEWS.items():
+        for row in tables.view_rows[view]:
+            check.differ(f"{view} ({meaning}): {row}")
+    check.compared = ", ".join(VIEWS)
+
+
+async def _check_cache(
+    place: running.Running,
+    shard_id: int,
+    tables: Tables,
+    wait_s: float,
+    report: Report,
+    *,
+    repair: bool,
+) -> None:
+    check = report.add("cache = ledger")
+    try:
+        async with CachedPositions(place.redis_url, shard_id) as cache:
+            wrong = await cache.compare(tables, check, wait_s)
+            if repair and not check.holds:
+                await cache.repair(wrong)
+                report.repaired_count = max(len(wrong), 1)
+                report.checks.remove(check)
+                await cache.compare(tables, report.add("cache = ledger"), wait_s)
+    except (OSError, TimeoutError, RedisError) as error:
+        check.differ(f"Redis cannot be read: {error!r}")
+
+
+def as_json(report: Report) -> str:
+    return json.dumps(
+        {
+            "holds": report.holds,
+            "seq": report.seq,
+            "repaired_count": report.repaired_count,
+            "checks": [{**asdict(check), "holds": check.holds} for check in report.checks],
+        }
+    )
+
+
+def as_text(report: Report) -> str:
+    lines = []
+    for check in report.checks:
+        lines.append(f"{'ok  ' if check.holds else 'FAIL'} {check.name}: {check.compared}")
+        lines += [f"       {difference}" for difference in check.differences]
+        if check.difference_count > len(check.differences):
+            lines.append(f"       and {check.difference_count - len(check.differences)} more")
+    if report.repaired_count:
+        lines.append(
+            f"     repaired: {report.repaired_count} entries of the cache were built again"
+        )
+    failed = [check.name for check in report.checks if not check.holds]
+    verdict = (
+        f"DIFFERENT: {', '.join(failed)}" if failed else "CONSISTENT: nothing lost, nothing doubled"
+    )
+    return "\n".join([*lines, f"{verdict}, up to seq {report.seq}"])

@@ -1,0 +1,70 @@
+"""Holds a shard's JetStream stream against its journal, entry by entry."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tradepit.ledger.batch import Position
+from tradepit.ledger.stream import JetStream
+from tradepit.protocol import wire
+from tradepit.tools.journal.files import Entry, Journal, read_entry
+from tradepit.tools.reconcile.report import Check
+
+FETCH_TIMEOUT_S = 0.5
+_STREAM = Path("stream")  # where an entry was found
+
+
+async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_s: float) -> None:
+    """Read the stream from its first message until it has reached `seq`. Stops at a difference."""
+    deadline_s = time.monotonic() + wait_s
+    recorded: Iterator[Entry] | None = None
+    reached = first_seq = message_count = 0
+    async with JetStream(nats_url, journal.shard_id) as stream:
+        await stream.open(Position())
+        while reached < seq:
+            messages = await stream.fetch(FETCH_TIMEOUT_S)
+            if not messages and time.monotonic() > deadline_s:
+                check.differ(f"the stream ends at seq {reached}; the journal goes on to seq {seq}")
+                break
+            for message in messages:
+                message_count += 1
+                deadline_s = time.monotonic() + wait_s
+                for found in entries_of(message.data):
+                    if recorded is None:
+                        first_seq = found.seq
+                        recorded = journal.entries(found.seq)
+                    expected = next(recorded, None)
+                    if expected is None or not is_same(found, expected):
+                        check.differ(
+                            f"message {message.stream_seq} holds seq {found.seq}, which "
+                            + (
+                                "the journal lacks"
+                                if expected is None
+                                else f"is not what the journal holds as seq {expected.seq}"
+                            )
+                        )
+                        return
+                    reached = found.seq
+            if messages:
+                await stream.acknowledge(messages[-1].stream_seq)
+    if first_seq > journal.first_seq:
+        check.differ(
+            f"the stream begins with seq {first_seq}, the journal with {journal.first_seq}"
+        )
+    check.compared = f"{message_count} messages, seq {first_seq} to {reached}, byte by byte"
+
+
+def entries_of(message: bytes) -> Iterator[Entry]:
+    """The entries of a commit batch up to the first that is not sound, which comes as seq 0."""
+    offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
+    while offset < len(message):
+        entry = read_entry(message, offset, _STREAM)
+        if entry is None:
+            yield Entry(0, 0, 0, 0, b"", b"", _STREAM, offset)
+            return
+        yield entry
+        offset += wire.JOURNAL_ENTRY_LAYOUT.size + len(entry.command) + len(entry.events)
+
+
+def is_same(found: Entry, recorded: Entry) -> bool:
+    return found[:6] == recorded[:6]

@@ -1,0 +1,61 @@
+"""A running exchange, as far as the tools that check it or trade on it need it."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tradepit.protocol import configuration
+from tradepit.protocol.errors import ConfigurationError
+
+
+class Running(NamedTuple):
+    """Where the parts are, and an operator's key."""
+
+    data_dir: Path
+    order_endpoint: str
+    operator_key: str
+    postgres_url: str
+    nats_url: str
+    redis_url: str
+
+    def __repr__(self) -> str:  # URLs hold passwords
+        return f"Running(data_dir={self.data_dir})"
+
+
+def find(data_dir: Path, environment: Mapping[str, str] = os.environ) -> Running:
+    """By the ready file that `tradepit up` writes into the data folder; without one, by the
+    TRADEPIT_* settings that the services read. Raises ConfigurationError.
+    """
+    path = data_dir / "ready.json"
+    if path.exists():
+        try:
+            ready = json.loads(path.read_text(encoding="utf-8"))
+            return Running(
+                Path(ready["data_dir"]),
+                ready["order_endpoint"],
+                ready["operator"]["key"],
+                ready["postgres_url"],
+                ready["nats_url"],
+                ready["redis_url"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"{path} is not a ready file of `tradepit up`: {error!r}"
+            ) from None
+    if "TRADEPIT_POSTGRES_URL" not in environment:
+        raise ConfigurationError(
+            f"no exchange runs here ({path} does not exist): start one with `tradepit up`, name its "
+            "data folder with --data, or set TRADEPIT_POSTGRES_URL and the other settings of its "
+            "services"
+        )
+    keys = configuration.read_keys(configuration.keys_file(environment))
+    return Running(
+        data_dir,
+        configuration.endpoint(environment, "TRADEPIT_ORDER_ENDPOINT", "tcp://127.0.0.1:5555"),
+        next(key.key for key in keys if key.is_operator),
+        environment["TRADEPIT_POSTGRES_URL"],
+        environment.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
+        environment.get("TRADEPIT_REDIS_URL", "redis://127.0.0.1:6379/0"),
+    )

@@ -1,0 +1,168 @@
+"""`tradepit reconcile` on a running exchange: nothing differs, until somebody changes something."""
+
+import asyncio
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+import redis
+from tradepit.cli.main import main
+from tradepit.cli.running import RunningExchange
+from tradepit.client import Client
+from tradepit.engine import JournalReader
+from tradepit.protocol import names, wire
+from tradepit.tools.journal.files import Journal
+from tradepit.tools.reconcile import stream
+from tradepit.tools.reconcile.report import Check
+
+from tests.exchange_checks import key_of, operator, query
+from tests.matcher_process import MatcherProcess, trade_once
+
+BTC_USD = 1
+TIMEOUT_S = 60.0
+
+
+def reconcile(exchange: RunningExchange, *words: str) -> tuple[int, dict[str, Any]]:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = main(
+            ["reconcile", "--json", "--data", str(exchange.data_dir), "--wait", "20", *words]
+        )
+    return code, json.loads(printed.getvalue())
+
+
+def failed(report: dict[str, Any]) -> list[str]:
+    return [check["name"] for check in report["checks"] if not check["holds"]]
+
+
+@pytest.fixture(autouse=True)
+def _trades(exchange: RunningExchange) -> None:
+    """A few trades, and an order that stays open."""
+    with (
+        Client(exchange.order_endpoint, 101, key_of(exchange, "maker-101")) as maker,
+        Client(exchange.order_endpoint, 111, key_of(exchange, "taker-111")) as taker,
+    ):
+        for _ in range(3):
+            maker.submit(
+                instrument_id=BTC_USD, side=wire.Side.SELL, price_ticks=5_000, quantity_lots=10
+            )
+            taker.submit(
+                instrument_id=BTC_USD, side=wire.Side.BUY, price_ticks=5_000, quantity_lots=9
+            )
+
+
+def test_an_exchange_that_trades_is_consistent(exchange: RunningExchange) -> None:
+    code, report = reconcile(exchange)
+    assert (code, failed(report)) == (0, [])
+    with operator(exchange) as client:
+        assert report["seq"] == client.status().seq
+    assert len(report["checks"]) == 7
+
+
+def test_what_somebody_changed_in_the_tables_is_found(exchange: RunningExchange) -> None:
+    query(exchange, "UPDATE balances SET total_units = total_units + 1 WHERE account_id = 101")
+    code, report = reconcile(exchange)
+    query(exchange, "UPDATE balances SET total_units = total_units - 1 WHERE account_id = 101")
+    assert (code, failed(report)) == (1, ["ledger = journal replay", "the ledger adds up"])
+    assert any("account 101" in text for text in report["checks"][3]["differences"])
+
+    (row,) = query(exchange, "SELECT * FROM trades ORDER BY trade_id DESC LIMIT 1")
+    query(
+        exchange,
+        "UPDATE trades SET notional_units = notional_units + 1 WHERE trade_id = $1",
+        row["trade_id"],
+    )
+    code, report = reconcile(exchange)
+    query(
+        exchange,
+        "UPDATE trades SET notional_units = notional_units - 1 WHERE trade_id = $1",
+        row["trade_id"],
+    )
+    assert (code, failed(report)) == (1, ["the ledger adds up"])
+    assert reconcile(exchange)[0] == 0
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "too many", "behind"])
+def test_a_wrong_cache_is_found_and_repaired(exchange: RunningExchange, damage: str) -> None:
+    key = f"tp:position:101:{BTC_USD}"
+    assert reconcile(exchange)[0] == 0
+    with redis.Redis.from_url(exchange.document["redis_url"], decode_responses=True) as cache:
+        if damage == "changed":
+            cache.hset(key, "bought_lots", "123456")
+        elif damage == "missing":
+            cache.unlink(key)
+        elif damage == "too many":
+            cache.hset("tp:position:999:1", mapping={"shard_id": "0", "seq": "1"})
+        else:
+            cache.hset(key, "seq", "1")
+        code, report = reconcile(exchange)
+        assert (code, failed(report)) == (1, ["cache = ledger"])
+        code, report = reconcile(exchange, "--repair")
+        assert (code, failed(report), report["repaired_count"]) == (0, [], 1)
+        assert cache.exists("tp:position:999:1") == 0
+    assert reconcile(exchange)[0] == 0
+
+
+def test_a_part_that_is_away_is_a_difference_and_not_a_crash(exchange: RunningExchange) -> None:
+    ready = json.loads((exchange.data_dir / "ready.json").read_text())
+    away = {**ready, "redis_url": "redis://127.0.0.1:1/0", "nats_url": "nats://127.0.0.1:1"}
+    path = exchange.data_dir / "ready.json"
+    original = path.read_bytes()
+    path.write_text(json.dumps(away))
+    try:
+        code, report = reconcile(exchange)
+    finally:
+        path.write_bytes(original)
+    assert (code, failed(report)) == (1, ["stream = journal", "cache = ledger"])
+
+
+def test_a_stream_that_is_not_the_journal_is_found(
+    matcher: MatcherProcess, nats_url: str, shard_id: int
+) -> None:
+    trade_once(matcher)
+    seq = matcher.status().seq
+    forged = published(matcher.journal_dir, shard_id, seq, forge=False)
+    assert compare(matcher.data_dir, nats_url, shard_id, 90_000, forged, seq) == []
+    forged = published(matcher.journal_dir, shard_id, seq, forge=True)
+    (difference,) = compare(matcher.data_dir, nats_url, shard_id, 90_001, forged, seq)
+    assert "is not what the journal holds as seq 5" in difference
+    (difference,) = compare(matcher.data_dir, nats_url, shard_id, 90_002, forged[:3], seq)
+    assert "the stream ends at seq 3" in difference
+
+
+def published(journal_dir: Path, shard_id: int, seq: int, *, forge: bool) -> list[bytes]:
+    """One message a seq, the fifth with another's content if it is forged."""
+    reader = JournalReader(str(journal_dir), shard_id)
+    reader.seek(1)
+    messages = []
+    while batch := reader.next_batch(seq, 1):
+        messages.append(batch)
+    if forge:
+        messages[4] = messages[3]
+    return messages
+
+
+def compare(
+    data_dir: Path, nats_url: str, shard_id: int, stream_id: int, messages: list[bytes], seq: int
+) -> list[str]:
+    """What the comparison says of a stream of its own with these messages."""
+    journal = Journal(data_dir, shard_id)
+    journal.shard_id = stream_id  # the stream's name; entries do not carry the shard
+
+    async def run() -> Check:
+        client = await nats.connect(nats_url)
+        jetstream = client.jetstream(timeout=10)
+        subject = names.events_subject(stream_id)
+        await jetstream.add_stream(name=names.events_stream(stream_id), subjects=[subject])
+        for message in messages:
+            await jetstream.publish(subject, message)
+        check = Check("stream = journal")
+        await stream.compare(nats_url, journal, seq, check, 2.0)
+        await client.close()
+        return check
+
+    return asyncio.run(asyncio.wait_for(run(), TIMEOUT_S)).differences
