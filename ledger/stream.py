@@ -51,6 +51,8 @@ INACTIVE_S = 60.0
 ACKS_PENDING_MAX = 50_000
 
 _NANOSECONDS = 1_000_000_000
+# What the server says of a request that has got all the bytes that it asked for: before 2.10, since.
+_REQUEST_IS_DONE = ("Message Size Exceeds MaxBytes", "Batch Completed")
 
 
 class JetStream:
@@ -281,8 +283,8 @@ class JetStream:
         text = headers.get("Description", "")
         if status == "100":
             return
-        if status in ("404", "408") or (status == "409" and "MaxBytes" in text):
-            self._requested_count = 0  # the request is done; nothing is wrong
+        if status in ("404", "408") or (status == "409" and text in _REQUEST_IS_DONE):
+            self._requested_count = 0  # nothing is wrong
             return
         self._trouble = f"the pull request ended: {status} {text}"
 

@@ -1,0 +1,39 @@
+"""The ledger's reader of JetStream on a real server."""
+
+import asyncio
+
+import nats
+import pytest
+from tradepit.ledger import stream as ledger_stream
+from tradepit.ledger.batch import Position
+from tradepit.ledger.stream import JetStream
+from tradepit.protocol import names
+
+MESSAGE_BYTES = 64 * 1024
+
+
+@pytest.mark.parametrize("pull_bytes", [ledger_stream.PULL_BYTES, 5 * MESSAGE_BYTES])
+def test_a_backlog_of_many_requests_is_read_without_an_interruption(
+    nats_url: str, shard_id: int, pull_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_stream, "PULL_BYTES", pull_bytes)
+    message_count = 2 * ledger_stream.PULL_BYTES // MESSAGE_BYTES + 10
+
+    async def run() -> None:
+        client = await nats.connect(nats_url)
+        jetstream = client.jetstream(timeout=10)
+        subject = names.events_subject(shard_id)
+        await jetstream.add_stream(name=names.events_stream(shard_id), subjects=[subject])
+        for number in range(message_count):
+            await jetstream.publish(subject, number.to_bytes(4, "little") + bytes(MESSAGE_BYTES))
+        await client.close()
+        found: list[int] = []
+        async with JetStream(nats_url, shard_id) as stream:
+            await stream.open(Position())
+            while len(found) < message_count:
+                messages = await stream.fetch(10.0)
+                assert messages
+                found += [int.from_bytes(message.data[:4], "little") for message in messages]
+        assert found == list(range(message_count))
+
+    asyncio.run(asyncio.wait_for(run(), 60))
