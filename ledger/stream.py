@@ -51,7 +51,7 @@ INACTIVE_S = 60.0
 ACKS_PENDING_MAX = 50_000
 
 _NANOSECONDS = 1_000_000_000
-# What the server says of a request that has got all the bytes that it asked for: before 2.10, since.
+# What the server says of a request that has got all that it asked for; the second since 2.10.
 _REQUEST_IS_DONE = ("Message Size Exceeds MaxBytes", "Batch Completed")
 
 
@@ -284,7 +284,10 @@ class JetStream:
         if status == "100":
             return
         if status in ("404", "408") or (status == "409" and text in _REQUEST_IS_DONE):
-            self._requested_count = 0  # nothing is wrong
+            # Nothing is wrong. One that ends for the number of its messages has been counted by them,
+            # and the next may be under way already.
+            if headers.get("Nats-Pending-Messages") != "0":
+                self._requested_count = 0
             return
         self._trouble = f"the pull request ended: {status} {text}"
 

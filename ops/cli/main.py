@@ -51,6 +51,9 @@ COMMANDS = {
         "prove that journal, stream, ledger and cache of a running exchange agree",
         "ledger",
     ),
+    "drill": Command(
+        "tradepit.tools.drill", "run", "break an exchange on purpose and count what it loses", "all"
+    ),
     "engine": Command(
         "tradepit.cli.engine", "run", "run commands (JSON lines) through the engine alone"
     ),

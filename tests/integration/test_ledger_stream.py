@@ -9,15 +9,18 @@ from tradepit.ledger.batch import Position
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import names
 
-MESSAGE_BYTES = 64 * 1024
 
-
-@pytest.mark.parametrize("pull_bytes", [ledger_stream.PULL_BYTES, 5 * MESSAGE_BYTES])
+@pytest.mark.parametrize(
+    ("message_bytes", "message_count"),
+    [
+        (64 * 1024, 2 * ledger_stream.PULL_BYTES // (64 * 1024) + 10),
+        (100, 3 * ledger_stream.PULL_COUNT + 10),
+        (ledger_stream.PULL_BYTES // ledger_stream.PULL_COUNT - 50, 3 * ledger_stream.PULL_COUNT),
+    ],
+)
 def test_a_backlog_of_many_requests_is_read_without_an_interruption(
-    nats_url: str, shard_id: int, pull_bytes: int, monkeypatch: pytest.MonkeyPatch
+    nats_url: str, shard_id: int, message_bytes: int, message_count: int
 ) -> None:
-    monkeypatch.setattr(ledger_stream, "PULL_BYTES", pull_bytes)
-    message_count = 2 * ledger_stream.PULL_BYTES // MESSAGE_BYTES + 10
 
     async def run() -> None:
         client = await nats.connect(nats_url)
@@ -25,7 +28,7 @@ def test_a_backlog_of_many_requests_is_read_without_an_interruption(
         subject = names.events_subject(shard_id)
         await jetstream.add_stream(name=names.events_stream(shard_id), subjects=[subject])
         for number in range(message_count):
-            await jetstream.publish(subject, number.to_bytes(4, "little") + bytes(MESSAGE_BYTES))
+            await jetstream.publish(subject, number.to_bytes(4, "little") + bytes(message_bytes))
         await client.close()
         found: list[int] = []
         async with JetStream(nats_url, shard_id) as stream:
