@@ -64,6 +64,10 @@ fuzz: $(STAMPS)/built $(STAMPS)/dev ## Hunt for bugs in the engine for ten minut
 mutants: $(STAMPS)/built $(STAMPS)/dev ## Plant known bugs in the engine and show that a test finds each
 	@$(BIN)/python -m tests.mutation.run $(ARGS)
 
+.PHONY: chaos
+chaos: $(STAMPS)/built ## Inject 200 random faults into a running exchange and count what it loses (ARGS="--seed 7")
+	@$(BIN)/tradepit drill chaos $(ARGS)
+
 .PHONY: doctor
 doctor: $(STAMPS)/built ## Say what is wrong with this machine and how to mend it
 	@$(BIN)/tradepit doctor $(ARGS)

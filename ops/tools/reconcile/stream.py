@@ -19,34 +19,43 @@ async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_
     deadline_s = time.monotonic() + wait_s
     recorded: Iterator[Entry] | None = None
     reached = first_seq = message_count = 0
+    last_stream_seq = 0
+    waiting: dict[int, bytes] = {}  # by stream sequence, what came before its turn
     async with JetStream(nats_url, journal.shard_id) as stream:
         await stream.open(Position())
         while reached < seq:
             messages = await stream.fetch(FETCH_TIMEOUT_S)
+            waiting.update(
+                (message.stream_seq, message.data)
+                for message in messages
+                if message.stream_seq > last_stream_seq  # a repeat is no difference
+            )
+            if waiting and not last_stream_seq:
+                last_stream_seq = min(waiting) - 1
             if not messages and time.monotonic() > deadline_s:
-                check.differ(f"the stream ends at seq {reached}; the journal goes on to seq {seq}")
+                missing = f"lacks its message {last_stream_seq + 1}" if waiting else "ends"
+                check.differ(f"the stream {missing} at seq {reached}; the journal goes on to {seq}")
                 break
-            for message in messages:
+            while (data := waiting.pop(last_stream_seq + 1, None)) is not None:
+                last_stream_seq += 1
                 message_count += 1
                 deadline_s = time.monotonic() + wait_s
-                for found in entries_of(message.data):
+                for found in entries_of(data):
                     if recorded is None:
                         first_seq = found.seq
                         recorded = journal.entries(found.seq)
                     expected = next(recorded, None)
                     if expected is None or not is_same(found, expected):
-                        check.differ(
-                            f"message {message.stream_seq} holds seq {found.seq}, which "
-                            + (
-                                "the journal lacks"
-                                if expected is None
-                                else f"is not what the journal holds as seq {expected.seq}"
-                            )
+                        what = (
+                            "which the journal lacks"
+                            if expected is None
+                            else f"which is not what the journal holds as seq {expected.seq}"
                         )
+                        check.differ(f"message {last_stream_seq} holds seq {found.seq}, {what}")
                         return
                     reached = found.seq
             if messages:
-                await stream.acknowledge(messages[-1].stream_seq)
+                await stream.acknowledge(last_stream_seq)
     if first_seq > journal.first_seq:
         check.differ(
             f"the stream begins with seq {first_seq}, the journal with {journal.first_seq}"
