@@ -183,3 +183,24 @@ def test_events_that_the_engine_would_not_give_are_damage(matcher: MatcherProces
     replay.engine.apply(order.encode())  # it did not happen
     with pytest.raises(JournalDamaged, match=r"seq 9: .* other events"):
         replay.move_to()
+
+
+def test_a_lost_journal_is_rebuilt_from_the_stream(
+    data_dir: Path, nats_url: str, shard_id: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_matcher(data_dir, nats_url, shard_id) as matcher:
+        for price_ticks in range(1000, 1020):
+            trade_once(matcher, price_ticks)
+        status = matcher.status()
+        assert matcher.stop() == 0  # what was committed is in the stream then
+        words = ["journal", "rebuild", "--data", str(data_dir), "--shard", str(shard_id)]
+        assert main([*words, "--nats-url", nats_url]) == 2  # not over one that is there
+        assert "move it away" in capsys.readouterr().err
+        original = list(Journal(data_dir, shard_id).entries())
+        shutil.rmtree(matcher.journal_dir)
+        assert main([*words, "--nats-url", nats_url]) == 0
+        rebuilt = list(Journal(data_dir, shard_id).entries())
+        assert [entry[:6] for entry in rebuilt] == [entry[:6] for entry in original]
+        matcher.start()
+        assert (matcher.status().seq, matcher.status().digest) == (status.seq, status.digest)
+        trade_once(matcher, 1020)

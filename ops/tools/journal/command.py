@@ -11,16 +11,18 @@ from tradepit.protocol import text, wire
 from tradepit.protocol.configuration import SHARD_ID_MAX
 from tradepit.protocol.errors import JournalDamaged
 from tradepit.tools.journal.files import Journal
+from tradepit.tools.journal.rebuild import rebuild
 
 DESCRIPTION = """\
-Shows and checks the journal of a shard: every command in order, with its events. It reads only, and
-may be used while the matcher runs.
+Shows and checks the journal of a shard: every command in order, with its events. All but `rebuild`
+read only, and may be used while the matcher runs.
 """
 EPILOG = """\
 inspect  one line a segment: file, seqs, bytes
 verify   every checksum, seq and digest, from the first entry to the last; stops at the first fault
          and says in which file, at which offset and seq
 export   JSON lines: {"seq", "digest", "command": {...}, "events": [{...}, ...]}
+rebuild  where the journal was lost: write it again from the JetStream stream that was made of it
 
 Exit codes: 0 sound; 1 damaged; 2 no journal there. `tradepit replay journal` runs the commands through
 an engine as well.
@@ -68,23 +70,34 @@ def run(argv: list[str]) -> int:
         ("inspect", "one line a segment"),
         ("verify", "check every checksum, seq and digest"),
         ("export", "commands and events as JSON lines"),
+        ("rebuild", "write a lost journal again, from its stream"),
     ):
         action = actions.add_parser(name, help=summary)
         add_place(action)
         if name == "export":
             action.add_argument("--from-seq", type=seq, default=1, metavar="N")
             action.add_argument("--to-seq", type=seq, default=None, metavar="N")
+        elif name == "rebuild":
+            action.add_argument(
+                "--nats-url",
+                default=os.environ.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
+                help="where the stream is (default: TRADEPIT_NATS_URL)",
+            )
         else:
             action.add_argument("--json", action="store_true", help="as JSON")
     arguments = parser.parse_args(argv)
     try:
+        if arguments.action == "rebuild":
+            first_seq, last_seq = rebuild(arguments.data, arguments.shard, arguments.nats_url)
+            print(f"rebuilt: shard {arguments.shard}, seq {first_seq:,} to {last_seq:,}")
+            return 0
         journal = Journal(arguments.data, arguments.shard)
         if arguments.action == "export":
             _export(journal, arguments.from_seq, arguments.to_seq)
             return 0
         report = _read(journal)
     except JournalDamaged as error:
-        if arguments.action != "export" and arguments.json:
+        if getattr(arguments, "json", False):
             print(json.dumps({"sound": False, "error": str(error)}))
         print(f"tradepit journal: {error}", file=sys.stderr)
         return 1
