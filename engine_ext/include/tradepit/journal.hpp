@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -78,6 +79,9 @@ struct JournalConfig {
   std::uint32_t shard_id = 0;
   std::uint64_t segment_bytes = segment_bytes_default;
   bool sync = true;  ///< false: committed means written, not durable
+  /// Room that is kept for an entry. Less than the constant is for tests whose commands are small:
+  /// the segments may be, too.
+  std::uint64_t entry_bytes_max = tradepit::entry_bytes_max;
 };
 
 struct JournalCounters {
@@ -138,6 +142,9 @@ class JournalWriter {
   void close() noexcept;
 
  private:
+  /// A simulation's, which does the threads' work itself, step by step.
+  friend struct JournalSteps;
+
   struct Group {
     std::unique_ptr<std::byte[]> bytes;
     std::uint64_t size = 0;
@@ -148,7 +155,11 @@ class JournalWriter {
   };
 
   void exchange() noexcept;
+  [[nodiscard]] std::string open_files();
   void write_group() noexcept;
+  [[nodiscard]] bool write_handed() noexcept;
+  void sync_handed() noexcept;
+  bool prepare_next() noexcept;
   [[nodiscard]] bool rotate() noexcept;
   [[nodiscard]] std::string make_segment(const std::string& path) const;
   [[nodiscard]] std::string write_header(int file, std::uint64_t first_seq) const;
@@ -166,6 +177,7 @@ class JournalWriter {
   std::uint64_t offset_;         // owner: where the next group goes
   bool handed_rotates_ = false;  // the handed group opens a new segment
   std::uint64_t handed_offset_ = 0;
+  std::chrono::steady_clock::time_point write_started_;
 
   int file_ = -1;
   std::string open_path_;
