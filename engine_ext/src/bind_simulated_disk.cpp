@@ -13,7 +13,9 @@
 namespace tradepit::simulation {
 namespace {
 
-constexpr int first_file = 1'000'000;  // not to be taken for one of the system's
+/// Not to be taken for one of the system's, and never used again: readers of a world that is gone
+/// close their files whenever they are collected.
+int next_file = 1'000'000;
 
 SimulatedDisk* installed = nullptr;
 
@@ -121,8 +123,8 @@ bool SimulatedDisk::takes_change() {
 }
 
 SimulatedDisk::Inode* SimulatedDisk::find(int file) const {
-  const auto index = static_cast<std::size_t>(file - first_file);
-  return file >= first_file && index < open_files_.size() ? open_files_[index].get() : nullptr;
+  const auto found = open_files_.find(file);
+  return found == open_files_.end() ? nullptr : found->second.get();
 }
 
 int SimulatedDisk::open(const std::string& path, int flags) {
@@ -140,14 +142,12 @@ int SimulatedDisk::open(const std::string& path, int flags) {
     found->second->now.clear();
     found->second->dirty.clear();
   }
-  open_files_.push_back(found->second);
-  return first_file + static_cast<int>(open_files_.size()) - 1;
+  open_files_[next_file] = found->second;
+  return next_file++;
 }
 
 int SimulatedDisk::close(int file) {
-  if (find(file) == nullptr) return fail(EBADF);  // of a process that the power has ended
-  open_files_[static_cast<std::size_t>(file - first_file)].reset();
-  return 0;
+  return open_files_.erase(file) == 1 ? 0 : fail(EBADF);
 }
 
 long SimulatedDisk::pread(int file, void* into, std::size_t size, std::size_t offset) {

@@ -79,7 +79,7 @@ class SimulatedDisk {
   Names names_;
   Names durable_names_;
   std::vector<NameChange> unsynced_;
-  std::vector<File> open_files_;
+  std::map<int, File> open_files_;
   std::uint64_t changes_left_ = never;
   std::uint64_t syncs_left_ = never;
   std::uint64_t capacity_bytes_ = never;

@@ -123,6 +123,7 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
       return end;
     }
     std::uint64_t offset = sizeof header;
+    end.commit_offset = offset;
     EntryView entry;
     while (read_entry(bytes.subspan(offset), entry)) {
       const std::uint64_t expected_seq = end.last_seq + 1;
@@ -138,6 +139,7 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
       end.last_seq = expected_seq;
       end.last_digest = entry.header.digest;
       end.commit_first_seq = entry.header.commit_first_seq;
+      if (end.commit_first_seq == expected_seq) end.commit_offset = offset;
       ++end.entry_count;
       offset += entry.header.length;
     }

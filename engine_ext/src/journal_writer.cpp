@@ -66,6 +66,7 @@ JournalWriter::JournalWriter(JournalConfig config, const JournalEnd& end,
       open_path_(end.segment_path),
       written_digest_(end.segment_path.empty() ? genesis_digest : end.last_digest),
       start_seq_(end.last_seq),
+      start_commit_offset_(end.commit_offset),
       committed_seq_(end.last_seq) {
   assert(group_bytes_max_ > config_.entry_bytes_max);
   for (Group& group : groups_) group.bytes = std::make_unique<std::byte[]>(group_bytes_max_);
@@ -106,7 +107,23 @@ std::string JournalWriter::open_files() {
     offset_ = sizeof(wire::SegmentHeader);
   }
   file_ = detail::disk->open(open_path_.c_str(), O_RDWR | O_CLOEXEC, 0);
-  return file_ < 0 ? errno_text("open", open_path_) : "";
+  if (file_ < 0) return errno_text("open", open_path_);
+  return start_commit_offset_ == 0 || !config_.sync ? "" : write_again(start_commit_offset_);
+}
+
+/// Makes durable what the process before wrote last. It was read from memory, and may never reach
+/// the disk: that process was killed before its sync, or its sync failed, after which the kernel
+/// takes the pages for written and a sync alone writes nothing. Behind the last group are the zeros
+/// that cut a torn one off.
+std::string JournalWriter::write_again(std::uint64_t from_offset) const {
+  const std::uint64_t size = std::min(offset_ + group_bytes_max_, segment_bytes_) - from_offset;
+  const auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
+  if (!detail::read_at(file_, bytes.get(), size, from_offset) ||
+      !detail::write_at(file_, bytes.get(), size, from_offset) ||
+      detail::disk->fdatasync(file_) != 0 || !detail::sync_directory(config_.directory)) {
+    return errno_text("write again the end of", open_path_);
+  }
+  return "";
 }
 
 bool JournalWriter::can_append() const noexcept {

@@ -20,7 +20,7 @@ from nats.js.api import ConsumerConfig, Header, StreamConfig
 from nats.js.errors import NotFoundError
 
 from tests.simulation.options import Options
-from tests.simulation.virtual_loop import VirtualLoop, run_now
+from tests.simulation.virtual_loop import VirtualLoop, Way, run_now
 
 DEDUPE_S = 120.0
 CONNECT_S = 0.02
@@ -228,7 +228,8 @@ class Connection:
         self._callbacks: dict[str, Callback] = {}
         self._disconnected: Callable[[], Awaitable[None]] | None = None
         self._reconnects = False
-        self._arrival_s = {"in": 0.0, "out": 0.0}
+        self.way_in = Way(broker.loop)
+        self.way_out = Way(broker.loop)
         self._stalled_until_s = 0.0
 
     async def connect(self, _url: str, **settings: Any) -> None:
@@ -276,11 +277,9 @@ class Connection:
 
     # Bytes under way.
 
-    def _travel(self, way: str, arrive: Callable[[], None]) -> None:
+    def travel(self, way: Way, arrive: Callable[[], None]) -> None:
         delay_s = self.broker.options.network_delay_s * self.broker.random.uniform(0.2, 2)
-        at_s = max(self.broker.loop.time() + delay_s, self._arrival_s[way], self._stalled_until_s)
-        self._arrival_s[way] = at_s
-        self.broker.loop.call_at(at_s, arrive)
+        way.send(delay_s, arrive, self._stalled_until_s)
 
     def send(self, message: Message) -> None:
         generation = self.generation
@@ -292,7 +291,7 @@ class Connection:
                 late_s = self.broker.random.uniform(0, 3)
                 self.broker.loop.call_later(late_s, self.broker.receive, self, message)
 
-        self._travel("out", arrive)
+        self.travel(self.way_out, arrive)
 
     def deliver(self, message: Message) -> None:
         generation = self.generation
@@ -306,7 +305,7 @@ class Connection:
             if callback is not None:
                 run_now(callback(message))  # type: ignore[arg-type]
 
-        self._travel("in", arrive)
+        self.travel(self.way_in, arrive)
 
     # The client's methods.
 
@@ -370,12 +369,12 @@ class JetStreamApi:
             nonlocal result
             if is_alive():
                 result = answer(connection.broker)
-                connection._travel("in", back)
+                connection.travel(connection.way_in, back)
 
         result: Any = None
         if not connection.is_connected:
             raise ConnectionClosedError
-        connection._travel("out", there)
+        connection.travel(connection.way_out, there)
         try:
             async with asyncio.timeout(self._timeout_s):
                 found = await future

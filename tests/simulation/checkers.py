@@ -60,6 +60,8 @@ class Checkers:
         self.refusal_count += 1
         if "no space" in error.lower() and self._world.is_disk_full:
             return
+        if "Input/output error" in error and self._world.options.sync_failure_rate > 0:
+            return
         require(self.expect_refusal, f"a sound journal was refused: {error}")
         require("damaged journal: " in error, f"the refusal does not name the damage: {error}")
 

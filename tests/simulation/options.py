@@ -82,9 +82,9 @@ def expand(seed: int) -> Options:
 
     return Options(
         seed=seed,
-        trouble_s=round(random_.uniform(4.0, 9.0), 1),
+        trouble_s=round(random_.uniform(5.0, 14.0), 1),
         trader_count=random_.randint(2, 5),
-        commands_per_second=round(random_.choice((15, 40, 60)) * random_.uniform(0.8, 1.2), 1),
+        commands_per_second=round(random_.choice((30, 80, 160)) * random_.uniform(0.8, 1.2), 1),
         records_per_message_max=random_.choice((1, 3, 12)),
         request_timeout_s=random_.choice((0.4, 1.0, 2.5)),
         network_delay_s=random_.choice((0.0005, 0.004, 0.04)),

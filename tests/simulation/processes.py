@@ -272,7 +272,9 @@ class Ledger:
         except LedgerStopped as error:
             world.note(f"{self.name} stops: {error}")
             self.stops.append(type(error).__name__)
-            if (isinstance(error, Fenced) and world.options.second_ledger_rate > 0) or (isinstance(error, GapFound) and world.options.skip_share > 0):
+            if (isinstance(error, Fenced) and world.options.second_ledger_rate > 0) or (
+                isinstance(error, GapFound) and world.options.skip_share > 0
+            ):
                 pass
             else:
                 world.fail(Violation(f"the ledger stopped: {error!r}"))

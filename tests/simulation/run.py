@@ -52,7 +52,7 @@ def main() -> int:
                 yield seed
                 seed += 1
 
-    count = command_count = recovery_count = 0
+    count = command_count = recovery_count = torn_count = refusal_count = 0
     failed = []
     for seed in seeds():
         try:
@@ -66,13 +66,16 @@ def main() -> int:
         count += 1
         command_count += world.database.position.seq
         recovery_count += world.matcher.recoveries
+        torn_count += world.matcher.torn_count
+        refusal_count += world.checkers.refusal_count
         if arguments.seed is not None:
             print(f"options: {world.options.text()}")
             print("\n".join(world.notes))
     passed_s = time.monotonic() - began_s
     print(
         f"{count} seeds passed, {len(failed)} failed {failed}; {command_count} commands, "
-        f"{recovery_count} starts of the matcher; {3600 * count / passed_s:.0f} seeds an hour"
+        f"{recovery_count} starts of the matcher, {torn_count} with a torn tail, {refusal_count} "
+        f"refused; {3600 * count / passed_s:.0f} seeds an hour"
     )
     return 1 if failed else 0
 

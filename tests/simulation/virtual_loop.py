@@ -5,6 +5,7 @@ it unmodified.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -55,6 +56,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         pass
+
+
+class Way:
+    """One direction of a connection: what is sent arrives later, in the order in which it was sent."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._under_way: deque[Callable[[], None]] = deque()
+        self._last_s = 0.0
+
+    def send(self, delay_s: float, arrive: Callable[[], None], not_before_s: float = 0.0) -> None:
+        self._last_s = max(self._loop.time() + delay_s, self._last_s, not_before_s)
+        self._under_way.append(arrive)
+        # Timers that are due at one time fire in any order: each takes what is first.
+        self._loop.call_at(self._last_s, lambda: self._under_way.popleft()())
 
 
 def run_now(coroutine: Coroutine[Any, Any, None]) -> None:

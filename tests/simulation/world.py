@@ -18,7 +18,7 @@ from tests.simulation.clients import OPERATOR, Client, opening
 from tests.simulation.database import Database, SimulatedCache
 from tests.simulation.options import Options
 from tests.simulation.processes import SEGMENT_BYTES, SHARD_ID, Ledger, Matcher
-from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.virtual_loop import VirtualLoop, Way
 
 CLIENT_TICK_S = 0.05
 POLL_S = 0.1
@@ -45,7 +45,7 @@ class World:
         self._by_routing_id: dict[bytes, Client] = {}
         self.matcher = Matcher(self, self._random("matcher"))
         self.ledgers = [Ledger(self, "ledger")]
-        self._arrival_s: dict[bytes, float] = {}
+        self._ways: dict[bytes, Way] = {}
 
     def _random(self, name: str) -> random.Random:
         return random.Random(f"{name} {self.options.seed}")
@@ -77,9 +77,7 @@ class World:
 
     def _travel(self, way: bytes, arrive: Callable[[], None]) -> None:
         delay_s = self.options.network_delay_s * self.random.uniform(0.2, 2)
-        at_s = max(self.loop.time() + delay_s, self._arrival_s.get(way, 0.0))
-        self._arrival_s[way] = at_s
-        self.loop.call_at(at_s, arrive)
+        self._ways.setdefault(way, Way(self.loop)).send(delay_s, arrive)
 
     def _send(self, client: Client, payload: bytes) -> None:
         routing_id = client.routing_id
@@ -311,6 +309,12 @@ def in_place_of_nats(broker: Broker) -> Iterator[None]:
             setattr(module, name, value)
 
 
+def unexpected(context: dict[str, Any]) -> BaseException:
+    """What a callback or a task that nobody awaits has raised."""
+    error = context.get("exception")
+    return error if isinstance(error, BaseException) else Violation(str(context))
+
+
 def simulate(options: Options, prepare: Callable[[World], None] | None = None) -> World:
     """One run from its beginning to its end; the world it was in. Raises what went wrong, with the
     world as `error.world`.
@@ -319,16 +323,13 @@ def simulate(options: Options, prepare: Callable[[World], None] | None = None) -
     random.seed(options.seed)  # the jitter of the code under test
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
-    loop.set_exception_handler(lambda _loop, context: unexpected.append(context))
-    unexpected: list[dict[str, Any]] = []
     world = World(options, loop)
+    loop.set_exception_handler(lambda _loop, context: world.fail(unexpected(context)))
     try:
         if prepare is not None:
             prepare(world)
         with in_place_of_nats(world.broker):
             loop.run_until_complete(world.run())
-        for context in unexpected:
-            raise Violation(f"unexpected: {context}")
         return world
     except BaseException as error:
         error.world = world  # type: ignore[attr-defined]

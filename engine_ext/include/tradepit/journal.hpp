@@ -63,6 +63,7 @@ struct JournalEnd {
   std::uint64_t end_offset = 0;        ///< where the next entry goes
   std::uint64_t torn_bytes = 0;        ///< of a group that was never acknowledged, after end_offset
   std::uint64_t commit_first_seq = 0;  ///< of the last entry
+  std::uint64_t commit_offset = 0;     ///< where its group begins, or the first entry would
 };
 
 /// Reads a whole journal in order. `visit` sees each entry once its checksum and seq are right, and
@@ -156,6 +157,7 @@ class JournalWriter {
 
   void exchange() noexcept;
   [[nodiscard]] std::string open_files();
+  [[nodiscard]] std::string write_again(std::uint64_t from_offset) const;
   void write_group() noexcept;
   [[nodiscard]] bool write_handed() noexcept;
   void sync_handed() noexcept;
@@ -183,6 +185,7 @@ class JournalWriter {
   std::string open_path_;
   std::uint64_t written_digest_;  // after everything written: goes into the next segment's header
   std::uint64_t start_seq_;
+  std::uint64_t start_commit_offset_;
   std::atomic<bool> busy_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> failed_{false};
