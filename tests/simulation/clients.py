@@ -14,7 +14,7 @@ from tradepit.protocol.wire import LogonFlag, Reason, ReportFlag
 USD, BTC, BTC_USD = 1, 2, 1
 OPERATOR = 0
 KEY_BYTES = 32
-PENDING_MAX = 40
+PENDING_MAX = 120
 AGAIN = (Reason.BUSY, Reason.STORAGE_FULL)
 
 

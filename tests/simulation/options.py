@@ -10,7 +10,7 @@ class Options:
 
     seed: int
     trouble_s: float = 8.0
-    quiet_s_max: float = 400.0
+    quiet_s_max: float = 120.0
     """After the trouble: what has not converged by then never will."""
 
     trader_count: int = 4
@@ -82,10 +82,10 @@ def expand(seed: int) -> Options:
 
     return Options(
         seed=seed,
-        trouble_s=round(random_.uniform(5.0, 14.0), 1),
+        trouble_s=round(random_.uniform(6.0, 20.0), 1),
         trader_count=random_.randint(2, 5),
-        commands_per_second=round(random_.choice((30, 80, 160)) * random_.uniform(0.8, 1.2), 1),
-        records_per_message_max=random_.choice((1, 3, 12)),
+        commands_per_second=round(random_.choice((40, 120, 300)) * random_.uniform(0.8, 1.2), 1),
+        records_per_message_max=random_.choice((1, 4, 20)),
         request_timeout_s=random_.choice((0.4, 1.0, 2.5)),
         network_delay_s=random_.choice((0.0005, 0.004, 0.04)),
         disk_delay_s=random_.choice((0.0005, 0.004, 0.03)),

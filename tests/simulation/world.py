@@ -21,6 +21,7 @@ from tests.simulation.processes import SEGMENT_BYTES, SHARD_ID, Ledger, Matcher
 from tests.simulation.virtual_loop import VirtualLoop, Way
 
 CLIENT_TICK_S = 0.05
+CALM_SHARE = 0.02
 POLL_S = 0.1
 NOTES_MAX = 4000
 
@@ -104,8 +105,8 @@ class World:
             client.give_up_waiting(options.request_timeout_s)
             if self.chance(options.reset_rate * CLIENT_TICK_S):
                 client.reconnect()
-            # In the calm a trickle goes on: what only a new commit would wake must wake.
-            if client.random.random() < 2 * share * (1.0 if self.has_trouble else 0.05):
+            # In the calm a trickle goes on: some things are only noticed with the next commit.
+            if client.random.random() < (2 * share if self.has_trouble else CALM_SHARE):
                 count = client.random.randint(1, options.records_per_message_max)
                 client.act(count, options.query_share)
 
