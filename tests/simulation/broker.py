@@ -361,17 +361,15 @@ class JetStreamApi:
         def is_alive() -> bool:
             return connection.is_connected and connection.generation == generation
 
-        def back() -> None:
+        def there() -> None:
+            if is_alive():
+                result = answer(connection.broker)
+                connection.travel(connection.way_in, lambda: back(result))
+
+        def back(result: Any) -> None:
             if is_alive() and not future.done():
                 future.set_result(result)
 
-        def there() -> None:
-            nonlocal result
-            if is_alive():
-                result = answer(connection.broker)
-                connection.travel(connection.way_in, back)
-
-        result: Any = None
         if not connection.is_connected:
             raise ConnectionClosedError
         connection.travel(connection.way_out, there)

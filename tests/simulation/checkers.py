@@ -200,10 +200,12 @@ def check_order_ids(entries: list[Entry]) -> None:
                 orders[event.account_id, event.client_order_id] += 1
             elif isinstance(event, wire.BalanceChanged):
                 transfers[event.transfer_id] += 1
-            elif isinstance(event, wire.OrderRejected):
-                if event.reason == Reason.DUPLICATE_CLIENT_ORDER_ID:
-                    key = (event.account_id, event.client_order_id)
-                    require(orders[key] == 1, f"order {key} is called a duplicate and is none")
+            elif (
+                isinstance(event, wire.OrderRejected)
+                and event.reason == Reason.DUPLICATE_CLIENT_ORDER_ID
+            ):
+                key = (event.account_id, event.client_order_id)
+                require(orders[key] == 1, f"order {key} is called a duplicate and is none")
     for counts in (orders, transfers):
         require(max(counts.values(), default=1) == 1, f"{counts.most_common(1)} counted twice")
 
@@ -213,8 +215,9 @@ def tells_of(record: Any, event: Any) -> bool:
     if isinstance(record, wire.Reject):
         return isinstance(event, wire.CommandRejected) and event.reason == record.reason
     if not isinstance(record, wire.ExecutionReport):
-        return event == record._replace(request_id=0)
-    if not isinstance(event, EVENT_OF_KIND.get(record.kind, ())):
+        return bool(event == record._replace(request_id=0))
+    expected = EVENT_OF_KIND.get(record.kind)
+    if expected is None or type(event) is not expected:
         return False
     if isinstance(event, wire.Trade):
         return record.trade_id == event.trade_id

@@ -102,7 +102,7 @@ class Matcher:
             await publisher.run(asyncio.Event())
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any failure ends the run
             if not self.disk.is_cut:
                 self.world.fail(Violation(f"the publisher stopped: {error!r}"))
 
@@ -278,7 +278,7 @@ class Ledger:
                 pass
             else:
                 world.fail(Violation(f"the ledger stopped: {error!r}"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - any failure ends the run
             if "cannot connect to NATS" not in str(error):
                 world.fail(Violation(f"the ledger failed: {error!r}"))
         self._restart(life)

@@ -57,7 +57,7 @@ def main() -> int:
     for seed in seeds():
         try:
             world = simulate(expand(seed))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the seed goes with it
             report(seed, error)
             failed.append(seed)
             if not arguments.keep_going:

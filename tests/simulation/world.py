@@ -233,7 +233,8 @@ class World:
         trouble = self.loop.create_task(self._cause_trouble(), name="trouble")
         running = [self.loop.create_task(run, name="client") for run in background]
         end_s = self.loop.time() + options.trouble_s
-        while operator.pending and self.loop.time() < end_s + options.quiet_s_max:
+        deadline_s = end_s + options.quiet_s_max
+        while operator.pending and self.loop.time() < deadline_s:  # noqa: ASYNC110 - no event
             await asyncio.sleep(POLL_S)
         running += [
             self.loop.create_task(self._run_client(client), name="client")
@@ -295,12 +296,12 @@ def in_place_of_nats(broker: Broker) -> Iterator[None]:
         await connection.connect(url, **settings)
         return connection
 
-    before = (matcher_publisher.nats, ledger_stream.Client, ledger_stream.time)
     changes: list[tuple[Any, str, Any]] = [
         (matcher_publisher, "nats", SimpleNamespace(connect=connect)),
         (ledger_stream, "Client", make),
         (ledger_stream, "time", SimpleNamespace(monotonic=broker.loop.time)),
     ]
+    before = [getattr(module, name) for module, name, _ in changes]
     for module, name, value in changes:
         setattr(module, name, value)
     try:
