@@ -8,7 +8,7 @@ from tests.mutation.mutants import Mutant
 JOURNAL_MUTANTS = [
     Mutant(
         "a reply leaves before its sync",
-        "every exchange that acknowledges from memory",
+        "whoever acknowledges from memory",
         "  release(journal_.committed_seq());\n}\n\nvoid HotLoop::note_time",
         "  release(engine_.seq());\n}\n\nvoid HotLoop::note_time",
     ),
@@ -20,32 +20,32 @@ JOURNAL_MUTANTS = [
     ),
     Mutant(
         "a sync that fails is no matter",
-        "fsyncgate: PostgreSQL before 12, and others",
+        "PostgreSQL before 12, 2018's fsyncgate",
         'if (config_.sync && detail::disk->fdatasync(file_) != 0) return fail("sync");',
         "if (config_.sync) detail::disk->fdatasync(file_);",
     ),
     Mutant(
         "a group is committed once it is written",
-        "tigerbeetle#2498's kind",
+        "whoever counts a write as a sync",
         "  const Group& group = *handed_;\n  seal_entries(group.bytes.get(), group.size);\n",
         "  const Group& group = *handed_;\n  seal_entries(group.bytes.get(), group.size);\n"
         "  committed_seq_.store(group.last_seq, std::memory_order_release);\n",
     ),
     Mutant(
         "a torn tail is not cut",
-        "write-ahead logs that append behind garbage",
+        "logs that append behind garbage",
         'if (end.torn_bytes == 0) return "";',
         'if (end.torn_bytes < (1ULL << 60)) return "";',
     ),
     Mutant(
         "damage to what was acknowledged is taken for a torn write",
-        "Protocol-Aware Recovery, 2018: ZooKeeper, LogCabin",
+        "Protocol-Aware Recovery, FAST 2018",
         "if (!is_last || is_followed_by_later_commit(tail, seq)) {",
         "if (!is_last) {",
     ),
     Mutant(
         "a new segment's name is not synced",
-        "LevelDB, ALICE 2014",
+        "LevelDB, by Pillai and others, OSDI 2014",
         "      detail::disk->rename(next_path().c_str(), path.c_str()) != 0 ||\n"
         "      !detail::sync_directory(config_.directory)) {\n"
         "    if (file >= 0)",
@@ -53,7 +53,7 @@ JOURNAL_MUTANTS = [
     ),
     Mutant(
         "a new segment's header is not synced",
-        "ALICE 2014",
+        "Pillai and others, OSDI 2014",
         "sizeof header, 0) || detail::disk->fdatasync(file) != 0) {",
         "sizeof header, 0)) {",
     ),
@@ -65,13 +65,13 @@ JOURNAL_MUTANTS = [
     ),
     Mutant(
         "after a failed sync a second one is trusted",
-        "fsyncgate",
+        "2018's fsyncgate",
         "      !detail::write_at(file_, bytes.get(), size, from_offset) ||\n",
         "",
     ),
     Mutant(
         "the checksum of an entry is not looked at",
-        "Protocol-Aware Recovery, 2018",
+        "Protocol-Aware Recovery, FAST 2018",
         "  if (crc32c(bytes.subspan(covered_from, length - covered_from)) != entry.header.crc32c) {",
         "  if (length < covered_from) {",
     ),

@@ -6,7 +6,7 @@ before COMMIT, after it, or while it is under way and still holds its lock.
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from tradepit.ledger.batch import Batch, Instrument, Position
 from tradepit.ledger.errors import Fenced, StoreInterrupted
@@ -60,8 +60,10 @@ class Database:
 class SimulatedStore:
     """One connection's view: ledger.ports.Store."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kill: Callable[[], None]) -> None:
         self._database = database
+        self._kill = kill
+        """Ends the process that has this connection."""
         self._is_open = False
 
     async def open(self) -> StoreState:
@@ -77,6 +79,9 @@ class SimulatedStore:
         database = self._database
         if not self._is_open:
             raise StoreInterrupted("not connected")
+        if self._chance(database.options.ledger_kill_in_write_share):
+            delay_s = STATEMENT_S * database.random.uniform(0, 6)
+            asyncio.get_running_loop().call_later(delay_s, self._kill)
         await database.lock.acquire()
         is_ours = True
         try:

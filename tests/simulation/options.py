@@ -58,6 +58,8 @@ class Options:
 
     # The ledger and its database.
     ledger_kill_rate: float = 0.0
+    ledger_kill_in_write_share: float = 0.0
+    """Of the transactions: the ledger is killed while it waits for the database."""
     second_ledger_rate: float = 0.0
     store_interrupted_share: float = 0.0
     """Of the transactions: the connection goes before, in or after COMMIT."""
@@ -113,6 +115,7 @@ def expand(seed: int) -> Options:
         swap_share=sometimes(0.3, 0.01, 0.1),
         skip_share=sometimes(0.3, 0.001, 0.03),
         ledger_kill_rate=sometimes(0.5, 0.05, 0.8),
+        ledger_kill_in_write_share=sometimes(0.4, 0.01, 0.2),
         second_ledger_rate=sometimes(0.25, 0.05, 0.3),
         store_interrupted_share=sometimes(0.5, 0.01, 0.3),
         failover_rate=sometimes(0.3, 0.05, 0.4),

@@ -264,7 +264,7 @@ class Ledger:
         world = self.world
         try:
             async with JetStream(URL, SHARD_ID) as stream:
-                store = SimulatedStore(world.database)
+                store = SimulatedStore(world.database, lambda: self._die_in(life))
                 writer = Writer(SHARD_ID, stream, store, world.cache, Metrics())
                 await writer.write_until(asyncio.Event())
         except asyncio.CancelledError:
@@ -286,6 +286,10 @@ class Ledger:
     def _restart(self, life: int) -> None:
         delay_s = self.world.random.uniform(*RESTART_S)
         self.world.loop.call_later(delay_s, lambda: self.start() if self._life == life else None)
+
+    def _die_in(self, life: int) -> None:
+        if self._life == life:
+            self.die()
 
     def die(self, *, for_good: bool = False) -> None:
         self.world.note(f"{self.name} dies")
