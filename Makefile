@@ -60,6 +60,10 @@ bench: $(STAMPS)/built $(STAMPS)/dev cpp ## Measure, and write docs/performance.
 fuzz: $(STAMPS)/built $(STAMPS)/dev ## Hunt for bugs in the engine for ten minutes (ARGS="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.fuzz.run $(ARGS)
 
+.PHONY: simulate
+simulate: $(STAMPS)/built $(STAMPS)/dev ## Run one shard through every failure, seed after seed (ARGS="--minutes 60" or "--seed 7")
+	@$(BIN)/python -m tests.simulation.run $(ARGS)
+
 .PHONY: mutants
 mutants: $(STAMPS)/built $(STAMPS)/dev ## Plant known bugs in the engine and show that a test finds each
 	@$(BIN)/python -m tests.mutation.run $(ARGS)

@@ -171,3 +171,84 @@ class JournalReader:
 
         Raises RuntimeError if the bytes are not a journal's.
         """
+
+class SimulatedDisk:
+    """Tests only: a disk in memory that keeps what was written apart from what was synced."""
+
+    def __init__(self) -> None: ...
+    def install(self) -> None:
+        """From here on every journal of this process is on this disk."""
+
+    @staticmethod
+    def uninstall() -> None: ...
+    def cut_power(self, seed: int, keep_percent: int, in_order: bool) -> None:
+        """Lose any part of what was not synced: of its sectors `keep_percent` survive."""
+
+    def cut_after(self, change_count: int) -> None:
+        """The power goes by itself after so many more changes; until cut_power() all calls fail."""
+
+    def fail_sync_after(self, sync_count: int) -> None:
+        """A sync fails, after so many others; what it was to write is never written."""
+
+    def set_capacity(self, capacity_bytes: int) -> None: ...
+    def flip_bit(self, name: str, offset: int, bit: int) -> None: ...
+    def names(self) -> list[str]: ...
+    def read(self, name: str, durable: bool = False) -> bytes: ...
+    @property
+    def is_cut(self) -> bool: ...
+    @property
+    def sync_count(self) -> int: ...
+
+class SimulatedMatcher:
+    """Tests only: the engine, journal and hot loop of a shard, step by step, on a SimulatedDisk."""
+
+    def __init__(
+        self,
+        disk: SimulatedDisk,
+        shard_id: int,
+        segment_bytes: int,
+        entry_bytes_room: int,
+        keys: list[tuple[bytes, int, bool]],
+    ) -> None: ...
+    def recover(self, now_ns: int) -> tuple[int, int]:
+        """As MatcherCore.recover; then what the hot loop does before it takes requests."""
+
+    def deliver(self, routing_id: bytes, payload: bytes) -> None: ...
+    def disconnect(self, routing_id: bytes) -> None: ...
+    def turn(self, now_ns: int) -> list[tuple[bytes, bytes]]:
+        """One turn of the hot loop: (routing id, payload) of what it sent. Raises RuntimeError."""
+
+    def write(self) -> None:
+        """Write the group that was handed over."""
+
+    def sync(self) -> None:
+        """Sync the group that was written."""
+
+    def prepare(self) -> None:
+        """Make the next segment."""
+
+    def check(self) -> str:
+        """What is wrong with the engine's state, or nothing."""
+
+    @property
+    def sent_before_failure(self) -> list[tuple[bytes, bytes]]:
+        """What the turn that raised had sent."""
+
+    @property
+    def is_writing(self) -> bool: ...
+    @property
+    def is_written(self) -> bool: ...
+    @property
+    def needs_segment(self) -> bool: ...
+    @property
+    def has_requests(self) -> bool: ...
+    @property
+    def has_pending(self) -> bool: ...
+    @property
+    def has_failed(self) -> bool: ...
+    @property
+    def committed_seq(self) -> int: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def digest(self) -> int: ...

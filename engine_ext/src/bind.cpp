@@ -6,6 +6,7 @@
 namespace tradepit {
 void bind_engine(pybind11::module_& module);
 void bind_matcher(pybind11::module_& module);
+void bind_simulation(pybind11::module_& module);
 }  // namespace tradepit
 
 PYBIND11_MODULE(_core, module) {
@@ -13,4 +14,5 @@ PYBIND11_MODULE(_core, module) {
   module.attr("JOURNAL_VERSION") = tradepit::journal_version;
   tradepit::bind_engine(module);
   tradepit::bind_matcher(module);
+  tradepit::bind_simulation(module);
 }

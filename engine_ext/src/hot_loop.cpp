@@ -17,7 +17,6 @@ namespace tradepit {
 namespace {
 
 using detail::bytes_of;
-using detail::clock_ns;
 using detail::count;
 using detail::load;
 using detail::nobody;
@@ -107,7 +106,9 @@ HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<Api
       journal_(journal),
       sessions_(std::move(keys), engine.session_counter()),
       now_ns_(engine.time_ns()),
-      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (config_.clock_ns == nullptr) config_.clock_ns = detail::clock_ns;
+}
 
 HotLoop::~HotLoop() {
   if (stop_fd_ >= 0) ::close(stop_fd_);
@@ -123,23 +124,25 @@ std::string HotLoop::run() {
   if (stop_fd_ < 0) return "cannot make an eventfd";
   if (std::string error = end_earlier_sessions(); !error.empty()) return error;
   while (!stop_.load(std::memory_order_acquire)) {
-    sessions_.begin_turn();
-    const bool is_drained = drain_socket();
-    note_time();
-    probe_tied_sessions();
-    const bool is_in_time = pass_time() && end_sessions();
-    commit();
-    if (journal_.has_failed()) return "the journal failed: " + journal_.error();
-    if (!error_.empty()) return error_;
-    // The commit may have found peers gone.
-    const bool is_idle = !is_in_time || sessions_.ended().empty();
-    if (is_idle && (is_drained || !has_room())) {
-      if (std::string error = wait_for_work(is_in_time); !error.empty()) return error;
-    }
+    if (std::string error = turn(); !error.empty()) return error;
   }
   journal_.close();
   release(journal_.committed_seq());
   return journal_.has_failed() ? "the journal failed: " + journal_.error() : "";
+}
+
+std::string HotLoop::turn() {
+  sessions_.begin_turn();
+  const bool is_drained = drain_socket();
+  note_time();
+  probe_tied_sessions();
+  const bool is_in_time = pass_time() && end_sessions();
+  commit();
+  if (journal_.has_failed()) return "the journal failed: " + journal_.error();
+  if (!error_.empty()) return error_;
+  // The commit may have found peers gone.
+  const bool is_idle = !is_in_time || sessions_.ended().empty();
+  return is_idle && (is_drained || !has_room()) ? wait_for_work(is_in_time) : "";
 }
 
 bool HotLoop::has_room() const noexcept {
@@ -555,7 +558,7 @@ void HotLoop::commit() {
   release(journal_.committed_seq());
 }
 
-void HotLoop::note_time() noexcept { now_ns_ = std::max(now_ns_, clock_ns()); }
+void HotLoop::note_time() noexcept { now_ns_ = std::max(now_ns_, config_.clock_ns()); }
 
 /// Until the next deadline, rounded up so that it is over then.
 long HotLoop::poll_timeout_ms() noexcept {

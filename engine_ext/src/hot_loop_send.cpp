@@ -10,7 +10,6 @@
 namespace tradepit {
 namespace {
 
-using detail::clock_ns;
 using detail::count;
 using detail::load;
 
@@ -35,7 +34,7 @@ struct CountedBytes {
 }  // namespace
 
 void HotLoop::release(std::uint64_t committed_seq) {
-  const std::int64_t now = clock_ns();
+  const std::int64_t now = config_.clock_ns();
   outbox_.release(committed_seq, [&](const Outbox::Item& item, std::span<const std::byte> bytes) {
     Session& session = sessions_[item.session];
     if (session.generation != item.generation) return;  // the peer is gone

@@ -1,6 +1,7 @@
 #include "journal_files.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +29,65 @@ std::uint32_t header_crc(const wire::SegmentHeader& header) noexcept {
       {reinterpret_cast<const std::byte*>(&header), offsetof(wire::SegmentHeader, crc32c)});
 }
 
+int sync_system_directory(const char* path) {
+  const int file = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return -1;
+  const int result = ::fsync(file);
+  ::close(file);
+  return result;
+}
+
+std::string list_system_directory(const std::string& path, std::vector<std::string>& names) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  if (!fs::exists(path, code)) return code ? code.message() : "";
+  fs::directory_iterator entries(path, code);
+  if (code) return code.message();
+  for (const fs::directory_entry& entry : entries) {
+    names.push_back(entry.path().filename().string());
+  }
+  return "";
+}
+
+const std::byte* map_system_file(const char* path, std::size_t& size) {
+  size = 0;
+  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return nullptr;
+  struct stat status{};
+  void* at = MAP_FAILED;
+  if (::fstat(file, &status) == 0) {
+    size = static_cast<std::size_t>(status.st_size);
+    if (size > 0) at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  }
+  const int code = errno;
+  ::close(file);
+  errno = code;
+  if (at == MAP_FAILED) return nullptr;
+  ::madvise(at, size, MADV_SEQUENTIAL);
+  return static_cast<const std::byte*>(at);
+}
+
+void unmap_system_file(const std::byte* bytes, std::size_t size) {
+  ::munmap(const_cast<std::byte*>(bytes), size);
+}
+
 }  // namespace
+
+const DiskApi system_disk{
+    .open = [](const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); },
+    .close = ::close,
+    .pread = ::pread,
+    .pwrite = ::pwrite,
+    .fdatasync = ::fdatasync,
+    .fsync = ::fsync,
+    .posix_fallocate = ::posix_fallocate,
+    .rename = ::rename,
+    .unlink = ::unlink,
+    .sync_directory = sync_system_directory,
+    .list_directory = list_system_directory,
+    .map = map_system_file,
+    .unmap = unmap_system_file,
+};
 
 std::string errno_text(const std::string& what, const std::string& path) {
   const std::string reason = std::generic_category().message(errno);
@@ -42,19 +101,17 @@ std::string segment_path(const std::string& directory, std::uint64_t first_seq) 
 }
 
 std::string list_segments(const std::string& directory, std::vector<SegmentFile>& out) {
-  namespace fs = std::filesystem;
-  std::error_code code;
   out.clear();
-  if (!fs::exists(directory, code)) return code ? "read " + directory + ": " + code.message() : "";
-  fs::directory_iterator entries(directory, code);
-  if (code) return "read " + directory + ": " + code.message();
-  for (const fs::directory_entry& entry : entries) {
-    const std::string name = entry.path().filename().string();
+  std::vector<std::string> names;
+  if (const std::string error = disk->list_directory(directory, names); !error.empty()) {
+    return "read " + directory + ": " + error;
+  }
+  for (const std::string& name : names) {
     if (name.size() != name_digits + suffix.size() || !name.ends_with(suffix)) continue;
     std::uint64_t first_seq = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name_digits, first_seq);
     if (error != std::errc{} || end != name.data() + name_digits) continue;
-    out.push_back({entry.path().string(), first_seq});
+    out.push_back({directory + "/" + name, first_seq});
   }
   std::sort(out.begin(), out.end(),
             [](const auto& a, const auto& b) { return a.first_seq < b.first_seq; });
@@ -102,7 +159,7 @@ bool is_entry_length(std::uint64_t length, std::uint64_t bytes_left) noexcept {
 bool read_at(int file, void* into, std::uint64_t size, std::uint64_t offset) noexcept {
   auto* at = static_cast<std::byte*>(into);
   while (size > 0) {
-    const ssize_t count = ::pread(file, at, size, static_cast<off_t>(offset));
+    const ssize_t count = disk->pread(file, at, size, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count == 0) errno = ENODATA;  // the end of the file
     if (count <= 0) return false;
@@ -116,7 +173,7 @@ bool read_at(int file, void* into, std::uint64_t size, std::uint64_t offset) noe
 bool write_at(int file, const void* from, std::uint64_t size, std::uint64_t offset) noexcept {
   const auto* at = static_cast<const std::byte*>(from);
   while (size > 0) {
-    const ssize_t count = ::pwrite(file, at, size, static_cast<off_t>(offset));
+    const ssize_t count = disk->pwrite(file, at, size, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return false;
     at += count;
@@ -127,11 +184,7 @@ bool write_at(int file, const void* from, std::uint64_t size, std::uint64_t offs
 }
 
 bool sync_directory(const std::string& directory) noexcept {
-  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool ok = ::fsync(file) == 0;
-  ::close(file);
-  return ok;
+  return disk->sync_directory(directory.c_str()) == 0;
 }
 
 }  // namespace tradepit::detail

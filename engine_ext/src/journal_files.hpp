@@ -1,4 +1,7 @@
 #pragma once
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -7,6 +10,31 @@
 
 /// What the journal's writer, reader and scanner share about its files.
 namespace tradepit::detail {
+
+/// The file calls that the journal makes, as a table: a test puts a disk of its own in their place,
+/// one that tears, forgets and refuses. Each is the system call of its name, errno included, but
+/// for the last four.
+struct DiskApi {
+  int (*open)(const char* path, int flags, mode_t mode);
+  int (*close)(int file);
+  ssize_t (*pread)(int file, void* into, std::size_t size, off_t offset);
+  ssize_t (*pwrite)(int file, const void* from, std::size_t size, off_t offset);
+  int (*fdatasync)(int file);
+  int (*fsync)(int file);
+  int (*posix_fallocate)(int file, off_t offset, off_t size);
+  int (*rename)(const char* from, const char* to);
+  int (*unlink)(const char* path);
+  int (*sync_directory)(const char* path);
+  /// The names in a folder, none if it is missing. Returns an error text or an empty one.
+  std::string (*list_directory)(const std::string& path, std::vector<std::string>& names);
+  /// A file's bytes for reading; nullptr with errno set, or with `size` 0 if the file is empty.
+  const std::byte* (*map)(const char* path, std::size_t& size);
+  void (*unmap)(const std::byte* bytes, std::size_t size);
+};
+
+extern const DiskApi system_disk;
+/// What the journal uses. Only a simulation changes it, before it opens a journal.
+inline const DiskApi* disk = &system_disk;
 
 /// "what path: reason", the reason from errno.
 [[nodiscard]] std::string errno_text(const std::string& what, const std::string& path);

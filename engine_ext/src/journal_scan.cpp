@@ -1,9 +1,7 @@
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -22,24 +20,12 @@ constexpr std::uint64_t seek_chunk_bytes = 1ULL << 20;
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status{};
-    if (file < 0 || ::fstat(file, &status) != 0) {
-      error = errno_text("open", path);
-    } else if (status.st_size > 0) {
-      size_ = static_cast<std::size_t>(status.st_size);
-      void* at = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-      if (at == MAP_FAILED) {
-        error = errno_text("map", path);
-      } else {
-        data_ = static_cast<const std::byte*>(at);
-        ::madvise(at, size_, MADV_SEQUENTIAL);
-      }
-    }
-    if (file >= 0) ::close(file);
+    errno = 0;
+    data_ = detail::disk->map(path.c_str(), size_);
+    if (data_ == nullptr && errno != 0) error = errno_text("map", path);
   }
   ~MappedFile() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ != nullptr) detail::disk->unmap(data_, size_);
   }
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -137,6 +123,7 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
       return end;
     }
     std::uint64_t offset = sizeof header;
+    end.commit_offset = offset;
     EntryView entry;
     while (read_entry(bytes.subspan(offset), entry)) {
       const std::uint64_t expected_seq = end.last_seq + 1;
@@ -152,6 +139,7 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
       end.last_seq = expected_seq;
       end.last_digest = entry.header.digest;
       end.commit_first_seq = entry.header.commit_first_seq;
+      if (end.commit_first_seq == expected_seq) end.commit_offset = offset;
       ++end.entry_count;
       offset += entry.header.length;
     }
@@ -176,14 +164,15 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
 
 std::string cut_torn_tail(const JournalEnd& end) {
   if (end.torn_bytes == 0) return "";
-  const int file = ::open(end.segment_path.c_str(), O_WRONLY | O_CLOEXEC);
+  const int file = detail::disk->open(end.segment_path.c_str(), O_WRONLY | O_CLOEXEC, 0);
   if (file < 0) return errno_text("open", end.segment_path);
   const std::vector<std::byte> zeros(end.torn_bytes);
   std::string error;
-  if (!detail::write_at(file, zeros.data(), zeros.size(), end.end_offset) || ::fsync(file) != 0) {
+  if (!detail::write_at(file, zeros.data(), zeros.size(), end.end_offset) ||
+      detail::disk->fsync(file) != 0) {
     error = errno_text("cut the torn tail of", end.segment_path);
   }
-  ::close(file);
+  detail::disk->close(file);
   return error;
 }
 
@@ -191,12 +180,12 @@ JournalReader::JournalReader(std::string directory, std::uint32_t shard_id)
     : directory_(std::move(directory)), shard_id_(shard_id) {}
 
 JournalReader::~JournalReader() {
-  if (file_ >= 0) ::close(file_);
+  if (file_ >= 0) detail::disk->close(file_);
 }
 
 std::string JournalReader::open_segment(const std::string& path) {
-  if (file_ >= 0) ::close(file_);
-  file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file_ >= 0) detail::disk->close(file_);
+  file_ = detail::disk->open(path.c_str(), O_RDONLY | O_CLOEXEC, 0);
   wire::SegmentHeader header;
   if (file_ < 0 || !detail::read_at(file_, &header, sizeof header, 0)) {
     return errno_text("read", path);

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -67,54 +66,75 @@ JournalWriter::JournalWriter(JournalConfig config, const JournalEnd& end,
       open_path_(end.segment_path),
       written_digest_(end.segment_path.empty() ? genesis_digest : end.last_digest),
       start_seq_(end.last_seq),
+      start_commit_offset_(end.commit_offset),
       committed_seq_(end.last_seq) {
-  assert(config_.segment_bytes >= segment_bytes_min);
-  assert(group_bytes_max_ > entry_bytes_max);
+  assert(group_bytes_max_ > config_.entry_bytes_max);
   for (Group& group : groups_) group.bytes = std::make_unique<std::byte[]>(group_bytes_max_);
 }
 
 JournalWriter::~JournalWriter() {
   close();
-  if (file_ >= 0) ::close(file_);
+  if (file_ >= 0) detail::disk->close(file_);
   if (commit_fd_ >= 0) ::close(commit_fd_);
   if (follower_fd_ >= 0) ::close(follower_fd_);
 }
 
 std::string JournalWriter::open() {
+  if (std::string error = open_files(); !error.empty()) return error;
+  writer_ = std::thread([this] { run_writer(); });
+  preparer_ = std::thread([this] { run_preparer(); });
+  return "";
+}
+
+std::string JournalWriter::open_files() {
   commit_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   follower_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (commit_fd_ < 0 || follower_fd_ < 0) return errno_text("make", "an eventfd");
-  ::unlink(next_path().c_str());  // left half prepared by an earlier run
+  detail::disk->unlink(next_path().c_str());  // left half prepared by an earlier run
   if (open_path_.empty()) {
     if (std::string error = make_segment(next_path()); !error.empty()) return error;
     const std::string path = detail::segment_path(config_.directory, start_seq_ + 1);
-    const int file = ::open(next_path().c_str(), O_RDWR | O_CLOEXEC);
+    const int file = detail::disk->open(next_path().c_str(), O_RDWR | O_CLOEXEC, 0);
     if (file < 0) return errno_text("open", next_path());
     std::string error = write_header(file, start_seq_ + 1);
-    ::close(file);
+    detail::disk->close(file);
     if (!error.empty()) return error;
-    if (::rename(next_path().c_str(), path.c_str()) != 0 ||
+    if (detail::disk->rename(next_path().c_str(), path.c_str()) != 0 ||
         !detail::sync_directory(config_.directory)) {
       return errno_text("name", path);
     }
     open_path_ = path;
     offset_ = sizeof(wire::SegmentHeader);
   }
-  file_ = ::open(open_path_.c_str(), O_RDWR | O_CLOEXEC);
+  file_ = detail::disk->open(open_path_.c_str(), O_RDWR | O_CLOEXEC, 0);
   if (file_ < 0) return errno_text("open", open_path_);
-  writer_ = std::thread([this] { run_writer(); });
-  preparer_ = std::thread([this] { run_preparer(); });
+  return start_commit_offset_ == 0 || !config_.sync ? "" : write_again(start_commit_offset_);
+}
+
+/// Makes durable what the process before wrote last. It was read from memory, and may never reach
+/// the disk: that process was killed before its sync, or its sync failed, after which the kernel
+/// takes the pages for written and a sync alone writes nothing. Behind the last group are the zeros
+/// that cut a torn one off.
+std::string JournalWriter::write_again(std::uint64_t from_offset) const {
+  const std::uint64_t size = std::min(offset_ + group_bytes_max_, segment_bytes_) - from_offset;
+  const auto bytes = std::make_unique_for_overwrite<std::byte[]>(size);
+  if (!detail::read_at(file_, bytes.get(), size, from_offset) ||
+      !detail::write_at(file_, bytes.get(), size, from_offset) ||
+      detail::disk->fdatasync(file_) != 0 || !detail::sync_directory(config_.directory)) {
+    return errno_text("write again the end of", open_path_);
+  }
   return "";
 }
 
 bool JournalWriter::can_append() const noexcept {
-  if (active_->size + entry_bytes_max > group_bytes_max_) return false;
-  return offset_ + active_->size + entry_bytes_max <= segment_bytes_ ||
+  if (active_->size + config_.entry_bytes_max > group_bytes_max_) return false;
+  return offset_ + active_->size + config_.entry_bytes_max <= segment_bytes_ ||
          next_ready_.load(std::memory_order_acquire);
 }
 
 bool JournalWriter::is_storage_full() const noexcept {
-  return !can_append() && active_->size + entry_bytes_max <= group_bytes_max_ && lacks_space();
+  return !can_append() && active_->size + config_.entry_bytes_max <= group_bytes_max_ &&
+         lacks_space();
 }
 
 void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
@@ -128,7 +148,8 @@ void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_
   header.commit_first_seq = group.first_seq;
   header.digest = digest;
   header.event_count = event_count;
-  assert(header.length <= entry_bytes_max && group.size + header.length <= group_bytes_max_);
+  assert(header.length <= config_.entry_bytes_max &&
+         group.size + header.length <= group_bytes_max_);
   std::byte* at = group.bytes.get() + group.size;
   std::memcpy(at, &header, sizeof header);
   std::memcpy(at + sizeof header, command.data(), command.size());
@@ -170,17 +191,25 @@ void JournalWriter::commit_inline() noexcept {
 }
 
 void JournalWriter::write_group() noexcept {
-  Group& group = *handed_;
+  if (write_handed()) sync_handed();
+}
+
+bool JournalWriter::write_handed() noexcept {
+  const Group& group = *handed_;
   seal_entries(group.bytes.get(), group.size);
-  if (handed_rotates_ && !rotate()) return;
-  const auto started = std::chrono::steady_clock::now();
-  if (!detail::write_at(file_, group.bytes.get(), group.size, handed_offset_)) {
-    return fail("write");
-  }
+  if (handed_rotates_ && !rotate()) return false;
+  write_started_ = std::chrono::steady_clock::now();
+  if (detail::write_at(file_, group.bytes.get(), group.size, handed_offset_)) return true;
+  fail("write");
+  return false;
+}
+
+void JournalWriter::sync_handed() noexcept {
+  const Group& group = *handed_;
   // A failed sync is final: the kernel may have dropped the pages, so that a second one that
   // succeeds proves nothing.
-  if (config_.sync && ::fdatasync(file_) != 0) return fail("sync");
-  const auto elapsed = std::chrono::steady_clock::now() - started;
+  if (config_.sync && detail::disk->fdatasync(file_) != 0) return fail("sync");
+  const auto elapsed = std::chrono::steady_clock::now() - write_started_;
   const auto elapsed_ns = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
   counters_.commits.fetch_add(1, std::memory_order_relaxed);
@@ -195,16 +224,16 @@ void JournalWriter::write_group() noexcept {
 bool JournalWriter::rotate() noexcept {
   assert(next_ready_.load(std::memory_order_acquire));  // can_append promised it
   const std::string path = detail::segment_path(config_.directory, handed_->first_seq);
-  const int file = ::open(next_path().c_str(), O_RDWR | O_CLOEXEC);
+  const int file = detail::disk->open(next_path().c_str(), O_RDWR | O_CLOEXEC, 0);
   open_path_ = path;
   if (file < 0 || !write_header(file, handed_->first_seq).empty() ||
-      ::rename(next_path().c_str(), path.c_str()) != 0 ||
+      detail::disk->rename(next_path().c_str(), path.c_str()) != 0 ||
       !detail::sync_directory(config_.directory)) {
-    if (file >= 0) ::close(file);
+    if (file >= 0) detail::disk->close(file);
     fail("start segment");
     return false;
   }
-  ::close(file_);
+  detail::disk->close(file_);
   file_ = file;
   next_ready_.store(false, std::memory_order_release);
   prepare_.fetch_add(1, std::memory_order_release);
@@ -215,18 +244,18 @@ bool JournalWriter::rotate() noexcept {
 std::string JournalWriter::write_header(int file, std::uint64_t first_seq) const {
   const auto header = detail::make_segment_header(config_.shard_id, first_seq, written_digest_,
                                                   config_.segment_bytes);
-  if (!detail::write_at(file, &header, sizeof header, 0) || ::fdatasync(file) != 0) {
+  if (!detail::write_at(file, &header, sizeof header, 0) || detail::disk->fdatasync(file) != 0) {
     return errno_text("write the header of", next_path());
   }
   return "";
 }
 
 std::string JournalWriter::make_segment(const std::string& path) const {
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int file = detail::disk->open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return errno_text("create", path);
   std::string error;
   const auto size = static_cast<off_t>(config_.segment_bytes);
-  if (const int code = ::posix_fallocate(file, 0, size); code != 0) {
+  if (const int code = detail::disk->posix_fallocate(file, 0, size); code != 0) {
     errno = code;
     error = errno_text("reserve space for", path);
   }
@@ -237,9 +266,9 @@ std::string JournalWriter::make_segment(const std::string& path) const {
     if (!detail::write_at(file, zeros.data(), size_now, offset)) error = errno_text("fill", path);
     offset += size_now;
   }
-  if (error.empty() && ::fsync(file) != 0) error = errno_text("sync", path);
-  ::close(file);
-  if (!error.empty()) ::unlink(path.c_str());
+  if (error.empty() && detail::disk->fsync(file) != 0) error = errno_text("sync", path);
+  detail::disk->close(file);
+  if (!error.empty()) detail::disk->unlink(path.c_str());
   return error;
 }
 
@@ -260,19 +289,21 @@ void JournalWriter::run_writer() noexcept {
 void JournalWriter::run_preparer() noexcept {
   std::uint32_t seen = prepare_.load(std::memory_order_acquire);
   while (!stop_.load(std::memory_order_acquire)) {
-    if (!next_ready_.load(std::memory_order_acquire)) {
-      const bool made = make_segment(next_path()).empty();
-      next_no_space_.store(!made, std::memory_order_release);
-      next_ready_.store(made, std::memory_order_release);
-      wake(commit_fd_);  // the owner may be waiting for room
-      if (!made) {
-        std::this_thread::sleep_for(prepare_retry);
-        continue;
-      }
+    if (!next_ready_.load(std::memory_order_acquire) && !prepare_next()) {
+      std::this_thread::sleep_for(prepare_retry);
+      continue;
     }
     prepare_.wait(seen, std::memory_order_acquire);
     seen = prepare_.load(std::memory_order_acquire);
   }
+}
+
+bool JournalWriter::prepare_next() noexcept {
+  const bool made = make_segment(next_path()).empty();
+  next_no_space_.store(!made, std::memory_order_release);
+  next_ready_.store(made, std::memory_order_release);
+  wake(commit_fd_);  // the owner may be waiting for room
+  return made;
 }
 
 void JournalWriter::fail(const std::string& what) noexcept {
@@ -295,7 +326,7 @@ void JournalWriter::close() noexcept {
   prepare_.notify_one();
   writer_.join();
   preparer_.join();
-  ::unlink(next_path().c_str());
+  detail::disk->unlink(next_path().c_str());
 }
 
 }  // namespace tradepit

@@ -8,13 +8,18 @@ import sys
 import pytest
 
 from tests.cpp_build import ROOT, run
+from tests.mutation.journal_mutants import JOURNAL_MUTANTS
 from tests.mutation.mutants import MUTANTS, Mutant
 from tests.mutation.run import place_of
 
-FEW = ("trades are at the taker's price", "a cascade triggers one stop order")
+FEW = (
+    "trades are at the taker's price",
+    "a cascade triggers one stop order",
+    "a reply leaves before its sync",
+)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS + JOURNAL_MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_has_one_place_in_the_sources(mutant: Mutant) -> None:
     assert place_of(mutant, ROOT / "engine_ext").suffix in (".cpp", ".hpp")
     assert mutant.old != mutant.new

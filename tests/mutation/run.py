@@ -19,6 +19,7 @@ from pathlib import Path
 import pybind11
 
 from tests.cpp_build import ROOT
+from tests.mutation.journal_mutants import JOURNAL_MUTANTS
 from tests.mutation.mutants import MUTANTS, Mutant
 
 WORK = ROOT / "build" / "mutation"
@@ -31,6 +32,8 @@ SUITES = (
     ("tests/unit/test_matching_page.py", "tests/unit/test_defects_of_others.py"),
     ("tests/property/test_engine_equals_reference.py",),
 )
+# Where nothing but a simulated disk shows the bug.
+SIMULATION = (("tests/simulation/test_simulation.py", "-k", "seeds or mended"),)
 QUICK = (
     ("tests/unit/test_engine_rules.py",),
 )  # of the plain sources, where all of it has just run
@@ -142,7 +145,8 @@ def run(mutants: list[Mutant], plain_suites: tuple[tuple[str, ...], ...]) -> int
         path.write_text(original.replace(mutant.old, mutant.new))
         try:
             error = compile_core()
-            killer = first_failure() if not error else f"does not compile: {error[-1_500:]}"
+            suites = SIMULATION if mutant in JOURNAL_MUTANTS else SUITES
+            killer = first_failure(suites) if not error else f"does not compile: {error[-1_500:]}"
         finally:
             path.write_text(original)
         if error or not killer:
@@ -168,7 +172,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [
         mutant
-        for mutant in MUTANTS
+        for mutant in MUTANTS + JOURNAL_MUTANTS
         if not options.only or any(word in mutant.name for word in options.only)
     ]
     for mutant in chosen:

@@ -52,6 +52,7 @@ struct HotLoopConfig {
   wire::Durability durability = wire::Durability::disk;
   void* router_socket = nullptr;
   void* feed_socket = nullptr;
+  std::int64_t (*clock_ns)() = nullptr;  ///< the system's if there is none
 };
 
 /// Takes requests from a ROUTER socket, sequences and applies commands, appends them to the journal
@@ -73,6 +74,9 @@ class HotLoop {
   [[nodiscard]] const HotLoopCounters& counters() const noexcept { return counters_; }
 
  private:
+  /// A simulation's, which takes one turn after the other.
+  friend struct HotLoopSteps;
+
   struct InstrumentFeed {
     ByteBuffer trades;                          // and their changes, to be sent in this turn
     wire::TopOfBook top;                        // after the last command, committed or not
@@ -93,6 +97,9 @@ class HotLoop {
     wire::AuctionIndicative auction;
   };
 
+  /// Takes what has come, commits it and answers what is committed; then waits, if there is nothing
+  /// else to do. Returns why it failed, or an empty text.
+  [[nodiscard]] std::string turn();
   [[nodiscard]] bool drain_socket();
   void handle_message(std::string_view routing_id, std::span<const std::byte> payload,
                       bool has_extra_frames);

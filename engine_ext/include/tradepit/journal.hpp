@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -62,6 +63,7 @@ struct JournalEnd {
   std::uint64_t end_offset = 0;        ///< where the next entry goes
   std::uint64_t torn_bytes = 0;        ///< of a group that was never acknowledged, after end_offset
   std::uint64_t commit_first_seq = 0;  ///< of the last entry
+  std::uint64_t commit_offset = 0;     ///< where its group begins, or the first entry would
 };
 
 /// Reads a whole journal in order. `visit` sees each entry once its checksum and seq are right, and
@@ -78,6 +80,9 @@ struct JournalConfig {
   std::uint32_t shard_id = 0;
   std::uint64_t segment_bytes = segment_bytes_default;
   bool sync = true;  ///< false: committed means written, not durable
+  /// Room that is kept for an entry. Less than the constant is for tests whose commands are small:
+  /// the segments may be, too.
+  std::uint64_t entry_bytes_max = tradepit::entry_bytes_max;
 };
 
 struct JournalCounters {
@@ -138,6 +143,9 @@ class JournalWriter {
   void close() noexcept;
 
  private:
+  /// A simulation's, which does the threads' work itself, step by step.
+  friend struct JournalSteps;
+
   struct Group {
     std::unique_ptr<std::byte[]> bytes;
     std::uint64_t size = 0;
@@ -148,7 +156,12 @@ class JournalWriter {
   };
 
   void exchange() noexcept;
+  [[nodiscard]] std::string open_files();
+  [[nodiscard]] std::string write_again(std::uint64_t from_offset) const;
   void write_group() noexcept;
+  [[nodiscard]] bool write_handed() noexcept;
+  void sync_handed() noexcept;
+  bool prepare_next() noexcept;
   [[nodiscard]] bool rotate() noexcept;
   [[nodiscard]] std::string make_segment(const std::string& path) const;
   [[nodiscard]] std::string write_header(int file, std::uint64_t first_seq) const;
@@ -166,11 +179,13 @@ class JournalWriter {
   std::uint64_t offset_;         // owner: where the next group goes
   bool handed_rotates_ = false;  // the handed group opens a new segment
   std::uint64_t handed_offset_ = 0;
+  std::chrono::steady_clock::time_point write_started_;
 
   int file_ = -1;
   std::string open_path_;
   std::uint64_t written_digest_;  // after everything written: goes into the next segment's header
   std::uint64_t start_seq_;
+  std::uint64_t start_commit_offset_;
   std::atomic<bool> busy_{false};
   std::atomic<bool> stop_{false};
   std::atomic<bool> failed_{false};
