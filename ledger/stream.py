@@ -83,7 +83,7 @@ class JetStream:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._client.connect(
-                    self._nats_url,
+                    self._nats_url.split(","),
                     name="tradepit-ledger",
                     connect_timeout=2,
                     ping_interval=PING_INTERVAL_S,

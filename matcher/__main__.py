@@ -23,7 +23,7 @@ settings (environment):
   TRADEPIT_FEED_ENDPOINT   where market data goes out                  tcp://127.0.0.1:5556
   TRADEPIT_NATS_URL        JetStream                                   nats://127.0.0.1:4222
   TRADEPIT_KEYS_FILE       API keys, mode 0600                         <data>/keys.json
-  TRADEPIT_DURABILITY      what a reply promises: disk or memory       disk
+  TRADEPIT_DURABILITY      memory, disk or replicated (docs)           disk
   TRADEPIT_SEGMENT_MIB     size of a journal segment                   64
   TRADEPIT_METRICS_PORT    /metrics and /health on loopback; 0 = none  0
 """

@@ -46,6 +46,7 @@ BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
 DUPLICATE_WINDOW_S = 120.0
 MAGIC = b"TPCB"
+NO_REPLICAS_WITHOUT_CLUSTER = 10074  # the broker's code: replicas > 1 not supported
 
 
 class StreamAhead(TradepitError):
@@ -56,13 +57,19 @@ class StreamForked(TradepitError):
     """The stream holds other commands than the journal under the same seqs."""
 
 
+class StreamUnfit(TradepitError):
+    """The stream cannot keep what it is meant to keep; the text says what to change."""
+
+
 class _InFlight(NamedTuple):
     ack: asyncio.Future[PubAck]
     last_seq: int
 
 
 class Publisher:
-    """One shard's publisher. `committed_seq` tells how far the journal may be read.
+    """One shard's publisher. `committed_seq` tells how far the journal may be read, `on_published` is
+    told how far the stream has it. With several `replicas` answers wait for the stream: nothing is
+    then put off to gather more.
 
     `wake` is called from outside after each commit. `published_seq` is what JetStream has
     acknowledged; `is_connected` says whether it answers at present.
@@ -74,8 +81,14 @@ class Publisher:
         shard_id: int,
         make_reader: Callable[[], JournalReader],
         committed_seq: Callable[[], int],
+        *,
+        replicas: int = 1,
+        on_published: Callable[[int], None] = lambda _seq: None,
     ) -> None:
         self.published_seq = 0
+        self._replicas = replicas
+        self._interval_s = INTERVAL_S if replicas == 1 else 0.0
+        self._on_published = on_published
         self.is_connected = False
         self.is_synchronized = asyncio.Event()
         self._url = nats_url
@@ -99,7 +112,7 @@ class Publisher:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set and everything committed by then is in the stream.
 
-        Outlives an absent broker. Raises StreamAhead, StreamForked, or RuntimeError if the journal
+        Outlives an absent broker. Raises StreamAhead, StreamForked, StreamUnfit, or RuntimeError if the journal
         cannot be read: the shard must stop.
         """
         backoff_s = BACKOFF_S_MIN
@@ -131,7 +144,7 @@ class Publisher:
 
     async def _connect(self) -> NatsClient:
         connecting = nats.connect(
-            self._url,
+            self._url.split(","),
             name=f"tradepit-matcher-{self._shard_id}",
             connect_timeout=CONNECT_TIMEOUT_S,
             # run() starts over and asks the stream where it stands. Without the two lines that
@@ -192,7 +205,7 @@ class Publisher:
                 f"stream {self._stream} holds another history than the journal up to seq "
                 f"{last_seq}: another matcher has published as shard {self._shard_id}"
             )
-        self.published_seq = last_seq
+        self._note_published(last_seq)
         self.is_connected = True
         self.is_synchronized.set()
         log.info(
@@ -204,22 +217,46 @@ class Publisher:
         return reader
 
     async def _ensure_stream(self, jetstream: JetStreamContext) -> None:
+        wanted = StreamConfig(
+            name=self._stream,
+            subjects=[self._subject],
+            storage=StorageType.FILE,
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.NEW,
+            num_replicas=self._replicas,
+            duplicate_window=DUPLICATE_WINDOW_S,
+            deny_delete=True,
+            deny_purge=True,
+            allow_direct=True,
+        )
         try:
-            await jetstream.stream_info(self._stream)
+            found = (await jetstream.stream_info(self._stream)).config
         except NotFoundError:
-            await jetstream.add_stream(
-                StreamConfig(
-                    name=self._stream,
-                    subjects=[self._subject],
-                    storage=StorageType.FILE,
-                    retention=RetentionPolicy.LIMITS,
-                    discard=DiscardPolicy.NEW,
-                    duplicate_window=DUPLICATE_WINDOW_S,
-                    deny_delete=True,
-                    deny_purge=True,
-                    allow_direct=True,
+            try:
+                await jetstream.add_stream(wanted)
+            except APIError as error:
+                raise self._unfit(error) from error
+            return
+        for name in ("storage", "retention", "discard", "deny_delete", "deny_purge"):
+            if getattr(found, name) != getattr(wanted, name):
+                raise StreamUnfit(
+                    f"stream {self._stream} has {name} = {getattr(found, name)}, and needs "
+                    f"{getattr(wanted, name)}: delete it, and it is made anew from the journal"
                 )
-            )
+        if (found.num_replicas or 1) < self._replicas:
+            try:
+                await jetstream.update_stream(found, num_replicas=self._replicas)
+            except APIError as error:
+                raise self._unfit(error) from error
+
+    def _unfit(self, error: APIError) -> Exception:
+        """What the broker refuses for good; anything else may pass."""
+        if error.err_code != NO_REPLICAS_WITHOUT_CLUSTER:
+            return error
+        return StreamUnfit(
+            f"durability `replicated` needs a JetStream cluster of {self._replicas} servers, and "
+            "TRADEPIT_NATS_URL names one that stands alone"
+        )
 
     async def _send_committed(
         self, sender: AsyncPublish, reader: JournalReader, batch_bytes_max: int
@@ -257,7 +294,11 @@ class Publisher:
             raise NatsError("the stream has this batch already")
         self._in_flight.popleft()
         self._is_healthy = True
-        self.published_seq = oldest.last_seq
+        self._note_published(oldest.last_seq)
+
+    def _note_published(self, seq: int) -> None:
+        self.published_seq = seq
+        self._on_published(seq)
 
     async def _wait_for_commit(self, client: NatsClient) -> None:
         self._is_healthy = True
@@ -265,7 +306,7 @@ class Publisher:
         if not client.is_connected:
             raise ConnectionClosedError
         self._committed.clear()
-        await asyncio.sleep(self._sent_s + INTERVAL_S - asyncio.get_running_loop().time())
+        await asyncio.sleep(self._sent_s + self._interval_s - asyncio.get_running_loop().time())
 
     async def _on_disconnect(self) -> None:
         self._abandon_in_flight()

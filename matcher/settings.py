@@ -36,8 +36,10 @@ class Settings:
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from TRADEPIT_* variables and the keys file. Raises ConfigurationError."""
     durability = environment.get("TRADEPIT_DURABILITY", "disk")
-    if durability not in ("memory", "disk"):
-        raise ConfigurationError(f"TRADEPIT_DURABILITY must be memory or disk, not {durability!r}")
+    if durability not in ("memory", "disk", "replicated"):
+        raise ConfigurationError(
+            f"TRADEPIT_DURABILITY must be memory, disk or replicated, not {durability!r}"
+        )
     segment_mib = configuration.integer(
         environment, "TRADEPIT_SEGMENT_MIB", SEGMENT_MIB_DEFAULT, SEGMENT_MIB_MIN, 4096
     )

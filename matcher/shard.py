@@ -18,7 +18,7 @@ from tradepit.matcher.publisher import Publisher
 from tradepit.matcher.settings import Settings
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
 from tradepit.protocol.health_server import serve_health
-from tradepit.protocol.wire import MESSAGE_BYTES_MAX
+from tradepit.protocol.wire import MESSAGE_BYTES_MAX, Durability
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ ROUTER_SEND_QUEUE_MESSAGES = 10_000  # of one peer; the hot loop bounds their by
 FEED_QUEUE_MESSAGES = 10_000
 LINGER_MS = 1000
 STREAM_CHECK_TIMEOUT_S = 5.0
+STREAM_REPLICAS = 3  # under durability `replicated`
 PUBLISH_REST_TIMEOUT_S = 10.0
 LIBZMQ_MIN = (4, 3, 5)  # earlier ones have known holes
 
@@ -53,6 +54,8 @@ async def serve(settings: Settings) -> None:
             settings.shard_id,
             lambda: JournalReader(str(settings.journal_dir), settings.shard_id),
             lambda: core.committed_seq,
+            replicas=STREAM_REPLICAS if settings.durability == Durability.REPLICATED else 1,
+            on_published=core.note_replicated,
         )
         registry = metrics.make_registry(core, publisher)
         hot_loop = _HotLoop(settings, core, stop)

@@ -147,6 +147,9 @@ class MatcherCore:
     def stop(self) -> None:
         """Ask run() to return. Any thread."""
 
+    def note_replicated(self, seq: int) -> None:
+        """Everything up to `seq` is in the stream: under durability `replicated` it may be answered."""
+
     def counters(self) -> dict[str, int]:
         """Counts since the start; times in ns."""
 

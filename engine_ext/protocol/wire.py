@@ -263,6 +263,7 @@ class LogonFlag(IntFlag):
 class Durability(IntEnum):
     MEMORY = 1
     DISK = 2
+    REPLICATED = 3
 
 
 class Reason(IntEnum):

@@ -91,6 +91,7 @@ class MatcherCore {
     };
     loop_ = std::make_unique<HotLoop>(config, zmq_, std::move(api_keys), engine_, *journal_);
     if (is_stopped_) loop_->stop();
+    loop_->note_replicated(replicated_seq_);
     const py::gil_scoped_release no_gil;
     raise_if(loop_->run());
   }
@@ -98,6 +99,12 @@ class MatcherCore {
   void stop() {
     is_stopped_ = true;
     if (loop_) loop_->stop();
+  }
+
+  /// Everything up to `seq` is in the stream. Matters under durability `replicated` alone.
+  void note_replicated(std::uint64_t seq) {
+    replicated_seq_ = seq;
+    if (loop_) loop_->note_replicated(seq);
   }
 
   [[nodiscard]] std::uint64_t committed_seq() const { return journal_->committed_seq(); }
@@ -146,6 +153,7 @@ class MatcherCore {
   ZmqApi zmq_;
   std::unique_ptr<HotLoop> loop_;
   bool is_stopped_ = false;
+  std::uint64_t replicated_seq_ = 0;  // Python's threads alone, under the GIL
 };
 
 py::bytes next_batch(JournalReader& reader, std::uint64_t last_seq_max, std::uint64_t bytes_max) {
@@ -180,6 +188,7 @@ void bind_matcher(py::module_& module) {
       .def("run", &MatcherCore::run, py::arg("router_socket"), py::arg("feed_socket"),
            py::arg("libzmq_path"), py::arg("keys"))
       .def("stop", &MatcherCore::stop)
+      .def("note_replicated", &MatcherCore::note_replicated, py::arg("seq"))
       .def("counters", &MatcherCore::counters)
       .def("reply_latency_buckets", &MatcherCore::reply_latency_buckets)
       .def_property_readonly("committed_seq", &MatcherCore::committed_seq)

@@ -127,7 +127,7 @@ std::string HotLoop::run() {
     if (std::string error = turn(); !error.empty()) return error;
   }
   journal_.close();
-  release(journal_.committed_seq());
+  release(answerable_seq());
   return journal_.has_failed() ? "the journal failed: " + journal_.error() : "";
 }
 
@@ -544,18 +544,27 @@ void HotLoop::count_abuse(std::uint32_t session, wire::Reason reason) noexcept {
 }
 
 void HotLoop::commit() {
-  if (config_.durability == wire::Durability::memory) {
-    journal_.hand_over();
-    release(engine_.seq());
-    return;
-  }
   const std::uint64_t pending = journal_.pending_entries();
-  if (pending > 0 && pending <= inline_commit_entries_max) {
+  if (config_.durability != wire::Durability::memory && pending > 0 &&
+      pending <= inline_commit_entries_max) {
     journal_.commit_inline();
   } else {
     journal_.hand_over();
   }
-  release(journal_.committed_seq());
+  release(answerable_seq());
+}
+
+std::uint64_t HotLoop::answerable_seq() const noexcept {
+  if (config_.durability == wire::Durability::memory) return engine_.seq();
+  const std::uint64_t committed_seq = journal_.committed_seq();
+  if (config_.durability == wire::Durability::disk) return committed_seq;
+  return std::min(committed_seq, replicated_seq_.load(std::memory_order_acquire));
+}
+
+void HotLoop::note_replicated(std::uint64_t seq) noexcept {
+  replicated_seq_.store(seq, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(journal_.commit_fd(), &one, sizeof one);
 }
 
 void HotLoop::note_time() noexcept { now_ns_ = std::max(now_ns_, config_.clock_ns()); }

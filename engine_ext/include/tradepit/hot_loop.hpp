@@ -70,6 +70,9 @@ class HotLoop {
   [[nodiscard]] std::string run();
   /// Asks run() to return; any thread.
   void stop() noexcept;
+  /// Everything up to `seq` is in the replicated stream as well; any thread. Answers of a loop whose
+  /// durability is `replicated` wait for it.
+  void note_replicated(std::uint64_t seq) noexcept;
 
   [[nodiscard]] const HotLoopCounters& counters() const noexcept { return counters_; }
 
@@ -138,6 +141,8 @@ class HotLoop {
               std::uint8_t record_type, wire::Reason reason, std::uint64_t seq = 0);
   void count_abuse(std::uint32_t session, wire::Reason reason) noexcept;
   void commit();
+  /// The last command whose answer may leave.
+  [[nodiscard]] std::uint64_t answerable_seq() const noexcept;
   void release(std::uint64_t committed_seq);
   void send_output(std::uint32_t session);
   [[nodiscard]] bool reads_too_little(const Session& session) const noexcept;
@@ -168,6 +173,7 @@ class HotLoop {
   std::int64_t probed_ns_ = 0;
   int stop_fd_ = -1;
   std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> replicated_seq_{0};
   std::string error_;
   HotLoopCounters counters_;
 };

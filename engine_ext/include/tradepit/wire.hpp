@@ -268,6 +268,7 @@ inline constexpr std::uint8_t known = 3;
 enum class Durability : std::uint8_t {
   memory = 1,
   disk = 2,
+  replicated = 3,
 };
 
 enum class Reason : std::uint16_t {

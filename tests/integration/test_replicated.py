@@ -1,0 +1,116 @@
+"""`durability = replicated`: an answer means three copies, on a cluster of three JetStream servers."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nats
+import pytest
+from nats.js.api import StorageType
+from tradepit.cli.main import main
+from tradepit.client import OutcomeUnknown, Refused
+from tradepit.protocol import names, wire
+
+from tests.matcher_process import (
+    INSTRUMENT,
+    MAKER,
+    MatcherProcess,
+    running_matcher,
+    trade_once,
+    wait_until,
+)
+from tests.nats_cluster import NatsCluster
+
+SHARD_ID = 4
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[NatsCluster]:
+    with NatsCluster(tmp_path / "cluster") as running:
+        yield running
+
+
+def submit(matcher: MatcherProcess, client_order_id: int) -> int:
+    """Place an order that rests; its order_id once the answer is there."""
+    with matcher.trader(MAKER) as maker:
+        return maker.submit(
+            instrument_id=INSTRUMENT,
+            side=wire.Side.SELL,
+            price_ticks=5000,
+            quantity_lots=1,
+            client_order_id=client_order_id,
+        ).order_id
+
+
+def test_an_answer_waits_for_a_majority_and_survives_the_machine(
+    cluster: NatsCluster, data_dir: Path
+) -> None:
+    with running_matcher(
+        data_dir, cluster.url, SHARD_ID, TRADEPIT_DURABILITY="replicated"
+    ) as matcher:
+        with matcher.trader(MAKER) as maker:
+            assert maker.connect().durability == wire.Durability.REPLICATED
+        trade_once(matcher)
+        submit(matcher, 1)
+
+        cluster.kill(0)
+        # Two of three are a majority; the stream may need a moment to choose a leader.
+        wait_until(lambda: answers(matcher, 2), "an answer with two servers")
+
+        cluster.kill(1)
+        with pytest.raises(OutcomeUnknown):  # sequenced and on disk, and no majority has it
+            submit(matcher, 3)
+        cluster.start(0)
+        wait_until(lambda: answers(matcher, 4), "an answer with two servers again")
+        cluster.start(1)
+
+        status = matcher.status()
+        matcher.kill()
+        shutil.rmtree(matcher.journal_dir)  # the machine is lost, and its disk
+        words = ["journal", "rebuild", "--data", str(data_dir), "--shard", str(SHARD_ID)]
+        assert main([*words, "--nats-url", cluster.url]) == 0
+        matcher.start()
+        after = matcher.status()
+        assert after.seq >= status.seq
+        with matcher.trader(MAKER) as maker:
+            found = {order.client_order_id for order in maker.open_orders()}
+            assert {1, 2, 3, 4} <= found
+
+
+def answers(matcher: MatcherProcess, client_order_id: int) -> bool:
+    try:
+        submit(matcher, client_order_id)
+    except OutcomeUnknown:
+        return False
+    except Refused as error:  # a retry of one whose answer got lost
+        return error.reason == wire.Reason.DUPLICATE_CLIENT_ORDER_ID
+    return True
+
+
+def test_a_server_that_stands_alone_is_refused(
+    nats_url: str, shard_id: int, data_dir: Path
+) -> None:
+    matcher = MatcherProcess(data_dir, nats_url, shard_id, TRADEPIT_DURABILITY="replicated")
+    matcher.start_unready()
+    assert matcher.wait() == 1
+    assert "needs a JetStream cluster of 3 servers" in matcher.log
+
+
+def test_a_stream_that_would_forget_is_refused(
+    nats_url: str, shard_id: int, data_dir: Path
+) -> None:
+    async def make_stream() -> None:
+        client = await nats.connect(nats_url)
+        await client.jetstream().add_stream(
+            name=names.events_stream(shard_id),
+            subjects=[names.events_subject(shard_id)],
+            storage=StorageType.MEMORY,
+        )
+        await client.close()
+
+    asyncio.run(make_stream())
+    matcher = MatcherProcess(data_dir, nats_url, shard_id)
+    matcher.start_unready()
+    assert matcher.wait() == 1
+    assert "delete it, and it is made anew from the journal" in matcher.log
