@@ -13,6 +13,7 @@ from tradepit.ledger.cache import RedisCache
 from tradepit.ledger.errors import Interrupted, LedgerStopped
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.migrate import migrate
+from tradepit.ledger.parking import Parking
 from tradepit.ledger.settings import Settings, postgres_url_of
 from tradepit.ledger.store import PositionReader, PostgresStore
 from tradepit.ledger.stream import JetStream
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises ConfigurationError, LedgerStopped, Interrupted (a server
+    """Run until SIGTERM or SIGINT. Raises ConfigurationError, Fenced, Interrupted (a server
     was not there at the start).
     """
     stop = asyncio.Event()
@@ -49,20 +50,34 @@ async def serve(settings: Settings) -> None:
         stream = await resources.enter_async_context(
             JetStream(settings.nats_url, settings.shard_id)
         )
-        writer = Writer(settings.shard_id, stream, store, cache, metrics)
+        writer = Writer(
+            settings.shard_id,
+            stream,
+            store,
+            cache,
+            metrics,
+            on_stored=lambda: parking.note_progress(),
+        )
+        parking = Parking(writer, metrics)
         metrics.pending_messages.set_function(lambda: stream.pending_count)
         metrics.cached_seq.set_function(lambda: cache.mirrored_seq)
         metrics.cache_complete.set_function(lambda: cache.complete)
+
+        def why_not_ready() -> str:
+            if parking.reason:
+                return f"parked: {parking.reason}"
+            return "" if writer.ready else "not following the stream"
+
         resources.enter_context(
             serve_health(
                 settings.metrics_port,
-                lambda: "" if writer.ready else "not following the stream",
+                why_not_ready,
                 metrics.render,
             )
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(writer.write_until(stop), name="ledger.writer")
+                tasks.create_task(parking.write_until(stop), name="ledger.writer")
                 tasks.create_task(cache.mirror_until(stop), name="ledger.cache")
                 log.info("ready shard_id=%d seq=%d", settings.shard_id, state.position.seq)
         except* TradepitError as group:

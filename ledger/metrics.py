@@ -29,6 +29,11 @@ class Metrics:
             "1 while Redis holds every position",
             registry=self.registry,
         )
+        self.parked = Gauge(
+            "tradepit_ledger_parked",
+            "1 while something that no second try can mend is in the way",
+            registry=self.registry,
+        )
         self.commands = Counter(
             "tradepit_ledger_commands", "Commands stored", registry=self.registry
         )

@@ -7,9 +7,16 @@ from there. So every command counts once, whatever is repeated, lost or restarte
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 
 from tradepit.ledger.batch import Batch, Instrument, Position, fold
-from tradepit.ledger.errors import GapFound, Interrupted, StoreInterrupted, StreamMissing
+from tradepit.ledger.errors import (
+    GapFound,
+    Interrupted,
+    LedgerStopped,
+    StoreInterrupted,
+    StreamMissing,
+)
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import Cache, EventStream, Store
 
@@ -30,7 +37,13 @@ class Writer:
     """Writes one shard; `write_until` is the whole of its life."""
 
     def __init__(
-        self, shard_id: int, stream: EventStream, store: Store, cache: Cache, metrics: Metrics
+        self,
+        shard_id: int,
+        stream: EventStream,
+        store: Store,
+        cache: Cache,
+        metrics: Metrics,
+        on_stored: Callable[[], None] = lambda: None,
     ) -> None:
         self._shard_id = shard_id
         self._stream = stream
@@ -38,6 +51,7 @@ class Writer:
         self._cache = cache
         self._metrics = metrics
         self._ready = False
+        self._on_stored = on_stored
         self._gap_count = 0
         self._position = Position()
         self._instruments: dict[int, Instrument] = {}
@@ -66,6 +80,9 @@ class Writer:
                     if 0 < command_count < BACKLOG_COMMANDS:
                         passed_s = asyncio.get_running_loop().time() - started_s
                         await _wait(stop, INTERVAL_S - passed_s)
+            except LedgerStopped:
+                self._ready = False
+                raise
             except StreamMissing as error:
                 if not waiting:  # said once: before the first order of a shard this is normal
                     log.info("waiting reason=%s", error)
@@ -115,6 +132,7 @@ class Writer:
                 record.base_asset_id, record.quote_asset_id
             )
         self._gap_count = 0
+        self._on_stored()
         self._metrics.applied_seq.set(batch.after.seq)
         self._metrics.commands.inc(batch.entry_count)
         self._metrics.events.inc(batch.event_count)

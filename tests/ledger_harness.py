@@ -201,6 +201,9 @@ class LedgerSetting:
                 {key: client.hgetall(key) for key in keys},
             )
 
+    def wait_for_log(self, text: str) -> None:
+        wait_until(lambda: text in self.log(), f"{text!r} in the log")
+
     def expect_cached(self, matcher: PretendMatcher) -> None:
         """Redis gets to hold the model's positions, all of them and nothing else."""
         expected = {
