@@ -4,10 +4,12 @@
 namespace tradepit {
 void bind_engine(pybind11::module_& module);
 void bind_matcher(pybind11::module_& module);
+void bind_replica(pybind11::module_& module);
 }  // namespace tradepit
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ core of Tradepit.";
   tradepit::bind_engine(module);
   tradepit::bind_matcher(module);
+  tradepit::bind_replica(module);
 }
