@@ -17,7 +17,7 @@ from tradepit.matcher.halt import sync_folder
 
 log = logging.getLogger(__name__)
 
-INTERVAL_S = 60.0
+INTERVAL_S = 5.0
 REMOVE_TIMEOUT_S = 60.0
 SNAPSHOTS_NEEDED = 2
 SECONDS_PER_HOUR = 3600.0
