@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tradepit.engine import Engine, crc32c
 from tradepit.protocol import wire
@@ -28,7 +28,7 @@ class Built(NamedTuple):
 
 def random_commands(random: Random, count: int) -> list[bytes]:
     """A market of two accounts, then orders that rest, trade and are canceled."""
-    opening = [
+    opening: list[Any] = [
         wire.SetAsset(symbol="USD", asset_id=1, decimals=6),
         wire.SetAsset(symbol="BTC", asset_id=2, decimals=8),
         wire.SetInstrument(

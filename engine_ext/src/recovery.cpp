@@ -11,7 +11,7 @@ namespace {
 
 // With fewer orders everything is in the cache anyway (look_ahead.hpp).
 constexpr std::uint64_t open_orders_min = 4'000;
-constexpr std::size_t distance[Engine::prefetch_stages] = {16, 10, 6, 3};
+constexpr std::size_t distance[Engine::prefetch_stages] = {48, 32, 20, 10};
 
 }  // namespace
 

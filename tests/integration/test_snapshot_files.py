@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from tradepit.engine import MatcherCore, Recovery, Replica, crc32c
@@ -106,7 +107,7 @@ def test_what_a_killed_writer_left_is_removed_and_never_used(folder: Path, built
     assert not left.exists()
 
 
-def change(path: Path, **fields: int) -> None:
+def change(path: Path, **fields: Any) -> None:
     """Change fields of a header, and set its checksum right."""
     data = path.read_bytes()
     header = wire.SnapshotFileHeader(*HEADER.unpack_from(data))._replace(**fields)
@@ -133,7 +134,7 @@ def rename_ahead(path: Path) -> None:
     path.rename(path.with_name(f"{5000:020}.snapshot"))
 
 
-DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "magic": (lambda path: flip(path, 0), "not a snapshot file"),
     "header": (lambda path: flip(path, 25), "header's checksum"),
     "body": (lambda path: flip(path, HEADER.size + 200), "checksum is wrong"),
