@@ -227,7 +227,7 @@ class Replica:
     def open(self) -> Outcome:
         """Start from the newest usable snapshot; remove unfinished ones. MORE, DIVERGED or FAILED.
 
-        Once, before anything else.
+        Once, before anything else; unless it says MORE, only error and refusals may be asked.
         """
 
     def advance(self, last_seq_max: int, snapshot_seq_min: int) -> Outcome:
