@@ -17,15 +17,19 @@ Runs one shard: takes orders from a ZeroMQ ROUTER socket, matches them, makes th
 journal, answers, and publishes every commit to JetStream. SIGTERM ends it in order.
 
 settings (environment):
-  TRADEPIT_SHARD_ID        which shard this is                         0
-  TRADEPIT_DATA_DIR        the journal is in <dir>/journal/shard-<id>  ./data
-  TRADEPIT_ORDER_ENDPOINT  where orders come in                        tcp://127.0.0.1:5555
-  TRADEPIT_FEED_ENDPOINT   where market data goes out                  tcp://127.0.0.1:5556
-  TRADEPIT_NATS_URL        JetStream                                   nats://127.0.0.1:4222
-  TRADEPIT_KEYS_FILE       API keys, mode 0600                         <data>/keys.json
-  TRADEPIT_DURABILITY      memory, disk or replicated (docs)           disk
-  TRADEPIT_SEGMENT_MIB     size of a journal segment                   64
-  TRADEPIT_METRICS_PORT    /metrics and /health on loopback; 0 = none  0
+  TRADEPIT_SHARD_ID           which shard this is                         0
+  TRADEPIT_DATA_DIR           the journal is in <dir>/journal/shard-<id>  ./data
+  TRADEPIT_ORDER_ENDPOINT     where orders come in                        tcp://127.0.0.1:5555
+  TRADEPIT_FEED_ENDPOINT      where market data goes out                  tcp://127.0.0.1:5556
+  TRADEPIT_NATS_URL           JetStream                                   nats://127.0.0.1:4222
+  TRADEPIT_KEYS_FILE          API keys, mode 0600                         <data>/keys.json
+  TRADEPIT_DURABILITY         memory, disk or replicated (README)         disk
+  TRADEPIT_SEGMENT_MIB        size of a journal segment                   64
+  TRADEPIT_SNAPSHOT_COMMANDS  commands from snapshot to snapshot;
+                              0 = none, and no segment is ever removed    1000000
+  TRADEPIT_JOURNAL_RETENTION_HOURS
+                              how long a segment stays at least           24
+  TRADEPIT_METRICS_PORT       /metrics and /health on loopback; 0 = none  0
 """
 
 

@@ -1,6 +1,9 @@
 """What a matcher tells Prometheus, read from the hot loop's counters when it is asked."""
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -11,7 +14,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 from tradepit.engine import MatcherCore
+from tradepit.matcher import retirement
 from tradepit.matcher.publisher import Publisher
+from tradepit.matcher.snapshots import Snapshots
 
 COUNTERS = {
     "messages_received": "ZeroMQ messages received",
@@ -30,9 +35,13 @@ FIRST_BUCKET = 10  # 2^10 ns: nothing is answered faster
 
 
 class _ShardCollector(Collector):
-    def __init__(self, core: MatcherCore, publisher: Publisher) -> None:
+    def __init__(
+        self, core: MatcherCore, publisher: Publisher, snapshots: Snapshots, journal_dir: Path
+    ) -> None:
         self._core = core
         self._publisher = publisher
+        self._snapshots = snapshots
+        self._journal_dir = journal_dir
 
     def collect(self) -> Iterator[Metric]:
         counters = self._core.counters()
@@ -56,7 +65,42 @@ class _ShardCollector(Collector):
             ("stream_connected", "1 if JetStream answers", float(self._publisher.is_connected)),
         ):
             yield GaugeMetricFamily(f"tradepit_{name}", text, value=value)
+        yield from self._journal()
         yield self._reply_latency(counters.get("reply_latency_ns_sum", 0))
+
+    def _journal(self) -> Iterator[Metric]:
+        snapshots = self._snapshots
+        sizes = []
+        for segment in retirement.segments(self._journal_dir):
+            with suppress(FileNotFoundError):  # removed at this moment
+                sizes.append(segment.path.stat().st_size)
+        for name, text, value in (
+            ("journal_segments", "Segment files of the journal", len(sizes)),
+            ("journal_size_bytes", "Size of the journal's segment files", sum(sizes)),
+            (
+                "verified_seq",
+                "Last command that a second engine has compared",
+                snapshots.verified_seq,
+            ),
+            (
+                "snapshot_seq",
+                "Command of the newest snapshot; 0 = none",
+                max(snapshots.kept, default=0),
+            ),
+            ("halted", "1 once a second engine found a divergence", float(snapshots.has_diverged)),
+        ):
+            yield GaugeMetricFamily(f"tradepit_{name}", text, value=value)
+        if snapshots.kept:
+            yield GaugeMetricFamily(
+                "tradepit_snapshot_age_seconds",
+                "Since the newest snapshot was written, or found at the start",
+                value=time.monotonic() - snapshots.kept_since_s,
+            )
+        yield CounterMetricFamily(
+            "tradepit_snapshotter_restarts",
+            "Times that the snapshotter ended by itself",
+            value=snapshots.restart_count,
+        )
 
     def _reply_latency(self, sum_ns: int) -> Metric:
         total, buckets = 0, []
@@ -73,10 +117,12 @@ class _ShardCollector(Collector):
         )
 
 
-def make_registry(core: MatcherCore, publisher: Publisher) -> CollectorRegistry:
+def make_registry(
+    core: MatcherCore, publisher: Publisher, snapshots: Snapshots, journal_dir: Path
+) -> CollectorRegistry:
     """A registry of this shard's figures."""
     registry = CollectorRegistry()
-    registry.register(_ShardCollector(core, publisher))
+    registry.register(_ShardCollector(core, publisher, snapshots, journal_dir))
     return registry
 
 

@@ -199,6 +199,13 @@ class Publisher:
                 f"{self._committed_seq()}: this is not the journal that the stream was made from"
             )
         reader = self._make_reader()
+        if last_seq == 0 and (oldest_seq := reader.oldest_seq) > 1:
+            log.error(
+                "stream_lacks_the_past stream=%s first_seq=%d removed_from_journal=1",
+                self._stream,
+                oldest_seq,
+            )
+            last_seq = oldest_seq - 1
         await asyncio.to_thread(reader.seek, last_seq + 1)
         if last_digest not in (None, reader.digest):
             raise StreamForked(

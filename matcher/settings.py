@@ -11,12 +11,18 @@ from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.wire import Durability
 
 SEGMENT_MIB_DEFAULT = 64
+SNAPSHOT_COMMANDS_DEFAULT = 1_000_000
+SNAPSHOT_COMMANDS_MAX = 10**12
+RETENTION_HOURS_DEFAULT = 24
+RETENTION_HOURS_MAX = 24 * 366 * 10
 SEGMENT_MIB_MIN = 16  # two groups of the longest entry (journal.hpp)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Endpoints are ZeroMQ addresses to bind; a metrics_port of 0 serves no metrics."""
+    """Endpoints are ZeroMQ addresses to bind. A metrics_port of 0 serves no metrics; with 0
+    snapshot_commands there is no snapshotter, and the journal keeps all of its segments.
+    """
 
     shard_id: int
     data_dir: Path
@@ -26,6 +32,8 @@ class Settings:
     durability: Durability
     segment_bytes: int
     metrics_port: int
+    snapshot_commands: int
+    retention_hours: int
     keys: tuple[ApiKey, ...]
 
     @property
@@ -59,6 +67,20 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         segment_bytes=segment_mib << 20,
         metrics_port=configuration.integer(
             environment, "TRADEPIT_METRICS_PORT", 0, 0, configuration.PORT_MAX
+        ),
+        snapshot_commands=configuration.integer(
+            environment,
+            "TRADEPIT_SNAPSHOT_COMMANDS",
+            SNAPSHOT_COMMANDS_DEFAULT,
+            0,
+            SNAPSHOT_COMMANDS_MAX,
+        ),
+        retention_hours=configuration.integer(
+            environment,
+            "TRADEPIT_JOURNAL_RETENTION_HOURS",
+            RETENTION_HOURS_DEFAULT,
+            0,
+            RETENTION_HOURS_MAX,
         ),
         keys=configuration.read_keys(configuration.keys_file(environment)),
     )

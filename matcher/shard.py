@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,11 @@ import zmq
 import zmq.backend.cython._zmq as zmq_extension
 from tradepit.engine import JournalReader, MatcherCore
 from tradepit.matcher import metrics
+from tradepit.matcher.halt import ShardHalted, halt, refuse_if_halted
 from tradepit.matcher.publisher import Publisher
+from tradepit.matcher.retirement import retire_until
 from tradepit.matcher.settings import Settings
+from tradepit.matcher.snapshots import Diverged, Snapshots
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
 from tradepit.protocol.health_server import serve_health
 from tradepit.protocol.wire import MESSAGE_BYTES_MAX, Durability
@@ -41,13 +45,14 @@ class HotLoopFailed(TradepitError):
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what was sequenced by then is durable and published.
 
-    Raises ConfigurationError, JournalDamaged, HotLoopFailed, or StreamAhead.
+    Raises ConfigurationError, JournalDamaged, HotLoopFailed, StreamAhead, or ShardHalted.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     with _locked(settings.journal_dir):
+        refuse_if_halted(settings.journal_dir)
         core = _recover(settings)
         publisher = Publisher(
             settings.nats_url,
@@ -57,14 +62,21 @@ async def serve(settings: Settings) -> None:
             replicas=STREAM_REPLICAS if settings.durability == Durability.REPLICATED else 1,
             on_published=core.note_replicated,
         )
-        registry = metrics.make_registry(core, publisher)
+        snapshots = Snapshots(
+            settings.journal_dir,
+            settings.shard_id,
+            settings.segment_bytes,
+            settings.snapshot_commands,
+            lambda: core.committed_seq,
+        )
+        registry = metrics.make_registry(core, publisher, snapshots, settings.journal_dir)
         hot_loop = _HotLoop(settings, core, stop)
 
         def why_not_ready() -> str:
             return "" if hot_loop.is_running else "not open for orders"
 
         with (
-            _following(core, publisher),
+            _following(core, publisher, snapshots),
             serve_health(settings.metrics_port, why_not_ready, lambda: metrics.render(registry)),
         ):
             publishing_stop = asyncio.Event()
@@ -74,6 +86,19 @@ async def serve(settings: Settings) -> None:
                 )
                 await _wait_for_stream(publisher, publishing, stop)
                 with hot_loop.open():
+                    snapshotting = tasks.create_task(
+                        _take_snapshots(snapshots, settings, core, stop), name="matcher.snapshots"
+                    )
+                    tasks.create_task(
+                        retire_until(
+                            stop,
+                            settings.journal_dir,
+                            settings.retention_hours,
+                            lambda: snapshots.kept,
+                            lambda: publisher.published_seq,
+                        ),
+                        name="matcher.retirement",
+                    )
                     if not stop.is_set():
                         log.info(
                             "ready shard_id=%d seq=%d order_endpoint=%s feed_endpoint=%s",
@@ -87,23 +112,49 @@ async def serve(settings: Settings) -> None:
                 publisher.wake()
                 await _finish(publishing)
         log.info("stopped seq=%d published_seq=%d", core.committed_seq, publisher.published_seq)
+        if (halted := snapshotting.result()) is not None:
+            raise halted
+
+
+async def _take_snapshots(
+    snapshots: Snapshots, settings: Settings, core: MatcherCore, stop: asyncio.Event
+) -> ShardHalted | None:
+    """Run the snapshotter until `stop` is set. What it returns has halted the shard."""
+    if settings.snapshot_commands == 0:
+        return None
+    try:
+        await snapshots.run(stop)
+    except Diverged as error:
+        halted = halt(settings.journal_dir, str(error), core.committed_seq)
+        stop.set()
+        return halted
+    return None
 
 
 def _recover(settings: Settings) -> MatcherCore:
     core = MatcherCore(
         str(settings.journal_dir), settings.shard_id, settings.durability, settings.segment_bytes
     )
+    started_s = time.monotonic()
     try:
-        entry_count, torn_bytes = core.recover()
+        recovery = core.recover()
     except RuntimeError as error:
         raise JournalDamaged(str(error)) from error
-    if torn_bytes:
+    for refusal in recovery.refusals:
+        log.error("snapshot_refused %s", refusal)
+    if recovery.torn_bytes:
         log.warning(
             "torn_tail_cut bytes=%d after_seq=%d never_acknowledged=1",
-            torn_bytes,
+            recovery.torn_bytes,
             core.committed_seq,
         )
-    log.info("recovered entries=%d seq=%d", entry_count, core.committed_seq)
+    log.info(
+        "recovered snapshot_seq=%d entries=%d seq=%d took_s=%.2f",
+        recovery.snapshot_seq,
+        recovery.entry_count,
+        core.committed_seq,
+        time.monotonic() - started_s,
+    )
     return core
 
 
@@ -216,13 +267,14 @@ def _bind(socket: zmq.Socket[bytes], endpoint: str, setting: str) -> None:
 
 
 @contextmanager
-def _following(core: MatcherCore, publisher: Publisher) -> Iterator[None]:
-    """Wake the publisher after each commit."""
+def _following(core: MatcherCore, publisher: Publisher, snapshots: Snapshots) -> Iterator[None]:
+    """Wake the publisher and the snapshotter after each commit."""
     loop = asyncio.get_running_loop()
 
     def on_commit() -> None:
         os.eventfd_read(core.follower_fd)
         publisher.wake()
+        snapshots.wake()
 
     loop.add_reader(core.follower_fd, on_commit)
     try:

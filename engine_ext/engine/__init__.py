@@ -5,6 +5,8 @@ from tradepit.engine._core import (
     Engine,
     JournalReader,
     MatcherCore,
+    Recovery,
+    Replica,
     chain_digest,
     crc32c,
 )
@@ -14,6 +16,8 @@ __all__ = [
     "Engine",
     "JournalReader",
     "MatcherCore",
+    "Recovery",
+    "Replica",
     "chain_digest",
     "crc32c",
 ]

@@ -1,5 +1,7 @@
 """Types of the C++ module; docs that Python users need stand here."""
 
+from enum import Enum
+
 class Engine:
     """One shard: its books, accounts and funds. Commands in, events out, nothing else.
 
@@ -104,6 +106,25 @@ def chain_digest(digest: int, events: bytes) -> int:
 def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli), as in journal entries."""
 
+class Recovery:
+    """What a recovery did."""
+
+    @property
+    def entry_count(self) -> int:
+        """Entries replayed."""
+
+    @property
+    def torn_bytes(self) -> int:
+        """Cut off: a group that was never acknowledged."""
+
+    @property
+    def snapshot_seq(self) -> int:
+        """The snapshot that it began with; 0 if it replayed the whole journal."""
+
+    @property
+    def refusals(self) -> list[str]:
+        """Snapshots that could not be used, and why."""
+
 class MatcherCore:
     """A shard's engine, journal and hot loop, for the process that runs them.
 
@@ -125,10 +146,15 @@ class MatcherCore:
     def has_failed(self) -> bool:
         """True once the journal could not be written."""
 
-    def recover(self) -> tuple[int, int]:
-        """Replay the journal and open it: (entries replayed, torn bytes cut off).
+    @property
+    def digest(self) -> int:
+        """The engine's chain digest; not while run() runs."""
 
-        Raises RuntimeError if the journal is damaged, replays differently or cannot be written.
+    def recover(self) -> Recovery:
+        """Take the newest usable snapshot, replay what follows, and open the journal.
+
+        Raises RuntimeError if the journal is damaged, replays differently, cannot be written, or
+        begins later than any usable snapshot ends.
         """
 
     def run(
@@ -162,6 +188,10 @@ class JournalReader:
     def __init__(self, directory: str, shard_id: int) -> None: ...
     @property
     def next_seq(self) -> int: ...
+    @property
+    def oldest_seq(self) -> int:
+        """The seq that the journal begins with; 0 without a segment. Raises RuntimeError."""
+
     @property
     def digest(self) -> int:
         """Chain digest after the entry before `next_seq`."""
@@ -255,3 +285,51 @@ class SimulatedMatcher:
     def seq(self) -> int: ...
     @property
     def digest(self) -> int: ...
+
+class Replica:
+    """A second engine that follows a journal, compares it with a replay and writes snapshots."""
+
+    class Outcome(Enum):
+        """What advance() found."""
+
+        UP_TO_DATE = ...
+        MORE = ...
+        MAY_SNAPSHOT = ...
+        DIVERGED = ...
+        FAILED = ...
+
+    def __init__(self, directory: str, shard_id: int) -> None: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def digest(self) -> int: ...
+    @property
+    def error(self) -> str:
+        """After DIVERGED and FAILED."""
+
+    @property
+    def refusals(self) -> list[str]:
+        """Snapshots that could not be used, and why."""
+
+    @property
+    def kept(self) -> list[int]:
+        """Seqs of the sound snapshots that are kept, the older first; two at most."""
+
+    def open(self) -> Outcome:
+        """Start from the newest usable snapshot; remove unfinished ones. MORE, DIVERGED or FAILED.
+
+        Once, before anything else; unless it says MORE, only error and refusals may be asked.
+        """
+
+    def advance(self, last_seq_max: int, snapshot_seq_min: int) -> Outcome:
+        """Replay some committed entries, up to `last_seq_max`; all of them are replayed once it
+        says UP_TO_DATE. From `snapshot_seq_min` on it says MAY_SNAPSHOT where a snapshot may be
+        taken: all of it is durable.
+        """
+
+    def write_snapshot(self, free_bytes_min: int) -> None:
+        """Write a snapshot, read it back, verify it, and remove all but the two newest sound ones.
+
+        Raises RuntimeError, and leaves nothing of it, if it cannot be written or verified, or
+        would leave less than `free_bytes_min` of the disk free.
+        """

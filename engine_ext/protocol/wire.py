@@ -2176,6 +2176,31 @@ class SegmentHeader(NamedTuple):
         return pack_record(SEGMENT_HEADER_LAYOUT, self)
 
 
+SNAPSHOT_FILE_HEADER_LAYOUT = Struct("<8sIIQQQQQQQII")
+
+
+class SnapshotFileHeader(NamedTuple):
+    """Opens a snapshot file of a shard; the engine's snapshot follows. The entry with `seq`
+    stands in the journal segment that begins with segment_first_seq.
+    """
+
+    magic: bytes = bytes(8)
+    version: int = 0
+    shard_id: int = 0
+    seq: int = 0
+    digest: int = 0
+    configuration: int = 0
+    segment_first_seq: int = 0
+    entry_offset: int = 0
+    next_offset: int = 0
+    body_bytes: int = 0
+    body_crc32c: int = 0
+    crc32c: int = 0
+
+    def encode(self) -> bytes:
+        return pack_record(SNAPSHOT_FILE_HEADER_LAYOUT, self)
+
+
 COMMIT_BATCH_HEADER_LAYOUT = Struct("<4sH2xIIQQQ")
 
 

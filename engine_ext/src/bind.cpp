@@ -7,6 +7,7 @@ namespace tradepit {
 void bind_engine(pybind11::module_& module);
 void bind_matcher(pybind11::module_& module);
 void bind_simulation(pybind11::module_& module);
+void bind_replica(pybind11::module_& module);
 }  // namespace tradepit
 
 PYBIND11_MODULE(_core, module) {
@@ -15,4 +16,5 @@ PYBIND11_MODULE(_core, module) {
   tradepit::bind_engine(module);
   tradepit::bind_matcher(module);
   tradepit::bind_simulation(module);
+  tradepit::bind_replica(module);
 }

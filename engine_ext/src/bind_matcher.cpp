@@ -13,6 +13,7 @@
 #include "tradepit/engine.hpp"
 #include "tradepit/hot_loop.hpp"
 #include "tradepit/journal.hpp"
+#include "tradepit/recovery.hpp"
 #include "tradepit/zmq_api.hpp"
 
 namespace py = pybind11;
@@ -30,6 +31,14 @@ std::span<const std::byte> span_of(const py::bytes& data) {
 }
 
 using Key = std::tuple<py::bytes, std::uint64_t, bool>;
+
+/// What recover() did.
+struct Recovery {
+  std::uint64_t entry_count = 0;   ///< replayed
+  std::uint64_t torn_bytes = 0;    ///< cut off
+  std::uint64_t snapshot_seq = 0;  ///< where it began; 0 = at the journal's beginning
+  std::vector<std::string> refusals;
+};
 
 /// A shard's engine, journal and hot loop, tied together for the process that runs them.
 class MatcherCore {
@@ -49,26 +58,27 @@ class MatcherCore {
     genesis_digest_ = engine_.digest();
   }
 
-  /// Replays the journal into the engine, checks that it gives the events that were recorded, and
-  /// opens the journal for what comes. Returns (entries, torn bytes that were cut off).
-  std::tuple<std::uint64_t, std::uint64_t> recover() {
+  /// Brings the engine to where the journal ends, checks that it gives the events that were
+  /// recorded, and opens the journal for what comes.
+  Recovery recover() {
     const py::gil_scoped_release no_gil;
+    EngineStart start = start_engine(journal_config_.directory, engine_.config());
+    raise_if(start.error);
+    engine_ = std::move(*start.engine);
     ByteBuffer events;
-    const auto replay = [&](const EntryView& entry) -> std::string {
-      events.clear();
-      engine_.apply(entry.command.data(), events, nullptr);
-      const bool is_same = events.size() == entry.events.size() &&
-                           std::memcmp(events.data(), entry.events.data(), events.size()) == 0 &&
-                           engine_.digest() == entry.header.digest;
-      return is_same ? "" : "replaying the command gives other events than were recorded";
+    const auto replay = [&](std::span<const EntryView> entries, std::string& error) {
+      return replay_entries(engine_, events, entries, error);
     };
     const JournalEnd end =
-        scan_journal(journal_config_.directory, journal_config_.shard_id, genesis_digest_, replay);
+        scan_journal_from(journal_config_.directory, journal_config_.shard_id, start.next, replay);
     raise_if(end.error);
     raise_if(cut_torn_tail(end));
     journal_ = std::make_unique<JournalWriter>(journal_config_, end, genesis_digest_);
     raise_if(journal_->open());
-    return {end.entry_count, end.torn_bytes};
+    return {.entry_count = end.entry_count,
+            .torn_bytes = end.torn_bytes,
+            .snapshot_seq = start.snapshot_seq,
+            .refusals = std::move(start.refusals)};
   }
 
   /// Serves orders on the calling thread until stop(). The sockets are addresses of libzmq sockets
@@ -109,6 +119,7 @@ class MatcherCore {
 
   [[nodiscard]] std::uint64_t committed_seq() const { return journal_->committed_seq(); }
   [[nodiscard]] int follower_fd() const { return journal_->follower_fd(); }
+  [[nodiscard]] std::uint64_t digest() const { return engine_.digest(); }
   [[nodiscard]] bool has_failed() const { return journal_->has_failed(); }
 
   [[nodiscard]] py::dict counters() const {
@@ -181,6 +192,12 @@ void bind_matcher(py::module_& module) {
   module.def(
       "crc32c", [](const py::bytes& data) { return crc32c(span_of(data)); }, py::arg("data"));
 
+  py::class_<Recovery>(module, "Recovery")
+      .def_readonly("entry_count", &Recovery::entry_count)
+      .def_readonly("torn_bytes", &Recovery::torn_bytes)
+      .def_readonly("snapshot_seq", &Recovery::snapshot_seq)
+      .def_readonly("refusals", &Recovery::refusals);
+
   py::class_<MatcherCore>(module, "MatcherCore")
       .def(py::init<std::string, std::uint32_t, int, std::uint64_t>(), py::arg("directory"),
            py::arg("shard_id"), py::arg("durability"), py::arg("segment_bytes"))
@@ -193,7 +210,8 @@ void bind_matcher(py::module_& module) {
       .def("reply_latency_buckets", &MatcherCore::reply_latency_buckets)
       .def_property_readonly("committed_seq", &MatcherCore::committed_seq)
       .def_property_readonly("follower_fd", &MatcherCore::follower_fd)
-      .def_property_readonly("has_failed", &MatcherCore::has_failed);
+      .def_property_readonly("has_failed", &MatcherCore::has_failed)
+      .def_property_readonly("digest", &MatcherCore::digest);
 
   py::class_<JournalReader>(module, "JournalReader")
       .def(py::init<std::string, std::uint32_t>(), py::arg("directory"), py::arg("shard_id"))
@@ -206,6 +224,13 @@ void bind_matcher(py::module_& module) {
           py::arg("next_seq"))
       .def("next_batch", &next_batch, py::arg("last_seq_max"), py::arg("bytes_max"))
       .def_property_readonly("next_seq", &JournalReader::next_seq)
+      .def_property_readonly("oldest_seq",
+                             [](const JournalReader& reader) {
+                               std::string error;
+                               const std::uint64_t seq = reader.oldest_seq(error);
+                               raise_if(error);
+                               return seq;
+                             })
       .def_property_readonly("digest", &JournalReader::digest);
 }
 

@@ -1,8 +1,13 @@
+#include "journal_scan.hpp"
+
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "journal_files.hpp"
@@ -10,11 +15,53 @@
 #include "tradepit/journal.hpp"
 
 namespace tradepit {
+namespace detail {
+namespace {
+constexpr std::string_view damage_prefix = "damaged journal: ";
+}
+
+bool read_entry(std::span<const std::byte> bytes, EntryView& entry) noexcept {
+  if (bytes.size() < sizeof(wire::JournalEntry)) return false;
+  std::memcpy(&entry.header, bytes.data(), sizeof entry.header);
+  const std::uint64_t length = entry.header.length;
+  if (!is_entry_length(length, bytes.size())) return false;
+  constexpr std::size_t covered_from =
+      offsetof(wire::JournalEntry, crc32c) + sizeof entry.header.crc32c;
+  if (crc32c(bytes.subspan(covered_from, length - covered_from)) != entry.header.crc32c) {
+    return false;
+  }
+  const auto body = bytes.subspan(sizeof entry.header, length - sizeof entry.header);
+  wire::Header command;
+  std::memcpy(&command, body.data(), sizeof command);
+  if (command.length < sizeof command || command.length > body.size()) return false;
+  entry.command = body.first(command.length);
+  entry.events = body.subspan(command.length);
+  return true;
+}
+
+std::string damage(const std::string& path, std::uint64_t offset, std::uint64_t seq,
+                   const std::string& what) {
+  return std::string(damage_prefix) + path + " offset " + std::to_string(offset) + " seq " +
+         std::to_string(seq) + ": " + what;
+}
+
+bool is_damage(const std::string& error) noexcept { return error.starts_with(damage_prefix); }
+
+std::string missing(std::uint64_t first_seq, std::uint64_t last_seq) {
+  if (first_seq == last_seq) return "seq " + std::to_string(first_seq) + " is missing";
+  return "seqs " + std::to_string(first_seq) + " to " + std::to_string(last_seq) + " are missing";
+}
+
+}  // namespace detail
+
 namespace {
 
+using detail::damage;
 using detail::errno_text;
+using detail::read_entry;
 
 constexpr std::uint64_t seek_chunk_bytes = 1ULL << 20;
+constexpr std::size_t entries_per_visit = 512;
 
 /// A file mapped for reading.
 class MappedFile {
@@ -41,32 +88,6 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Reads the entry at the start of `bytes`; false if it is not a whole, sound one.
-bool read_entry(std::span<const std::byte> bytes, EntryView& entry) noexcept {
-  if (bytes.size() < sizeof(wire::JournalEntry)) return false;
-  std::memcpy(&entry.header, bytes.data(), sizeof entry.header);
-  const std::uint64_t length = entry.header.length;
-  if (!detail::is_entry_length(length, bytes.size())) return false;
-  constexpr std::size_t covered_from =
-      offsetof(wire::JournalEntry, crc32c) + sizeof entry.header.crc32c;
-  if (crc32c(bytes.subspan(covered_from, length - covered_from)) != entry.header.crc32c) {
-    return false;
-  }
-  const auto body = bytes.subspan(sizeof entry.header, length - sizeof entry.header);
-  wire::Header command;
-  std::memcpy(&command, body.data(), sizeof command);
-  if (command.length < sizeof command || command.length > body.size()) return false;
-  entry.command = body.first(command.length);
-  entry.events = body.subspan(command.length);
-  return true;
-}
-
-std::string damage(const std::string& path, std::uint64_t offset, std::uint64_t seq,
-                   const std::string& what) {
-  return "damaged journal: " + path + " offset " + std::to_string(offset) + " seq " +
-         std::to_string(seq) + ": " + what;
-}
-
 /// True if an entry of a later commit than the one that was being written at `seq` follows: what
 /// stands before it was synced, so an unsound entry there is damage and not a torn write.
 bool is_followed_by_later_commit(std::span<const std::byte> tail, std::uint64_t seq) noexcept {
@@ -81,67 +102,107 @@ bool is_followed_by_later_commit(std::span<const std::byte> tail, std::uint64_t 
   return false;
 }
 
+/// Asks for a file's bytes before they are needed.
+void read_ahead(const std::string& path) noexcept {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;  // who opens it next says why
+  ::posix_fadvise(file, 0, 0, POSIX_FADV_WILLNEED);
+  ::close(file);
+}
+
+/// Empty if the bytes are a whole segment of this shard.
+std::string check_segment(const std::string& path, std::span<const std::byte> bytes,
+                          std::uint32_t shard_id, std::uint64_t first_seq) {
+  if (bytes.size() < sizeof(wire::SegmentHeader)) {
+    return damage(path, 0, first_seq, "shorter than a segment header");
+  }
+  wire::SegmentHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  std::string error = detail::check_segment_header(header, path, shard_id, first_seq);
+  if (error.empty() && header.size_bytes != bytes.size()) {
+    error = damage(path, 0, first_seq,
+                   "has " + std::to_string(bytes.size()) + " bytes, and was made with " +
+                       std::to_string(header.size_bytes));
+  }
+  return error;
+}
+
 }  // namespace
 
-JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
-                        std::uint64_t genesis_digest,
-                        const std::function<std::string(const EntryView&)>& visit) {
+JournalEnd scan_journal_from(const std::string& directory, std::uint32_t shard_id,
+                             const JournalPosition& start, const EntryVisitor& visit) {
   JournalEnd end;
-  end.last_digest = genesis_digest;
+  end.last_seq = start.seq;
+  end.last_digest = start.digest;
   std::vector<detail::SegmentFile> segments;
   end.error = detail::list_segments(directory, segments);
-  for (std::size_t index = 0; end.error.empty() && index < segments.size(); ++index) {
+  if (!end.error.empty()) return end;
+  std::erase_if(segments, [&](const auto& file) {
+    return start.seq > 0 && file.first_seq < start.segment_first_seq;
+  });
+  if (start.seq > 0 && (segments.empty() || segments[0].first_seq != start.segment_first_seq)) {
+    end.error = damage(detail::segment_path(directory, start.segment_first_seq), 0,
+                       start.segment_first_seq, "the segment is missing");
+    return end;
+  }
+  const auto batch = std::make_unique<std::array<EntryView, entries_per_visit>>();
+  for (std::size_t index = 0; index < segments.size(); ++index) {
     const std::string& path = segments[index].path;
     const bool is_last = index + 1 == segments.size();
+    const bool is_inside = index == 0 && start.seq > 0;
     const MappedFile file(path);
     end.error = file.error;
     if (!end.error.empty()) return end;
+    if (!is_last) read_ahead(segments[index + 1].path);
     const auto bytes = file.bytes();
-    if (bytes.size() < sizeof(wire::SegmentHeader)) {
-      end.error = damage(path, 0, segments[index].first_seq, "shorter than a segment header");
-      return end;
-    }
+    end.error = check_segment(path, bytes, shard_id, segments[index].first_seq);
+    if (!end.error.empty()) return end;
     wire::SegmentHeader header;
     std::memcpy(&header, bytes.data(), sizeof header);
-    end.error = detail::check_segment_header(header, path, shard_id, segments[index].first_seq);
-    if (!end.error.empty()) return end;
-    if (header.size_bytes != bytes.size()) {
-      end.error = damage(path, 0, header.first_seq,
-                         "has " + std::to_string(bytes.size()) + " bytes, and was made with " +
-                             std::to_string(header.size_bytes));
-      return end;
-    }
-    if (header.first_seq != end.last_seq + 1) {
+    if (!is_inside && header.first_seq != end.last_seq + 1) {
       end.error = damage(path, 0, header.first_seq,
                          "the entries from seq " + std::to_string(end.last_seq + 1) +
                              " on are missing before this segment");
       return end;
     }
-    if (header.digest != end.last_digest) {
+    if (!is_inside && header.digest != end.last_digest) {
       end.error =
           damage(path, 0, header.first_seq, "the digest does not continue the segment before");
       return end;
     }
-    std::uint64_t offset = sizeof header;
+    std::uint64_t offset = is_inside ? start.next_offset : sizeof header;
+    if (offset > bytes.size()) {
+      end.error = damage(path, offset, end.last_seq + 1, "behind the end of the segment");
+      return end;
+    }
     end.commit_offset = offset;
-    EntryView entry;
-    while (read_entry(bytes.subspan(offset), entry)) {
-      const std::uint64_t expected_seq = end.last_seq + 1;
-      if (entry.header.seq != expected_seq) {
-        end.error = damage(path, offset, expected_seq,
-                           "holds seq " + std::to_string(entry.header.seq) + " instead");
+    for (std::size_t count = entries_per_visit; count == entries_per_visit;) {
+      std::string wrong_seq;
+      std::uint64_t read_offset = offset;
+      for (count = 0; count < entries_per_visit; ++count) {
+        EntryView& entry = (*batch)[count];
+        if (!read_entry(bytes.subspan(read_offset), entry)) break;
+        if (entry.header.seq != end.last_seq + 1 + count) {
+          wrong_seq = "holds seq " + std::to_string(entry.header.seq) + " instead";
+          break;
+        }
+        read_offset += entry.header.length;
+      }
+      const auto entries = std::span<const EntryView>(batch->data(), count);
+      const std::size_t accepted = entries.empty() ? 0 : visit(entries, end.error);
+      for (const EntryView& entry : entries.first(accepted)) {
+        end.last_seq = entry.header.seq;
+        end.last_digest = entry.header.digest;
+        end.commit_first_seq = entry.header.commit_first_seq;
+        if (end.commit_first_seq == end.last_seq) end.commit_offset = offset;
+        offset += entry.header.length;
+      }
+      end.entry_count += accepted;
+      if (accepted == count) end.error = wrong_seq;
+      if (!end.error.empty()) {
+        end.error = damage(path, offset, end.last_seq + 1, end.error);
         return end;
       }
-      if (const std::string refusal = visit(entry); !refusal.empty()) {
-        end.error = damage(path, offset, expected_seq, refusal);
-        return end;
-      }
-      end.last_seq = expected_seq;
-      end.last_digest = entry.header.digest;
-      end.commit_first_seq = entry.header.commit_first_seq;
-      if (end.commit_first_seq == expected_seq) end.commit_offset = offset;
-      ++end.entry_count;
-      offset += entry.header.length;
     }
     const auto tail = bytes.subspan(offset);
     const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
@@ -160,6 +221,26 @@ JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
     end.torn_bytes = used_bytes;
   }
   return end;
+}
+
+JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
+                        std::uint64_t genesis_digest,
+                        const std::function<std::string(const EntryView&)>& visit) {
+  const auto visit_each = [&](std::span<const EntryView> entries, std::string& error) {
+    std::size_t count = 0;
+    while (count < entries.size() && error.empty()) {
+      error = visit(entries[count]);
+      if (error.empty()) ++count;
+    }
+    return count;
+  };
+  return scan_journal_from(directory, shard_id, {.digest = genesis_digest}, visit_each);
+}
+
+std::uint64_t oldest_seq(const std::string& directory, std::string& error) {
+  std::vector<detail::SegmentFile> segments;
+  error = detail::list_segments(directory, segments);
+  return segments.empty() ? 0 : segments[0].first_seq;
 }
 
 std::string cut_torn_tail(const JournalEnd& end) {
@@ -191,6 +272,7 @@ std::string JournalReader::open_segment(const std::string& path) {
     return errno_text("read", path);
   }
   path_ = path;
+  segment_first_seq_ = header.first_seq;
   segment_size_ = header.size_bytes;
   offset_ = sizeof header;
   digest_ = header.digest;
@@ -202,8 +284,11 @@ std::string JournalReader::seek(std::uint64_t next_seq) {
   if (std::string error = detail::list_segments(directory_, segments); !error.empty()) return error;
   const auto after = std::find_if(segments.begin(), segments.end(),
                                   [=](const auto& file) { return file.first_seq > next_seq; });
+  if (segments.empty()) return "the journal in " + directory_ + " has no segment";
   if (after == segments.begin()) {
-    return "the journal in " + directory_ + " does not hold seq " + std::to_string(next_seq);
+    return "the journal in " + directory_ + " begins with seq " +
+           std::to_string(segments[0].first_seq) + ": " +
+           detail::missing(next_seq, segments[0].first_seq - 1);
   }
   const detail::SegmentFile& segment = *(after - 1);
   if (std::string error = open_segment(segment.path); !error.empty()) return error;

@@ -30,6 +30,7 @@ class Bench(NamedTuple):
 BENCHES = (
     Bench("engine", "The engine alone", "bench_engine"),
     Bench("matcher", "Orders over ZeroMQ, C++ client", "bench_matcher"),
+    Bench("recovery", "From start to open", "bench_recovery"),
     Bench("sdk", "Orders over ZeroMQ, Python SDK", "bench_zmq"),
     Bench("rest", "Orders over REST", "bench_rest"),
     Bench("ledger", "The ledger", "bench_ledger"),

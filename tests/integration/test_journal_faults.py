@@ -105,7 +105,7 @@ def recover(journal: Journal, folder: Path, data: bytes) -> tuple[int, int]:
     folder.mkdir()
     (folder / journal.segment.name).write_bytes(data)
     core = MatcherCore(str(folder), SHARD_ID, wire.Durability.DISK, SEGMENT_BYTES)
-    _, torn_bytes = core.recover()
+    torn_bytes = core.recover().torn_bytes
     return core.committed_seq, torn_bytes
 
 

@@ -126,7 +126,7 @@ def test_a_missing_segment_refuses_to_start(matcher: MatcherProcess) -> None:
     first.rename(aside)
     matcher.start_unready()
     assert matcher.wait() == 1
-    assert "missing before this segment" in matcher.log.splitlines()[-1]
+    assert "are missing" in matcher.log.splitlines()[-1]
     aside.rename(first)
     assert second.exists()
     matcher.start()

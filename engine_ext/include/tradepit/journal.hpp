@@ -52,6 +52,14 @@ struct EntryView {
   std::span<const std::byte> events;
 };
 
+/// Where in a journal reading begins: behind the entry `seq`, or at the start of it all.
+struct JournalPosition {
+  std::uint64_t seq = 0;
+  std::uint64_t digest = 0;  ///< chain digest after that entry
+  std::uint64_t segment_first_seq = 1;
+  std::uint64_t next_offset = sizeof(wire::SegmentHeader);  ///< of the next entry, if it is here
+};
+
 /// Where a journal ends, or why it must not be used.
 struct JournalEnd {
   std::string error;  ///< empty if the journal is sound; else names file, offset and seq
@@ -66,11 +74,25 @@ struct JournalEnd {
   std::uint64_t commit_offset = 0;     ///< where its group begins, or the first entry would
 };
 
-/// Reads a whole journal in order. `visit` sees each entry once its checksum and seq are right, and
-/// returns an error text to stop at it, or an empty one. Changes nothing on disk.
+/// Entries that follow each other, their checksums and seqs right. Returns how many of them are
+/// accepted; if not all, `error` says what is wrong with the next.
+using EntryVisitor =
+    std::function<std::size_t(std::span<const EntryView> entries, std::string& error)>;
+
+/// Reads a journal in order from `start` to its end. Changes nothing on disk. JournalEnd counts the
+/// entries that were accepted.
+[[nodiscard]] JournalEnd scan_journal_from(const std::string& directory, std::uint32_t shard_id,
+                                           const JournalPosition& start, const EntryVisitor& visit);
+
+/// Reads a whole journal, entry by entry. `visit` returns an error text to stop at the entry, or an
+/// empty one.
 [[nodiscard]] JournalEnd scan_journal(const std::string& directory, std::uint32_t shard_id,
                                       std::uint64_t genesis_digest,
                                       const std::function<std::string(const EntryView&)>& visit);
+
+/// The seq that a journal begins with; 0 if it has no segment, or `error` says why it cannot be
+/// read. Older seqs were in segments that are gone.
+[[nodiscard]] std::uint64_t oldest_seq(const std::string& directory, std::string& error);
 
 /// Zeroes what a torn group left behind `end`, durably. Returns an error text or an empty one.
 [[nodiscard]] std::string cut_torn_tail(const JournalEnd& end);
@@ -221,8 +243,16 @@ class JournalReader {
                                        std::string& error);
 
   [[nodiscard]] std::uint64_t next_seq() const noexcept { return next_seq_; }
+  /// As the function of that name.
+  [[nodiscard]] std::uint64_t oldest_seq(std::string& error) const {
+    return tradepit::oldest_seq(directory_, error);
+  }
   /// Chain digest after the entry before next_seq().
   [[nodiscard]] std::uint64_t digest() const noexcept { return digest_; }
+  /// The segment that the last batch came from, or the one that seek() chose.
+  [[nodiscard]] std::uint64_t segment_first_seq() const noexcept { return segment_first_seq_; }
+  /// Behind the last entry of the last batch, in that segment.
+  [[nodiscard]] std::uint64_t next_offset() const noexcept { return offset_; }
 
  private:
   [[nodiscard]] std::string open_segment(const std::string& path);
@@ -233,6 +263,7 @@ class JournalReader {
   std::uint64_t digest_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t segment_size_ = 0;
+  std::uint64_t segment_first_seq_ = 0;
   std::string path_;
   int file_ = -1;
 };

@@ -1,0 +1,76 @@
+#include "tradepit/recovery.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "journal_scan.hpp"
+#include "tradepit/snapshot_file.hpp"
+
+namespace tradepit {
+namespace {
+
+// With fewer orders everything is in the cache anyway (look_ahead.hpp).
+constexpr std::uint64_t open_orders_min = 4'000;
+constexpr std::size_t distance[Engine::prefetch_stages] = {48, 32, 20, 10};
+
+}  // namespace
+
+EngineStart start_engine(const std::string& directory, const EngineConfig& config) {
+  EngineStart start;
+  std::vector<SnapshotFile> snapshots;
+  start.error = list_snapshots(directory, snapshots);
+  if (!start.error.empty()) return start;
+  for (const SnapshotFile& file : snapshots) {
+    std::string refusal;
+    start.engine = load_snapshot(directory, file, config, start.next, refusal);
+    if (start.engine != nullptr) {
+      start.snapshot_seq = file.seq;
+      return start;
+    }
+    start.refusals.push_back(file.path + ": " + refusal);
+  }
+  const std::uint64_t first_seq = oldest_seq(directory, start.error);
+  if (start.error.empty() && first_seq > 1) {
+    start.error =
+        "the journal in " + directory + " begins with seq " + std::to_string(first_seq) +
+        ", and no snapshot that can be used goes as far: " + detail::missing(1, first_seq - 1);
+  } else if (start.error.empty() && first_seq == 0 && !snapshots.empty()) {
+    start.error = "the journal in " + directory +
+                  " is gone, its snapshots are not: " + detail::missing(1, snapshots[0].seq);
+  }
+  for (const std::string& refusal : start.refusals) {
+    if (!start.error.empty()) start.error += "; " + refusal;
+  }
+  if (!start.error.empty()) return start;
+  start.engine = std::make_unique<Engine>(config);
+  start.next = {.digest = start.engine->digest()};
+  return start;
+}
+
+std::size_t replay_entries(Engine& engine, ByteBuffer& scratch, std::span<const EntryView> entries,
+                           std::string& error) {
+  std::size_t looked_at[Engine::prefetch_stages] = {};
+  for (std::size_t index = 0; index < entries.size(); ++index) {
+    if (engine.open_order_count() >= open_orders_min) {
+      for (int stage = 0; stage < Engine::prefetch_stages; ++stage) {
+        const std::size_t until = std::min(entries.size(), index + 1 + distance[stage]);
+        for (std::size_t& next = looked_at[stage]; next < until; ++next) {
+          engine.prefetch(entries[next].command, stage);
+        }
+      }
+    }
+    const EntryView& entry = entries[index];
+    scratch.clear();
+    engine.apply(entry.command.data(), scratch, nullptr);
+    const bool is_same = scratch.size() == entry.events.size() &&
+                         std::memcmp(scratch.data(), entry.events.data(), scratch.size()) == 0 &&
+                         engine.digest() == entry.header.digest;
+    if (!is_same) {
+      error = "replaying the command gives other events than were recorded";
+      return index;
+    }
+  }
+  return entries.size();
+}
+
+}  // namespace tradepit

@@ -1,0 +1,62 @@
+"""The halt: a shard whose journal and replay disagree stays down until somebody has looked at it."""
+
+import logging
+import os
+import time
+from pathlib import Path
+
+from tradepit.protocol.errors import TradepitError
+
+log = logging.getLogger(__name__)
+
+NAME = "halted"
+
+
+class ShardHalted(TradepitError):
+    """The journal and its replay are not the same; the text says what to look at."""
+
+
+def halt(journal_dir: Path, reason: str, committed_seq: int) -> ShardHalted:
+    """Write the file that keeps the shard from starting, durably; the error to stop with."""
+    text = (
+        f"reason: {reason}\n"
+        f"committed_seq: {committed_seq}\n"
+        f"time: {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n"
+    )
+    try:
+        unfinished = journal_dir / f"{NAME}.tmp"
+        with unfinished.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(journal_dir / NAME)
+        sync_folder(journal_dir)
+    except OSError as error:
+        log.critical("halted_file_not_written error=%s", error)
+    return _error(journal_dir, text)
+
+
+def refuse_if_halted(journal_dir: Path) -> None:
+    """Raise ShardHalted if the shard was halted and nobody has removed the file."""
+    try:
+        text = (journal_dir / NAME).read_text(errors="replace")
+    except FileNotFoundError:
+        return
+    raise _error(journal_dir, text)
+
+
+def _error(journal_dir: Path, text: str) -> ShardHalted:
+    return ShardHalted(
+        f"the shard is halted ({'; '.join(text.splitlines())}). Keep a copy of {journal_dir}; look at "
+        "the entry that the reason names, and at this machine's memory and disk. Once you know "
+        f"which side is right, delete {journal_dir / NAME} to let it start"
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a change of names in a folder durable."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
