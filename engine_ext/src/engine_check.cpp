@@ -83,7 +83,7 @@ const char* EngineState::check() const {
   std::uint64_t order_count = 0;
   std::uint64_t level_count = 0;
   std::uint64_t old_count = 0;  // of orders that only old_by_number_ leads to
-  std::uint64_t name_count = 0;
+  std::uint64_t old_name_count = 0;
   std::uint64_t terms_count = 0;
   std::uint64_t deadline_count = 0;
   std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
@@ -107,7 +107,7 @@ const char* EngineState::check() const {
     }
     if (!order_ids.is_recent(number_of(order.order_id))) {
       ++old_count;
-      if (order.client_order_id != 0) ++name_count;
+      if (order.client_order_id != 0) ++old_name_count;
     }
     return nullptr;
   };
@@ -185,14 +185,20 @@ const char* EngineState::check() const {
   if (order_ids.last_number() != order_counter) return "orders are miscounted";
   if (old_count != order_ids.old_count()) return "an order id outlives its order";
   for (std::uint64_t age = 0; age < order_ids.recent_count(); ++age) {
-    if (order_ids.recent_name_of(order_counter - age).client_order_id != 0) ++name_count;
+    const OrderIds::Name name = order_ids.recent_name_of(order_counter - age);
+    std::uint32_t found_slot;
+    if (name.client_order_id != 0 &&
+        (!find_name(name, found_slot) ||
+         found_slot != order_ids.recent_slot_of(order_counter - age))) {
+      return "a client order id is forgotten too soon";
+    }
   }
   if (const char* const broken = check_deadlines(deadline_count); broken != nullptr) return broken;
   if (const char* const broken = check_positions(); broken != nullptr) return broken;
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
   if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
   if (level_count != store.ladder.level_count()) return "a price outlives its level";
-  if (name_count != order_ids.name_count()) return "client order ids are miscounted";
+  if (old_name_count != order_ids.old_name_count()) return "client order ids are miscounted";
 
   if (const char* const broken = check_trades(); broken != nullptr) return broken;
 

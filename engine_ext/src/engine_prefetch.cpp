@@ -140,7 +140,7 @@ void EngineState::prefetch_placing(const wire::NewOrder& command, const Instrume
 /// Asks for what closing an order will touch: these misses then overlap instead of adding up.
 void EngineState::prefetch_closing(std::uint32_t order_slot) const noexcept {
   const Order& order = orders[order_slot];
-  order_ids.prefetch(number_of(order.order_id));
+  order_ids.prefetch_closing(number_of(order.order_id), name_of(order));
   const auto [older_slot, younger_slot] = account_links[order_slot];
   if (older_slot != no_slot) account_links.prefetch(older_slot);
   if (younger_slot != no_slot) account_links.prefetch(younger_slot);
