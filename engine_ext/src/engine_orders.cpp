@@ -117,7 +117,7 @@ Order EngineState::accept(const wire::NewOrder& command, std::uint32_t account_i
 std::uint32_t EngineState::keep(const Order& order) noexcept {
   const std::uint32_t order_slot = store.orders.take();
   orders[order_slot] = order;
-  link_to_account(order_slot);
+  link_to_account(order_slot, order.account_index);
   if (may_be_listed(order)) enlist(order_slot);
   return order_slot;
 }

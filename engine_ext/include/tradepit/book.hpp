@@ -324,10 +324,16 @@ class Book {
     prefetch_links(level.tail);
   }
 
+  /// Whether orders of both sides would trade: where nothing is matched, they may stand like that.
+  [[nodiscard]] bool is_crossed() const noexcept {
+    const std::uint32_t bid = best(wire::Side::buy);
+    return bid != no_slot && crosses(wire::Side::buy, level(bid).price_ticks);
+  }
+
   /// Verifies links, sums and indexes of this book, slowly, and adds its counts to the arguments.
-  /// Null, or what is broken. A book that nothing is matched in may be crossed.
-  [[nodiscard]] const char* check(std::uint64_t& order_count, std::uint64_t& level_count,
-                                  bool may_be_crossed = false) const noexcept;
+  /// Null, or what is broken.
+  [[nodiscard]] const char* check(std::uint64_t& order_count,
+                                  std::uint64_t& level_count) const noexcept;
 
  private:
   // Sides and the places of orders in their queues come as they like: a branch on them is guessed
@@ -348,7 +354,7 @@ class Book {
   /// Of a neighbour nothing else is touched, and these are in one cache line.
   void prefetch_links(std::uint32_t slot) const noexcept {
     const BookStore& store = *store_;
-    __builtin_prefetch(&store.orders[store.orders.any_if_none(slot)].next, 1);
+    prefetch_memory(&store.orders[store.orders.any_if_none(slot)].next);
   }
   [[nodiscard]] static std::uint32_t select(bool is_first, std::uint32_t first,
                                             std::uint32_t second) noexcept {

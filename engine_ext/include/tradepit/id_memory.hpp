@@ -77,6 +77,11 @@ class OrderIds {
     }
   }
   void prefetch(Name name) const noexcept { recent_by_name_.prefetch(name); }
+  /// For put_open().
+  void prefetch_opening(std::uint64_t number, Name name) const noexcept {
+    prefetch_closing(number, name);
+    if (!is_recent(number)) prefetch(name);
+  }
   /// For an open order that is to be closed.
   void prefetch_closing(std::uint64_t number, Name name) const noexcept {
     prefetch(number);
