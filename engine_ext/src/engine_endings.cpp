@@ -35,7 +35,7 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
 /// Cancels an order that rests or waits. `is_answer`: the command asked for it.
 void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
   const Order& order = orders[order_slot];
-  prefetch_closing(order_slot);
+  if (!is_in_cache()) prefetch_closing(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
   release_hold(order, instrument);
   if (order.is_pending == 0) book_of(order, instrument).unlink(order_slot);

@@ -174,7 +174,8 @@ class EngineState {
   explicit EngineState(const EngineConfig& config);
 
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
-  void prefetch(std::span<const std::byte> record, int stage) const noexcept;
+  [[nodiscard]] Engine::Ahead look_at(std::span<const std::byte> record) const noexcept;
+  void prefetch(Engine::Ahead& ahead, int stage) const noexcept;
   void query(const std::byte* request, ByteBuffer& out) const noexcept;
   void snapshot(ByteBuffer& out) const;
   [[nodiscard]] static std::unique_ptr<EngineState> restore(std::span<const std::byte> snapshot,
@@ -555,12 +556,18 @@ class EngineState {
                 std::uint32_t asset_id, std::int64_t delta_units) noexcept;
 
   // Looking ahead.
+  /// With so few open orders, they and what belongs to them are in the cache.
+  [[nodiscard]] bool is_in_cache() const noexcept { return store.orders.used_count() < 4'000; }
   void prefetch_placing(const wire::NewOrder& command, const Instrument* instrument,
                         std::uint32_t account_index) const noexcept;
-  void prefetch_order(std::uint64_t account_id, std::uint64_t order_id,
-                      std::uint64_t client_order_id, int stage) const noexcept;
-  void prefetch_new_order(const wire::NewOrder& command, int stage) const noexcept;
+  void prefetch_makers(const Engine::Ahead& ahead, int stage) const noexcept;
   void prefetch_closing(std::uint32_t order_slot) const noexcept;
+  /// Asks for what stands under a slot of store.orders.
+  void prefetch_slot(std::uint32_t order_slot) const noexcept {
+    orders.prefetch(order_slot);
+    account_links.prefetch(order_slot);
+    store.orders.prefetch(order_slot);
+  }
 
   // Queries.
   void query_instruments(const wire::InstrumentsQuery& request, ByteBuffer& out) const noexcept;
@@ -592,6 +599,7 @@ class EngineState {
   bool has_due_protections_ = false;  // whose quotes are to be pulled
   bool is_cascade_ = false;           // what happens now was triggered, and answers nobody
   mutable WalkPositions walk_positions_;
+  std::unique_ptr<Instrument> no_instrument_;  // with empty books, to look ahead at
   std::uint8_t command_type_ = 0;
   std::uint64_t newest_before_ = 0;     // the last order id that was given out before the command
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet

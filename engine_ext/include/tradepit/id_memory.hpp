@@ -56,9 +56,9 @@ class OrderIds {
     return order_slot != no_slot;
   }
 
-  /// Where the order with this number may stand, or no_slot: for prefetching alone.
+  /// Where the order with this number, or for 0 any, may stand, or no_slot: for prefetching alone.
   [[nodiscard]] std::uint32_t guess(std::uint64_t number) const noexcept {
-    if (is_recent(number)) return recent_[place_of(number)].next_slot - 1;
+    if (!is_old(number)) return recent_[place_of(number)].next_slot - 1;
     return old_by_number_.find(hash_of(number), [](std::uint32_t) { return true; });
   }
 
@@ -68,24 +68,21 @@ class OrderIds {
     return old_by_name_.find(hash_of(name), [](std::uint32_t) { return true; });
   }
 
-  /// Ask for the memory of an order ahead of its use.
-  void prefetch(std::uint64_t number) const noexcept {
-    if (is_recent(number)) {
-      recent_.prefetch(place_of(number));
-    } else {
-      old_by_number_.prefetch(hash_of(number));
-    }
+  /// Ask for the memory of an order ahead of its use. The number may be 0.
+  void prefetch_number(std::uint64_t number) const noexcept {
+    recent_.prefetch(place_of(number));
+    if (is_old(number)) old_by_number_.prefetch(hash_of(number));
   }
   void prefetch(Name name) const noexcept { recent_by_name_.prefetch(name); }
   /// For put_open().
   void prefetch_opening(std::uint64_t number, Name name) const noexcept {
     prefetch_closing(number, name);
-    if (!is_recent(number)) prefetch(name);
+    if (is_old(number)) prefetch(name);
   }
   /// For an open order that is to be closed.
   void prefetch_closing(std::uint64_t number, Name name) const noexcept {
-    prefetch(number);
-    if (!is_recent(number)) old_by_name_.prefetch(hash_of(name));
+    prefetch_number(number);
+    if (is_old(number)) old_by_name_.prefetch(hash_of(name));
   }
 
   /// Numbers an accepted order, whose name is free; `order_slot` is no_slot if it is closed
@@ -165,6 +162,10 @@ class OrderIds {
   }
   [[nodiscard]] static std::uint32_t hash_of(Name name) noexcept {
     return HashIndex::hash_of(name.client_order_id, name.account_index + std::uint64_t{1});
+  }
+  /// Whether a number that an open order may have is not recent.
+  [[nodiscard]] bool is_old(std::uint64_t number) const noexcept {
+    return number != 0 && number + max_recent_ <= last_number_;
   }
   [[nodiscard]] std::uint32_t place_of(std::uint64_t number) const noexcept {
     return static_cast<std::uint32_t>(number & (recent_.count() - 1));

@@ -34,7 +34,7 @@ class RecentNames {
   explicit RecentNames(std::uint32_t max_recent) noexcept
       : lines_(max_recent / line_load + 1),
         max_recent_(max_recent),
-        stamp_bits_(std::bit_width(std::bit_ceil(max_recent)) + 1),
+        stamp_bits_(static_cast<int>(std::bit_width(std::bit_ceil(max_recent))) + 1),
         stamp_mask_(static_cast<std::uint32_t>((std::uint64_t{1} << stamp_bits_) - 1)),
         numbers_a_line_(
             std::max<std::uint64_t>(max_recent / static_cast<std::uint64_t>(lines_.count()), 1)),
@@ -108,7 +108,7 @@ class RecentNames {
   static constexpr std::size_t line_words = 16;
   static constexpr std::size_t line_entries = line_words - 1;
   static constexpr std::size_t note_place = line_entries;
-  static constexpr std::uint32_t line_load = 9;  // entries of 15: more would often overflow
+  static constexpr std::uint32_t line_load = 10;  // entries of 15: more would often overflow
   static constexpr std::uint64_t run_names = 8;
 
   // What every processor can compare at once.
