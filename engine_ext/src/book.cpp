@@ -28,8 +28,7 @@ void Book::drop_level(std::uint32_t level_slot) noexcept {
   store_->levels.release(level_slot);
 }
 
-const char* Book::check(std::uint64_t& order_count, std::uint64_t& level_count,
-                        bool may_be_crossed) const noexcept {
+const char* Book::check(std::uint64_t& order_count, std::uint64_t& level_count) const noexcept {
   for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
     const std::uint32_t set = set_of(side);
     if (best(side) == no_slot) continue;
@@ -74,12 +73,6 @@ const char* Book::check(std::uint64_t& order_count, std::uint64_t& level_count,
     }
     if (side_count != ladder_count) return "a price outlives its level";
     level_count += side_count;
-  }
-  const std::uint32_t bid = best(wire::Side::buy);
-  const std::uint32_t ask = best(wire::Side::sell);
-  if (!may_be_crossed && bid != no_slot && ask != no_slot &&
-      store_->levels[bid].price_ticks >= store_->levels[ask].price_ticks) {
-    return "the book is crossed";
   }
   return nullptr;
 }

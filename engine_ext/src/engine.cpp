@@ -20,6 +20,13 @@ Record read_as(const std::byte* bytes) noexcept {
   return record;
 }
 
+/// Of an instrument that nobody can name.
+wire::InstrumentChanged no_terms() noexcept {
+  wire::InstrumentChanged terms;
+  terms.instrument_id = Instrument::instruments_end - 1;
+  return terms;
+}
+
 }  // namespace
 
 EngineState::EngineState(const EngineConfig& limits)
@@ -42,7 +49,8 @@ EngineState::EngineState(const EngineConfig& limits)
       contingencies(limits.max_orders),
       assets(std::size_t{limits.max_assets} + 1),
       instruments(std::size_t{limits.max_instruments} + 1),
-      walk_positions_(limits.max_accounts) {
+      walk_positions_(limits.max_accounts),
+      no_instrument_(std::make_unique<Instrument>(store, no_terms())) {
   assert(limits.shard_id < (1U << 15));
   assert(limits.max_orders >= 1 && limits.max_client_order_ids >= 1);
   assert(limits.max_transfer_ids >= 1 && limits.max_accounts >= 1);
@@ -265,9 +273,10 @@ void Engine::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* rep
   }
 #endif
 }
-void Engine::prefetch(std::span<const std::byte> record, int stage) const noexcept {
-  state_->prefetch(record, stage);
+Engine::Ahead Engine::look_at(std::span<const std::byte> record) const noexcept {
+  return state_->look_at(record);
 }
+void Engine::prefetch(Ahead& ahead, int stage) const noexcept { state_->prefetch(ahead, stage); }
 void Engine::query(const std::byte* request, ByteBuffer& out) const noexcept {
   state_->query(request, out);
 }

@@ -104,7 +104,7 @@ bool EngineState::go_on_uncrossing(Instrument& instrument) noexcept {
       uncross_one(instrument);
     }
     instrument.uncross_price_ticks = 0;
-    if (instrument.is_crossed()) begin_uncross(instrument);
+    if (instrument.book.is_crossed()) begin_uncross(instrument);
   }
   is_cascade_ = false;
   return true;

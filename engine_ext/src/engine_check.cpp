@@ -79,14 +79,53 @@ const char* EngineState::check_lists(const Instrument& instrument) const noexcep
   return are_sound ? nullptr : "an instrument's list of orders is broken";
 }
 
-const char* EngineState::check() const {
+/// Verifies that the client order ids of the last orders are taken. Null, or what is broken.
+const char* EngineState::check_recent_names() const noexcept {
+  for (std::uint64_t age = 0; age < order_ids.recent_count(); ++age) {
+    const std::uint64_t number = order_counter - age;
+    const OrderIds::Name name = order_ids.recent_name_of(number);
+    if (name.client_order_id == 0) continue;
+    std::uint32_t slot;
+    if (!find_name(name, slot)) return "a client order id is forgotten too soon";
+    if (slot != order_ids.recent_slot_of(number)) return "a client order id leads nowhere";
+  }
+  return nullptr;
+}
+
+/// Verifies the list of orders that each account has, all of which are as many as `order_count`.
+const char* EngineState::check_accounts(std::uint64_t order_count) const noexcept {
+  std::uint64_t linked_count = 0;
+  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+    const Account& account = accounts[index];
+    std::uint32_t older_slot = no_slot;
+    std::uint32_t count = 0;
+    for (std::uint32_t slot = account.oldest_order; slot != no_slot;
+         slot = account_links[slot].younger) {
+      const Order& order = orders[slot];
+      if (order.account_index != index || account_links[slot].older != older_slot ||
+          (older_slot != no_slot && orders[older_slot].order_id >= order.order_id)) {
+        return "an account's list of orders is broken";
+      }
+      ++count;
+      older_slot = slot;
+    }
+    if (account.youngest_order != older_slot || account.open_order_count != count) {
+      return "an account's list of orders is broken";
+    }
+    linked_count += count;
+  }
+  return linked_count == order_count ? nullptr : "an order is missing from its account's list";
+}
+
+const char* EngineState::check(Scope scope) const {
+  const bool is_whole = scope == Scope::all;
   std::uint64_t order_count = 0;
   std::uint64_t level_count = 0;
   std::uint64_t old_count = 0;  // of orders that only old_by_number_ leads to
-  std::uint64_t name_count = 0;
+  std::uint64_t old_name_count = 0;
   std::uint64_t terms_count = 0;
   std::uint64_t deadline_count = 0;
-  std::vector<std::int64_t> held_units(std::size_t{accounts.count()} * assets.size());
+  std::vector<int128> held_units(std::size_t{accounts.count()} * assets.size());
   std::vector<ListCounts> counts(instruments.size());
   const auto check_order = [&](std::uint32_t slot) -> const char* {
     const Order& order = orders[slot];
@@ -98,8 +137,9 @@ const char* EngineState::check() const {
     }
     if (is_gtd) ++deadline_count;
     counts[order.instrument_id].add(order);
-    if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
     if (session_number(order.session_id) > session_counter) return "a session is miscounted";
+    if (!is_whole) return nullptr;
+    if (find_order_id(order.order_id) != slot) return "an order id leads nowhere";
     if (order.client_order_id != 0) {
       std::uint32_t found_slot;
       (void)find_name(name_of(order), found_slot);
@@ -107,18 +147,16 @@ const char* EngineState::check() const {
     }
     if (!order_ids.is_recent(number_of(order.order_id))) {
       ++old_count;
-      if (order.client_order_id != 0) ++name_count;
+      if (order.client_order_id != 0) ++old_name_count;
     }
     return nullptr;
   };
-  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
-    for (std::uint32_t slot = accounts[index].oldest_order; slot != no_slot;
-         slot = account_links[slot].younger) {
-      if (orders[slot].is_pending == 0) continue;
-      ++order_count;
-      if (const char* const broken = check_order(slot); broken != nullptr) return broken;
-    }
-  }
+  const char* const pending_broken = for_each_open(scope, [&](std::uint32_t slot) -> const char* {
+    if (orders[slot].is_pending == 0) return nullptr;
+    ++order_count;
+    return check_order(slot);
+  });
+  if (pending_broken != nullptr) return pending_broken;
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     const wire::InstrumentChanged& terms = instrument->terms;
@@ -145,7 +183,8 @@ const char* EngineState::check() const {
         const bool may_be_crossed =
             is_waiting ||
             !(instrument->is_continuous() || terms.trading_state == wire::TradingState::closed);
-        const char* const broken = book.check(order_count, level_count, may_be_crossed);
+        if (!may_be_crossed && book.is_crossed()) return "the book is crossed";
+        const char* const broken = is_whole ? book.check(order_count, level_count) : nullptr;
         if (broken != nullptr) return broken;
       }
       for (std::uint32_t level_slot = book.best(is_stops ? opposite(side) : side);
@@ -180,43 +219,27 @@ const char* EngineState::check() const {
       return "an instrument's lists miss an order";
     if (const char* const broken = check_lists(*instrument); broken != nullptr) return broken;
   }
-  if (const char* const broken = check_contingencies(); broken != nullptr) return broken;
-  if (order_count != store.orders.used_count()) return "an order is in the pool and not in a book";
+  if (const char* const broken = check_contingencies(scope); broken != nullptr) return broken;
   if (order_ids.last_number() != order_counter) return "orders are miscounted";
-  if (old_count != order_ids.old_count()) return "an order id outlives its order";
-  for (std::uint64_t age = 0; age < order_ids.recent_count(); ++age) {
-    if (order_ids.recent_name_of(order_counter - age).client_order_id != 0) ++name_count;
-  }
   if (const char* const broken = check_deadlines(deadline_count); broken != nullptr) return broken;
   if (const char* const broken = check_positions(); broken != nullptr) return broken;
   if (terms_count != order_terms.used_count()) return "an order's terms outlive it";
-  if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
-  if (level_count != store.ladder.level_count()) return "a price outlives its level";
-  if (name_count != order_ids.name_count()) return "client order ids are miscounted";
-
   if (const char* const broken = check_trades(); broken != nullptr) return broken;
 
+  if (is_whole) {
+    if (order_count != store.orders.used_count())
+      return "an order is in the pool and not in a book";
+    if (level_count != store.levels.used_count()) return "a level is in the pool and not in a book";
+    if (level_count != store.ladder.level_count()) return "a price outlives its level";
+    if (old_count != order_ids.old_count()) return "an order id outlives its order";
+    if (old_name_count != order_ids.old_name_count()) return "client order ids are miscounted";
+    if (const char* const broken = check_recent_names(); broken != nullptr) return broken;
+    if (const char* const broken = check_accounts(order_count); broken != nullptr) return broken;
+  }
+
   std::vector<int128> supply_units(assets.size());
-  std::uint64_t linked_count = 0;
   for (std::uint32_t index = 0; index < accounts.count(); ++index) {
-    const Account& account = accounts[index];
-    if (accounts.find(account.account_id) != index) return "an account id leads nowhere";
-    std::uint32_t older_slot = no_slot;
-    std::uint32_t count = 0;
-    for (std::uint32_t slot = account.oldest_order; slot != no_slot;
-         slot = account_links[slot].younger) {
-      const Order& order = orders[slot];
-      if (order.account_index != index || account_links[slot].older != older_slot ||
-          (older_slot != no_slot && orders[older_slot].order_id >= order.order_id)) {
-        return "an account's list of orders is broken";
-      }
-      ++count;
-      older_slot = slot;
-    }
-    if (account.youngest_order != older_slot || account.open_order_count != count) {
-      return "an account's list of orders is broken";
-    }
-    linked_count += count;
+    if (accounts.find(accounts[index].account_id) != index) return "an account id leads nowhere";
     for (std::uint32_t asset_id = 1; asset_id < assets.size(); ++asset_id) {
       const Balance& balance = accounts.balance(index, asset_id);
       if (balance.available_units < 0 || balance.held_units < 0) return "a balance is negative";
@@ -226,7 +249,6 @@ const char* EngineState::check() const {
       supply_units[asset_id] += static_cast<int128>(balance.available_units) + balance.held_units;
     }
   }
-  if (linked_count != order_count) return "an order is missing from its account's list";
   for (std::size_t asset_id = 1; asset_id < assets.size(); ++asset_id) {
     if (supply_units[asset_id] != assets[asset_id].supply_units) {
       return "an asset was made or lost";

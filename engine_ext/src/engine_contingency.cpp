@@ -236,43 +236,41 @@ bool EngineState::is_pair(std::uint32_t left_slot, std::uint32_t right_slot) con
 }
 
 /// Verifies that linked orders lead to each other. Null, or what is broken.
-const char* EngineState::check_contingencies() const {
+const char* EngineState::check_contingencies(Scope scope) const {
   std::vector<std::uint32_t> activating_count(instruments.size());
-  for (std::uint32_t index = 0; index < accounts.count(); ++index) {
-    for (std::uint32_t slot = accounts[index].oldest_order; slot != no_slot;
-         slot = account_links[slot].younger) {
-      const Order& order = orders[slot];
-      if (order.is_linked == 0) {
-        if (order.is_backed != 0 || order.is_pending != 0) return "an order depends on none";
-        continue;
-      }
-      const auto [first, second] = contingencies[slot];
-      const auto leads_back = [&](std::uint32_t other) {
-        return other == no_slot ||
-               (orders[other].is_linked != 0 && orders[other].account_index == index &&
-                orders[other].instrument_id == order.instrument_id &&
-                (contingencies[other].first == slot || contingencies[other].second == slot));
-      };
-      if (first == slot || second == slot || (first == second && first != no_slot) ||
-          !leads_back(first) || !leads_back(second)) {
-        return "linked orders disagree";
-      }
-      const auto is_pending = [&](std::uint32_t other) {
-        return other != no_slot && orders[other].is_pending != 0;
-      };
-      const bool is_possible =
-          order.is_pending != 0
-              ? order.is_backed != 0 && order.is_waiting != 0 && !is_pending(first) &&
-                    (second == no_slot || is_pending(second))
-          : is_pending(first) ? order.is_backed == 0 && (second == no_slot || is_pending(second))
-                              : first != no_slot && second == no_slot && is_pair(slot, first);
-      if (!is_possible) return "an order is linked as it cannot be";
-      if (order.is_pending != 0 && first == no_slot &&
-          (second == no_slot || order.order_id < orders[second].order_id)) {
-        ++activating_count[order.instrument_id];
-      }
+  const char* const broken = for_each_open(scope, [&](std::uint32_t slot) -> const char* {
+    const Order& order = orders[slot];
+    if (order.is_linked == 0) {
+      if (order.is_backed != 0 || order.is_pending != 0) return "an order depends on none";
+      return nullptr;
     }
-  }
+    const auto [first, second] = contingencies[slot];
+    const auto leads_back = [&](std::uint32_t other) {
+      return other == no_slot ||
+             (orders[other].is_linked != 0 && orders[other].account_index == order.account_index &&
+              orders[other].instrument_id == order.instrument_id &&
+              (contingencies[other].first == slot || contingencies[other].second == slot));
+    };
+    if (first == slot || second == slot || (first == second && first != no_slot) ||
+        !leads_back(first) || !leads_back(second)) {
+      return "linked orders disagree";
+    }
+    const auto is_pending = [&](std::uint32_t other) {
+      return other != no_slot && orders[other].is_pending != 0;
+    };
+    const bool is_possible =
+        order.is_pending != 0 ? order.is_backed != 0 && order.is_waiting != 0 &&
+                                    !is_pending(first) && (second == no_slot || is_pending(second))
+        : is_pending(first)   ? order.is_backed == 0 && (second == no_slot || is_pending(second))
+                              : first != no_slot && second == no_slot && is_pair(slot, first);
+    if (!is_possible) return "an order is linked as it cannot be";
+    if (order.is_pending != 0 && first == no_slot &&
+        (second == no_slot || order.order_id < orders[second].order_id)) {
+      ++activating_count[order.instrument_id];
+    }
+    return nullptr;
+  });
+  if (broken != nullptr) return broken;
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     const auto is_pending = [&](std::uint32_t slot) { return orders[slot].is_pending != 0; };

@@ -35,7 +35,7 @@ void EngineState::close(std::uint32_t order_slot) noexcept {
 /// Cancels an order that rests or waits. `is_answer`: the command asked for it.
 void EngineState::cancel(std::uint32_t order_slot, CancelReason reason, bool is_answer) noexcept {
   const Order& order = orders[order_slot];
-  prefetch_closing(order_slot);
+  if (!is_in_cache()) prefetch_closing(order_slot);
   Instrument& instrument = *find_instrument(order.instrument_id);
   release_hold(order, instrument);
   if (order.is_pending == 0) book_of(order, instrument).unlink(order_slot);
@@ -74,8 +74,8 @@ void EngineState::report_canceled(const Order& order, CancelReason reason,
 }
 
 /// Makes an order the youngest of its account. Order ids only grow, so the list is in their order.
-void EngineState::link_to_account(std::uint32_t order_slot) noexcept {
-  Account& account = accounts[orders[order_slot].account_index];
+void EngineState::link_to_account(std::uint32_t order_slot, std::uint32_t account_index) noexcept {
+  Account& account = accounts[account_index];
   const std::uint32_t older_slot = account.youngest_order;
   account_links[order_slot] = {older_slot, no_slot};
   (older_slot == no_slot ? account.oldest_order : account_links[older_slot].younger) = order_slot;

@@ -152,10 +152,6 @@ struct Instrument {
     return terms.trading_state >= wire::TradingState::opening_auction &&
            terms.trading_state <= wire::TradingState::closing_auction;
   }
-  [[nodiscard]] bool is_crossed() const noexcept {
-    const std::uint32_t bid = book.best(wire::Side::buy);
-    return bid != no_slot && book.crosses(wire::Side::buy, book.level(bid).price_ticks);
-  }
   /// The price near which an auction should be; 0 = any.
   [[nodiscard]] std::int64_t auction_reference_ticks() const noexcept {
     return last_price_ticks != 0 ? last_price_ticks : terms.reference_price_ticks;

@@ -116,8 +116,9 @@ Order EngineState::accept(const wire::NewOrder& command, std::uint32_t account_i
 /// Gives an accepted order that stays a slot.
 std::uint32_t EngineState::keep(const Order& order) noexcept {
   const std::uint32_t order_slot = store.orders.take();
+  prefetch_slot(store.orders.next());  // it may have been released long ago
   orders[order_slot] = order;
-  link_to_account(order_slot);
+  link_to_account(order_slot, order.account_index);
   if (may_be_listed(order)) enlist(order_slot);
   return order_slot;
 }

@@ -1,5 +1,6 @@
 // The state from the bytes of a snapshot: each record is checked, then the whole.
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "engine_rules.hpp"
@@ -7,6 +8,8 @@
 
 namespace tradepit::detail {
 namespace {
+
+constexpr std::size_t look_ahead = 16;  // orders
 
 using wire::OrderType;
 using wire::SelfTradePrevention;
@@ -161,6 +164,46 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
     instrument->closing.rest(slot, order.side, order.price_ticks, order.open_lots());
   } else {
     instrument->stops.rest(slot, opposite(order.side), own.trigger_price_ticks, order.open_lots());
+  }
+  return nullptr;
+}
+
+/// Reads the orders of a snapshot. Null, or what is wrong with them.
+const char* EngineState::take_orders(SnapshotReader& reader, std::uint64_t count) {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> old_slots;  // by order id
+  std::vector<bool> are_listed;                                    // by slot
+  for (; count > 0; --count) {
+    OrderRecord record;
+    if (!reader.read(record)) return cut_short;
+    // Where no order on the way has terms, this is one that comes soon: its ids are far apart.
+    if (OrderRecord soon; reader.peek(look_ahead * sizeof record, soon)) {
+      order_ids.prefetch_opening(number_of(soon.order_id),
+                                 {soon.client_order_id, soon.account_index});
+    }
+    OrderTerms own{};
+    if (record.has_terms != 0 && !reader.read(own)) return cut_short;
+    std::uint32_t slot = no_slot;
+    if (const char* const broken = take_order(record, own, slot); broken != nullptr) return broken;
+    if (!order_ids.is_recent(number_of(record.order_id))) {
+      old_slots.emplace_back(record.order_id, slot);
+    }
+    assert(slot == are_listed.size());  // a new pool gives its slots in turn
+    are_listed.push_back(may_be_listed(orders[slot]));
+  }
+  // Oldest first: what is recent stands in that order already.
+  std::sort(old_slots.begin(), old_slots.end());
+  for (const auto& [order_id, slot] : old_slots) {
+    link_to_account(slot, orders[slot].account_index);
+    if (are_listed[slot]) enlist(slot);
+  }
+  for (std::uint64_t age = order_ids.recent_count(); age > 0; --age) {
+    const std::uint32_t soon = order_ids.recent_slot_of(order_counter - age + 1 + look_ahead);
+    if (soon != no_slot) account_links.prefetch(soon);
+    const std::uint64_t number = order_counter - age + 1;
+    const std::uint32_t slot = order_ids.recent_slot_of(number);
+    if (slot == no_slot) continue;
+    link_to_account(slot, order_ids.recent_name_of(number).account_index);
+    if (are_listed[slot]) enlist(slot);
   }
   return nullptr;
 }
@@ -378,24 +421,8 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
     }
   }
 
-  std::vector<std::pair<std::uint64_t, std::uint32_t>> old_slots;  // by order id
-  for (std::uint64_t count = 0; count < header.order_count; ++count) {
-    OrderRecord record;
-    if (!reader.read(record)) return refuse(cut_short);
-    // Where no order on the way has terms, this is one that comes soon: its ids are far apart.
-    if (OrderRecord soon; reader.peek(16 * sizeof record, soon)) {
-      state->order_ids.prefetch(number_of(soon.order_id));
-      state->order_ids.prefetch(OrderIds::Name{soon.client_order_id, soon.account_index});
-    }
-    OrderTerms own{};
-    if (record.has_terms != 0 && !reader.read(own)) return refuse(cut_short);
-    std::uint32_t slot = no_slot;
-    if (const char* const broken = state->take_order(record, own, slot); broken != nullptr) {
-      return refuse(broken);
-    }
-    if (!state->order_ids.is_recent(number_of(record.order_id))) {
-      old_slots.emplace_back(record.order_id, slot);
-    }
+  if (const char* const wrong = state->take_orders(reader, header.order_count); wrong != nullptr) {
+    return refuse(wrong);
   }
   for (std::uint64_t count = 0; count < header.link_count; ++count) {
     LinkRecord record;
@@ -413,22 +440,9 @@ std::unique_ptr<EngineState> EngineState::restore(std::span<const std::byte> sna
         ->activating.push(state->follower_links, slot);
   }
   if (!reader.is_at_end()) return refuse("the snapshot has bytes behind its records");
-  // Oldest first: what is recent stands in that order already.
-  std::sort(old_slots.begin(), old_slots.end());
-  for (const auto& [order_id, slot] : old_slots) {
-    state->link_to_account(slot);
-    state->enlist(slot);
+  if (const char* const broken = state->check(Scope::restored); broken != nullptr) {
+    return refuse(broken);
   }
-  for (std::uint64_t age = state->order_ids.recent_count(); age > 0; --age) {
-    const std::uint32_t soon = state->order_ids.recent_slot_of(header.order_counter - age + 17);
-    if (soon != no_slot) state->orders.prefetch(soon);
-    const std::uint32_t slot = state->order_ids.recent_slot_of(header.order_counter - age + 1);
-    if (slot == no_slot) continue;
-    state->link_to_account(slot);
-    state->enlist(slot);
-  }
-
-  if (const char* const broken = state->check(); broken != nullptr) return refuse(broken);
   return state;
 }
 

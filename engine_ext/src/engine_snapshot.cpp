@@ -2,9 +2,51 @@
 // states give equal bytes; slots of pools and places in hash tables are not part of it.
 #include "engine_snapshot.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <vector>
 
 namespace tradepit::detail {
+namespace {
+
+/// Orders that are asked for ahead: as many as the processor waits for at the same time.
+constexpr std::size_t look_ahead = 16;
+
+}  // namespace
+
+/// The slots of a side's orders, by price and age. In a queue the next order is not known before
+/// this one has come from memory: many queues are followed at once.
+void EngineState::list_orders(const Book& book, wire::Side side,
+                              std::vector<std::uint32_t>& slots) const {
+  struct Queue {
+    std::uint32_t slot;
+    std::size_t place;
+  };
+  std::array<Queue, look_ahead> queues;
+  std::size_t queue_count = 0;
+  std::uint32_t level_slot = book.best(side);
+  slots.clear();
+  const auto begin_next = [&](Queue& queue) {
+    if (level_slot == no_slot) return false;
+    const Level& level = book.level(level_slot);
+    queue = {level.head, slots.size()};
+    store.orders.prefetch(level.head);
+    slots.resize(slots.size() + level.order_count);
+    level_slot = book.worse(level_slot);
+    return true;
+  };
+  while (queue_count < queues.size() && begin_next(queues[queue_count])) ++queue_count;
+  while (queue_count > 0) {
+    for (std::size_t index = 0; index < queue_count; ++index) {
+      Queue& queue = queues[index];
+      slots[queue.place++] = queue.slot;
+      queue.slot = store.orders[queue.slot].next;
+      store.orders.prefetch(queue.slot);
+      if (queue.slot == no_slot && !begin_next(queue)) queue = queues[--queue_count];
+    }
+  }
+}
 
 void EngineState::snapshot(ByteBuffer& out) const {
   const std::size_t begin = out.size();
@@ -106,8 +148,10 @@ void EngineState::snapshot(ByteBuffer& out) const {
       ++header.deadline_count;
     }
   }
+  bool has_linked = false;
   const auto append_order = [&](std::uint32_t slot, std::int64_t shown_lots) {
     const Order& order = orders[slot];
+    has_linked |= order.is_linked != 0;
     out.append(
         OrderRecord{.order_id = order.order_id,
                     .client_order_id = order.client_order_id,
@@ -134,16 +178,17 @@ void EngineState::snapshot(ByteBuffer& out) const {
     if (order.terms_slot != no_slot) out.append(order_terms[order.terms_slot]);
     ++header.order_count;
   };
+  std::vector<std::uint32_t> slots;
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     for (const Book* const book : {&instrument->book, &instrument->stops, &instrument->closing}) {
       for (const wire::Side side : {wire::Side::buy, wire::Side::sell}) {
-        for (std::uint32_t level_slot = book->best(side); level_slot != no_slot;
-             level_slot = book->worse(level_slot)) {
-          for (std::uint32_t slot = store.levels[level_slot].head; slot != no_slot;
-               slot = store.orders[slot].next) {
-            append_order(slot, store.orders[slot].open_lots);
-          }
+        list_orders(*book, side, slots);
+        for (std::size_t index = 0; index < slots.size(); ++index) {
+          const std::uint32_t soon = slots[std::min(index + look_ahead, slots.size() - 1)];
+          orders.prefetch(soon);
+          store.orders.prefetch(soon);
+          append_order(slots[index], store.orders[slots[index]].open_lots);
         }
       }
     }
@@ -156,18 +201,24 @@ void EngineState::snapshot(ByteBuffer& out) const {
       }
     }
   };
-  for_each_order([&](std::uint32_t slot) {
-    if (orders[slot].is_pending != 0) append_order(slot, orders[slot].open_lots());
-  });
+  // Most engines have neither, and need not walk through all of memory for them.
+  const bool has_pending = header.order_count != store.orders.used_count();
+  if (has_pending) {
+    for_each_order([&](std::uint32_t slot) {
+      if (orders[slot].is_pending != 0) append_order(slot, orders[slot].open_lots());
+    });
+  }
   const auto id_of = [&](std::uint32_t slot) {
     return slot == no_slot ? std::uint64_t{0} : orders[slot].order_id;
   };
-  for_each_order([&](std::uint32_t slot) {
-    if (orders[slot].is_linked == 0) return;
-    const auto [first, second] = contingencies[slot];
-    out.append(LinkRecord{id_of(slot), id_of(first), id_of(second)});
-    ++header.link_count;
-  });
+  if (has_linked) {
+    for_each_order([&](std::uint32_t slot) {
+      if (orders[slot].is_linked == 0) return;
+      const auto [first, second] = contingencies[slot];
+      out.append(LinkRecord{id_of(slot), id_of(first), id_of(second)});
+      ++header.link_count;
+    });
+  }
   for (const std::unique_ptr<Instrument>& instrument : instruments) {
     if (instrument == nullptr) continue;
     for (std::uint32_t slot = instrument->activating.oldest; slot != no_slot;

@@ -174,12 +174,16 @@ class EngineState {
   explicit EngineState(const EngineConfig& config);
 
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
-  void prefetch(std::span<const std::byte> record, int stage) const noexcept;
+  [[nodiscard]] Engine::Ahead look_at(std::span<const std::byte> record) const noexcept;
+  void prefetch(Engine::Ahead& ahead, int stage) const noexcept;
   void query(const std::byte* request, ByteBuffer& out) const noexcept;
   void snapshot(ByteBuffer& out) const;
   [[nodiscard]] static std::unique_ptr<EngineState> restore(std::span<const std::byte> snapshot,
                                                             const char*& error);
-  [[nodiscard]] const char* check() const;
+  /// What check() looks at: everything, or of an engine just restored what the bytes of its
+  /// snapshot may have wrong. Links and indexes it has built itself.
+  enum class Scope : std::uint8_t { all, restored };
+  [[nodiscard]] const char* check(Scope scope = Scope::all) const;
 
   [[nodiscard]] const Instrument* find_instrument(std::uint32_t instrument_id) const noexcept {
     return instrument_id < instruments.size() ? instruments[instrument_id].get() : nullptr;
@@ -237,8 +241,12 @@ class EngineState {
   std::vector<std::uint32_t> touched_instruments;
 
  private:
+  // Snapshots.
+  void list_orders(const Book& book, wire::Side side, std::vector<std::uint32_t>& slots) const;
+  [[nodiscard]] const char* take_orders(SnapshotReader& reader, std::uint64_t count);
   [[nodiscard]] const char* take_order(const OrderRecord& record, const OrderTerms& own,
                                        std::uint32_t& slot) noexcept;
+  void link_to_account(std::uint32_t order_slot, std::uint32_t account_index) noexcept;
 
   [[nodiscard]] bool take_link(const LinkRecord& record) noexcept;
 
@@ -286,7 +294,7 @@ class EngineState {
   }
   [[nodiscard]] std::uint32_t younger_not_linked(std::uint32_t order_slot) const noexcept;
   [[nodiscard]] bool is_pair(std::uint32_t left_slot, std::uint32_t right_slot) const noexcept;
-  [[nodiscard]] const char* check_contingencies() const;
+  [[nodiscard]] const char* check_contingencies(Scope scope) const;
   void cancel_order(const wire::CancelOrder& command) noexcept;
   void replace_order(const wire::ReplaceOrder& command) noexcept;
   void mass_cancel(const wire::MassCancel& command) noexcept;
@@ -338,6 +346,26 @@ class EngineState {
   [[nodiscard]] const char* check_deadlines(std::uint64_t order_count) const noexcept;
   [[nodiscard]] const char* check_lists(const Instrument& instrument) const noexcept;
   [[nodiscard]] const char* check_positions() const;
+  [[nodiscard]] const char* check_recent_names() const noexcept;
+  [[nodiscard]] const char* check_accounts(std::uint64_t order_count) const noexcept;
+  /// Every open order, as long as `visit(slot)` finds nothing broken: by account and age, or of an
+  /// engine just restored as they stand in memory.
+  template <typename Visit>
+  [[nodiscard]] const char* for_each_open(Scope scope, Visit visit) const {
+    if (scope == Scope::restored) {
+      for (std::uint32_t slot = 0; slot < store.orders.used_count(); ++slot) {
+        if (const char* const broken = visit(slot); broken != nullptr) return broken;
+      }
+      return nullptr;
+    }
+    for (std::uint32_t index = 0; index < accounts.count(); ++index) {
+      for (std::uint32_t slot = accounts[index].oldest_order; slot != no_slot;
+           slot = account_links[slot].younger) {
+        if (const char* const broken = visit(slot); broken != nullptr) return broken;
+      }
+    }
+    return nullptr;
+  }
   [[nodiscard]] bool meet(const Deadlines::Entry& due, std::uint32_t& canceled_count) noexcept;
   [[nodiscard]] std::uint64_t deadline_owner(DeadlineKind kind, std::uint64_t index) const noexcept;
   /// A deadline for what the next Tick goes on with.
@@ -482,7 +510,6 @@ class EngineState {
   void release_terms(const Order& order) noexcept {
     if (order.terms_slot != no_slot) order_terms.release(order.terms_slot);
   }
-  void link_to_account(std::uint32_t order_slot) noexcept;
   void touch(Instrument& instrument) noexcept;
 
   // Administration.
@@ -529,12 +556,18 @@ class EngineState {
                 std::uint32_t asset_id, std::int64_t delta_units) noexcept;
 
   // Looking ahead.
+  /// With so few open orders, they and what belongs to them are in the cache.
+  [[nodiscard]] bool is_in_cache() const noexcept { return store.orders.used_count() < 4'000; }
   void prefetch_placing(const wire::NewOrder& command, const Instrument* instrument,
                         std::uint32_t account_index) const noexcept;
-  void prefetch_order(std::uint64_t account_id, std::uint64_t order_id,
-                      std::uint64_t client_order_id, int stage) const noexcept;
-  void prefetch_new_order(const wire::NewOrder& command, int stage) const noexcept;
+  void prefetch_makers(const Engine::Ahead& ahead, int stage) const noexcept;
   void prefetch_closing(std::uint32_t order_slot) const noexcept;
+  /// Asks for what stands under a slot of store.orders.
+  void prefetch_slot(std::uint32_t order_slot) const noexcept {
+    orders.prefetch(order_slot);
+    account_links.prefetch(order_slot);
+    store.orders.prefetch(order_slot);
+  }
 
   // Queries.
   void query_instruments(const wire::InstrumentsQuery& request, ByteBuffer& out) const noexcept;
@@ -566,6 +599,7 @@ class EngineState {
   bool has_due_protections_ = false;  // whose quotes are to be pulled
   bool is_cascade_ = false;           // what happens now was triggered, and answers nobody
   mutable WalkPositions walk_positions_;
+  std::unique_ptr<Instrument> no_instrument_;  // with empty books, to look ahead at
   std::uint8_t command_type_ = 0;
   std::uint64_t newest_before_ = 0;     // the last order id that was given out before the command
   std::size_t last_answer_offset_ = 0;  // in reports_, behind the report; 0 = none yet

@@ -64,7 +64,7 @@ void EngineState::change_state(Instrument& instrument, const StateChange& change
   instrument.change = change;
   const bool uncrosses =
       change.state == TradingState::continuous || change.state == TradingState::closed;
-  if (uncrosses && instrument.is_crossed()) {
+  if (uncrosses && instrument.book.is_crossed()) {
     begin_uncross(instrument);
     if (!go_on_uncrossing(instrument)) return expect_state(instrument, due_now_ns());
   }

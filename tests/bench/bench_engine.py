@@ -6,7 +6,8 @@ Builds build/cpp/engine_bench and prints one JSON document of medians. The flows
 are made by the program itself, and the fills must have the hash that every correct engine produces;
 the floor (floor.hpp) has no rules and is what the book is compared with;
 `normal` is the flow of ../shared/material/oracle, and is left out where that is absent. The engine
-has 100 accounts with funds, fees, ids and events; "with reports" also makes both parties' reports.
+has 100 accounts with funds, fees, ids and events; "with reports" also makes both parties' reports,
+"replay" reads the flow back from a journal as a matcher does that starts.
 """
 
 import argparse
@@ -64,12 +65,15 @@ def measure_depth() -> dict[str, Any]:
 
 def measure_all(rounds: int) -> dict[str, Any]:
     program = build("cpp", "engine_bench", "-DCMAKE_BUILD_TYPE=Release")
+    replay = build("cpp", "replay_bench", "-DCMAKE_BUILD_TYPE=Release")
     figures: dict[str, Any] = {}
     if NORMAL_FLOW.exists():
         with tempfile.NamedTemporaryFile(suffix=".csv") as file:
             file.write(gzip.decompress(NORMAL_FLOW.read_bytes()))
             file.flush()
             for name, figure in measure(program, "csv", file.name, str(rounds * 5)).items():
+                figures[name.replace("csv", "normal")] = figure
+            for name, figure in measure(replay, file.name, str(rounds * 3)).items():
                 figures[name.replace("csv", "normal")] = figure
     figures |= measure(program, "near", str(rounds))
     figures |= measure(program, "deep", str(rounds))

@@ -24,6 +24,7 @@ void check_sound(const Book& book, std::uint64_t orders_expected) {
   if (broken != nullptr) std::fprintf(stderr, "%s\n", broken);
   CHECK(broken == nullptr);
   CHECK(orders == orders_expected);
+  CHECK(!book.is_crossed());
 }
 
 }  // namespace

@@ -54,6 +54,26 @@ class BookStore {
   Pool<Level> levels;
   PriceLadder ladder;
 
+  /// The "set" of a side of a book, as PriceLadder wants it.
+  [[nodiscard]] static std::uint32_t set_of(std::uint32_t book_id, wire::Side side) noexcept {
+    return book_id * 2 + static_cast<std::uint32_t>(side) - 1;
+  }
+  /// Ask for the level of a price; some time later, for what putting an order there will touch. See
+  /// Book::prefetch(). No book need have this id.
+  void prefetch_level(std::uint32_t book_id, wire::Side side,
+                      std::int64_t price_ticks) const noexcept {
+    levels.prefetch(ladder.guess(set_of(book_id, side), price_ticks));
+  }
+  void prefetch_tail(std::uint32_t book_id, wire::Side side,
+                     std::int64_t price_ticks) const noexcept {
+    const std::uint32_t level_slot = ladder.guess(set_of(book_id, side), price_ticks);
+    prefetch_links(levels[levels.any_if_none(level_slot)].tail);
+  }
+  /// Of a neighbour nothing else is touched, and these are in one cache line.
+  void prefetch_links(std::uint32_t slot) const noexcept {
+    prefetch_memory(&orders[orders.any_if_none(slot)].next);
+  }
+
   /// A part of an order that comes back to its level while Book::walk looks at it.
   struct Returning {
     std::uint32_t slot;
@@ -310,24 +330,35 @@ class Book {
   void prefetch(std::uint32_t slot) const noexcept { store_->orders.prefetch(slot); }
   void prefetch_neighbours(std::uint32_t slot) const noexcept {
     const RestingOrder& order = std::as_const(store_->orders)[slot];
-    prefetch_links(order.next);
-    prefetch_links(order.previous);
+    store_->prefetch_links(order.next);
+    store_->prefetch_links(order.previous);
     store_->levels.prefetch(order.level);
   }
   /// The level of a price; some time later, what putting an order there will touch.
   void prefetch_level(wire::Side side, std::int64_t price_ticks) const noexcept {
-    store_->levels.prefetch(store_->ladder.guess(set_of(side), price_ticks));
+    store_->prefetch_level(book_id_, side, price_ticks);
   }
   void prefetch_tail(wire::Side side, std::int64_t price_ticks) const noexcept {
-    const std::uint32_t level_slot = store_->ladder.guess(set_of(side), price_ticks);
-    const Level& level = store_->levels[store_->levels.any_if_none(level_slot)];
-    prefetch_links(level.tail);
+    store_->prefetch_tail(book_id_, side, price_ticks);
+  }
+  /// crosses(), without a branch.
+  [[nodiscard]] bool may_cross(wire::Side taker_side, std::int64_t limit_ticks) const noexcept {
+    const std::uint32_t level_slot = best(opposite(taker_side));
+    const Level& level = std::as_const(store_->levels)[store_->levels.any_if_none(level_slot)];
+    return static_cast<int>(level_slot != no_slot) &
+           static_cast<int>(is_within(taker_side, level.price_ticks, limit_ticks));
+  }
+
+  /// Whether orders of both sides would trade: where nothing is matched, they may stand like that.
+  [[nodiscard]] bool is_crossed() const noexcept {
+    const std::uint32_t bid = best(wire::Side::buy);
+    return bid != no_slot && crosses(wire::Side::buy, level(bid).price_ticks);
   }
 
   /// Verifies links, sums and indexes of this book, slowly, and adds its counts to the arguments.
-  /// Null, or what is broken. A book that nothing is matched in may be crossed.
-  [[nodiscard]] const char* check(std::uint64_t& order_count, std::uint64_t& level_count,
-                                  bool may_be_crossed = false) const noexcept;
+  /// Null, or what is broken.
+  [[nodiscard]] const char* check(std::uint64_t& order_count,
+                                  std::uint64_t& level_count) const noexcept;
 
  private:
   // Sides and the places of orders in their queues come as they like: a branch on them is guessed
@@ -339,17 +370,12 @@ class Book {
     return (price_ticks ^ mask) <= (limit_ticks ^ mask);
   }
   [[nodiscard]] std::uint32_t set_of(wire::Side side) const noexcept {
-    return book_id_ * 2 + static_cast<std::uint32_t>(side) - 1;
+    return BookStore::set_of(book_id_, side);
   }
   [[nodiscard]] std::uint32_t set_of(const Level& of_level) const noexcept {
     return book_id_ * 2 + of_level.is_sell;
   }
 
-  /// Of a neighbour nothing else is touched, and these are in one cache line.
-  void prefetch_links(std::uint32_t slot) const noexcept {
-    const BookStore& store = *store_;
-    __builtin_prefetch(&store.orders[store.orders.any_if_none(slot)].next, 1);
-  }
   [[nodiscard]] static std::uint32_t select(bool is_first, std::uint32_t first,
                                             std::uint32_t second) noexcept {
     return second ^ ((first ^ second) & (0U - static_cast<std::uint32_t>(is_first)));

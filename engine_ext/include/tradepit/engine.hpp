@@ -79,11 +79,24 @@ class Engine {
   /// Administrative commands make no reports: their event is the answer.
   void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
 
-  /// Asks for memory that a command will touch when it is applied, so that it need not wait for it
-  /// then. `record` may be any bytes. Each stage needs what the one before has asked for, and
-  /// time to get it: see LookAhead. Changes nothing.
-  void prefetch(std::span<const std::byte> record, int stage) const noexcept;
-  static constexpr int prefetch_stages = 4;
+  /// What a command that is to come will touch, as far as it is known yet.
+  struct Ahead {
+    std::uint64_t order_number = 0;  // of the order that it names; 0 = none
+    std::uint64_t account_id = 0;
+    std::uint64_t client_order_id = 0;
+    std::int64_t price_ticks = 0;
+    std::uint32_t instrument_id = 0;
+    std::uint32_t order_slot = 0;
+    wire::Side side = wire::Side::buy;
+    bool has_client_id_alone = false;  // of the order that it names
+    bool crosses = false;
+  };
+
+  /// Ask for memory that a command will touch when it is applied, so that it need not wait for it
+  /// then: first look_at(), whose `record` may be any bytes, then the stages from 1 on. Each needs
+  /// what the one before has asked for, and time to get it: see LookAhead. They change nothing.
+  [[nodiscard]] Ahead look_at(std::span<const std::byte> record) const noexcept;
+  void prefetch(Ahead& ahead, int stage) const noexcept;
 
   /// Answers BookQuery, OrderQuery, OpenOrdersQuery, BalancesQuery or InstrumentsQuery with the
   /// records that schema.toml names, request_id echoed. A refusal is one Reject record with

@@ -6,6 +6,7 @@
 #include "tradepit/hash_index.hpp"
 #include "tradepit/lazy_array.hpp"
 #include "tradepit/pool.hpp"
+#include "tradepit/recent_names.hpp"
 
 namespace tradepit {
 
@@ -17,18 +18,14 @@ namespace tradepit {
 /// together: a table in which they lie scattered costs an address translation for each.
 class OrderIds {
  public:
-  /// A client order id (0 = none) and whose it is.
-  struct Name {
-    std::uint64_t client_order_id = 0;
-    std::uint32_t account_index = 0;
-    friend bool operator==(const Name&, const Name&) = default;
-  };
+  using Name = OrderName;
 
   /// The first two at most 2^30. Account indexes are below `accounts_end`.
   OrderIds(std::uint32_t max_recent, std::uint32_t max_orders, std::size_t accounts_end) noexcept
       : recent_(std::bit_ceil(max_recent)),
+        recent_by_name_(max_recent),
         old_by_number_(max_orders),
-        by_name_(std::size_t{max_recent} + max_orders),
+        old_by_name_(max_orders),
         highest_by_account_(accounts_end, /*has_large_pages=*/false),
         max_recent_(max_recent) {}
 
@@ -45,40 +42,48 @@ class OrderIds {
   /// `name_of(slot)` is the name of an open order.
   template <typename NameOf>
   [[nodiscard]] bool find(Name name, std::uint32_t& order_slot, NameOf name_of) const noexcept {
-    if (name.client_order_id > highest_by_account_[name.account_index]) {
-      order_slot = no_slot;
-      return false;
+    order_slot = no_slot;
+    if (name.client_order_id > highest_by_account_[name.account_index]) return false;
+    const std::uint64_t number = recent_by_name_.find(
+        name, [&](std::uint64_t found) { return recent_name_of(found) == name; });
+    if (number != 0) {
+      order_slot = recent_slot_of(number);
+      return true;
     }
-    const std::uint32_t value = by_name_.find(hash_of(name), [&](std::uint32_t found) {
-      return name == ((found & is_old) != 0 ? name_of(found >> 1) : recent_name(found >> 1));
-    });
-    order_slot = value == no_slot        ? no_slot
-                 : (value & is_old) != 0 ? value >> 1
-                                         : recent_[value >> 1].next_slot - 1;
-    return value != no_slot;
+    if (old_by_name_.size() == 0) return false;
+    order_slot =
+        old_by_name_.find(hash_of(name), [&](std::uint32_t slot) { return name_of(slot) == name; });
+    return order_slot != no_slot;
   }
 
-  /// Where the order with this number may stand, or no_slot: for prefetching alone.
+  /// Where the order with this number, or for 0 any, may stand, or no_slot: for prefetching alone.
   [[nodiscard]] std::uint32_t guess(std::uint64_t number) const noexcept {
-    if (is_recent(number)) return recent_[place_of(number)].next_slot - 1;
+    if (!is_old(number)) return recent_[place_of(number)].next_slot - 1;
     return old_by_number_.find(hash_of(number), [](std::uint32_t) { return true; });
   }
 
   [[nodiscard]] std::uint32_t guess(Name name) const noexcept {
-    const std::uint32_t value = by_name_.find(hash_of(name), [](std::uint32_t) { return true; });
-    if (value == no_slot) return no_slot;
-    return (value & is_old) != 0 ? value >> 1 : recent_[value >> 1].next_slot - 1;
+    const std::uint64_t number = recent_by_name_.find(name, [](std::uint64_t) { return true; });
+    if (number != 0) return recent_slot_of(number);
+    return old_by_name_.find(hash_of(name), [](std::uint32_t) { return true; });
   }
 
-  /// Ask for the memory of an order ahead of its use.
-  void prefetch(std::uint64_t number) const noexcept {
-    if (is_recent(number)) {
-      recent_.prefetch(place_of(number));
-    } else {
-      old_by_number_.prefetch(hash_of(number));
-    }
+  /// Ask for the memory of an order ahead of its use. The number may be 0.
+  void prefetch_number(std::uint64_t number) const noexcept {
+    recent_.prefetch(place_of(number));
+    if (is_old(number)) old_by_number_.prefetch(hash_of(number));
   }
-  void prefetch(Name name) const noexcept { by_name_.prefetch(hash_of(name)); }
+  void prefetch(Name name) const noexcept { recent_by_name_.prefetch(name); }
+  /// For put_open().
+  void prefetch_opening(std::uint64_t number, Name name) const noexcept {
+    prefetch_closing(number, name);
+    if (is_old(number)) prefetch(name);
+  }
+  /// For an open order that is to be closed.
+  void prefetch_closing(std::uint64_t number, Name name) const noexcept {
+    prefetch_number(number);
+    if (is_old(number)) old_by_name_.prefetch(hash_of(name));
+  }
 
   /// Numbers an accepted order, whose name is free; `order_slot` is no_slot if it is closed
   /// already.
@@ -95,7 +100,7 @@ class OrderIds {
       return;
     }
     old_by_number_.erase(hash_of(number), order_slot);
-    if (name.client_order_id != 0) by_name_.erase(hash_of(name), order_slot << 1 | is_old);
+    if (name.client_order_id != 0) old_by_name_.erase(hash_of(name), order_slot);
   }
 
   [[nodiscard]] std::uint64_t last_number() const noexcept { return last_number_; }
@@ -106,22 +111,32 @@ class OrderIds {
     return last_number_ < max_recent_ ? last_number_ : max_recent_;
   }
   [[nodiscard]] Name recent_name_of(std::uint64_t number) const noexcept {
-    return recent_name(place_of(number));
+    const Recent& order = recent_[place_of(number)];
+    return {order.client_order_id, order.account_index};
   }
   /// The slot of a recent order, or no_slot if it is not open.
   [[nodiscard]] std::uint32_t recent_slot_of(std::uint64_t number) const noexcept {
     return recent_[place_of(number)].next_slot - 1;
   }
-  [[nodiscard]] std::size_t name_count() const noexcept { return by_name_.size(); }
   [[nodiscard]] std::size_t old_count() const noexcept { return old_by_number_.size(); }
+  [[nodiscard]] std::size_t old_name_count() const noexcept { return old_by_name_.size(); }
 
   /// For restore: begins as if `last_number` orders had been accepted. Each recent one is put next,
-  /// closed, and then what is open.
-  void begin_at(std::uint64_t last_number) noexcept { last_number_ = last_number; }
+  /// the oldest first and closed, and then what is open.
+  void begin_at(std::uint64_t last_number) noexcept {
+    last_number_ = last_number;
+    recent_by_name_.begin_at(last_number - recent_count());
+  }
   void put(std::uint64_t number, Name name, std::uint32_t order_slot) noexcept {
-    const std::uint32_t place = place_of(number);
-    recent_[place] = {name.client_order_id, name.account_index, order_slot + 1};
-    if (name.client_order_id != 0) insert(name, place << 1);
+    recent_[place_of(number)] = {name.client_order_id, name.account_index, order_slot + 1};
+    recent_by_name_.advance();
+    if (name.client_order_id == 0) return;
+    recent_by_name_.insert(name);
+    raise_highest(name);
+    // Whoever counts upward comes to a new line next.
+    if (RecentNames::is_first_of_line(name.client_order_id + 1)) {
+      prefetch({name.client_order_id + 1, name.account_index});
+    }
   }
   /// An open order whose number no open one has, and whose name is that of the recent order with
   /// this number, or else free.
@@ -129,8 +144,8 @@ class OrderIds {
     if (is_recent(number)) {
       recent_[place_of(number)].next_slot = order_slot + 1;
     } else {
-      old_by_number_.insert(hash_of(number), order_slot);
-      if (name.client_order_id != 0) insert(name, order_slot << 1 | is_old);
+      put_old(number, name, order_slot);
+      raise_highest(name);
     }
   }
 
@@ -140,8 +155,7 @@ class OrderIds {
     std::uint32_t account_index;
     std::uint32_t next_slot;  // the slot and 1; 0 = not open
   };
-  static constexpr std::uint32_t is_old = 1;  // a value of by_name_ is a slot; else a place
-  static constexpr std::uint64_t look_ahead = 8;
+  static constexpr std::uint64_t look_ahead = 64;  // in the ring: 16 cache lines
 
   [[nodiscard]] static std::uint32_t hash_of(std::uint64_t number) noexcept {
     return HashIndex::hash_of(number, 0);
@@ -149,45 +163,39 @@ class OrderIds {
   [[nodiscard]] static std::uint32_t hash_of(Name name) noexcept {
     return HashIndex::hash_of(name.client_order_id, name.account_index + std::uint64_t{1});
   }
+  /// Whether a number that an open order may have is not recent.
+  [[nodiscard]] bool is_old(std::uint64_t number) const noexcept {
+    return number != 0 && number + max_recent_ <= last_number_;
+  }
   [[nodiscard]] std::uint32_t place_of(std::uint64_t number) const noexcept {
     return static_cast<std::uint32_t>(number & (recent_.count() - 1));
   }
-  [[nodiscard]] Name recent_name(std::uint32_t place) const noexcept {
-    return {recent_[place].client_order_id, recent_[place].account_index};
-  }
 
-  void insert(Name name, std::uint32_t value) noexcept {
-    by_name_.insert(hash_of(name), value);
+  void raise_highest(Name name) noexcept {
     std::uint64_t& highest = highest_by_account_[name.account_index];
     if (name.client_order_id > highest) highest = name.client_order_id;
-    // Whoever counts upward comes to a new line next.
-    const std::uint64_t next_id = name.client_order_id + 1;
-    if (next_id % HashIndex::line_entries == 0) prefetch({next_id, name.account_index});
+  }
+
+  void put_old(std::uint64_t number, Name name, std::uint32_t order_slot) noexcept {
+    old_by_number_.insert(hash_of(number), order_slot);
+    if (name.client_order_id != 0) old_by_name_.insert(hash_of(name), order_slot);
   }
 
   /// The order with this number is recent no longer; it is forgotten unless it is open.
   void let_age(std::uint64_t number) noexcept {
-    const std::uint32_t place = place_of(number);
-    const Recent& order = recent_[place];
-    const Name name = recent_name(place);
-    if (order.next_slot != 0) {
-      const std::uint32_t slot = order.next_slot - 1;
-      old_by_number_.insert(hash_of(number), slot);
-      if (name.client_order_id != 0) {
-        by_name_.replace(hash_of(name), place << 1, slot << 1 | is_old);
-      }
-    } else if (name.client_order_id != 0) {
-      by_name_.erase(hash_of(name), place << 1);
-    }
+    const std::uint32_t slot = recent_slot_of(number);
+    if (slot != no_slot) put_old(number, recent_name_of(number), slot);
     // The ring is too slow a stream for the processor to go ahead by itself.
-    recent_.prefetch(place_of(number + 8 * look_ahead));
-    by_name_.prefetch(hash_of(recent_name(place_of(number + look_ahead))));
+    recent_.prefetch(place_of(number + look_ahead));
+    const std::uint64_t soon = number + look_ahead / 8;
+    if (recent_slot_of(soon) != no_slot) old_by_name_.prefetch(hash_of(recent_name_of(soon)));
   }
 
-  LazyArray<Recent> recent_;  // by number
-  HashIndex old_by_number_;   // to slots of open orders that are not recent
-  HashIndex by_name_;         // to places in recent_, or slots of open orders that are not
-  // No id in by_name_ is higher: whoever counts upward need not be looked up.
+  LazyArray<Recent> recent_;    // by number
+  RecentNames recent_by_name_;  // to their numbers
+  HashIndex old_by_number_;     // to slots of open orders that are not recent
+  HashIndex old_by_name_;
+  // No name in either index is higher: whoever counts upward need not be looked up.
   LazyArray<std::uint64_t> highest_by_account_;
   std::uint64_t max_recent_;
   std::uint64_t last_number_ = 0;

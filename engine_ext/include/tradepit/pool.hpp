@@ -36,6 +36,9 @@ class Pool {
     return slot;
   }
 
+  /// The slot that take() gives next.
+  [[nodiscard]] std::uint32_t next() const noexcept { return free_ == no_slot ? fresh_ : free_; }
+
   /// Gives a slot back; its contents are gone.
   void release(std::uint32_t slot) noexcept {
     assert(used_count_ > 0);
