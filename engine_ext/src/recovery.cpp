@@ -11,7 +11,9 @@ namespace {
 
 // With fewer orders everything is in the cache anyway (look_ahead.hpp).
 constexpr std::uint64_t open_orders_min = 4'000;
-constexpr std::size_t distance[Engine::prefetch_stages] = {48, 32, 20, 10};
+constexpr int stages = 4;
+constexpr std::size_t distance[stages] = {48, 32, 20, 10};
+constexpr std::size_t aheads_max = 64;
 
 }  // namespace
 
@@ -49,14 +51,18 @@ EngineStart start_engine(const std::string& directory, const EngineConfig& confi
 
 std::size_t replay_entries(Engine& engine, ByteBuffer& scratch, std::span<const EntryView> entries,
                            std::string& error) {
-  std::size_t looked_at[Engine::prefetch_stages] = {};
+  Engine::Ahead aheads[aheads_max];
+  std::size_t seen_count = 0;
   for (std::size_t index = 0; index < entries.size(); ++index) {
     if (engine.open_order_count() >= open_orders_min) {
-      for (int stage = 0; stage < Engine::prefetch_stages; ++stage) {
-        const std::size_t until = std::min(entries.size(), index + 1 + distance[stage]);
-        for (std::size_t& next = looked_at[stage]; next < until; ++next) {
-          engine.prefetch(entries[next].command, stage);
-        }
+      seen_count = std::max(seen_count, index);
+      for (const std::size_t until = std::min(entries.size(), index + 1 + distance[0]);
+           seen_count < until; ++seen_count) {
+        aheads[seen_count % aheads_max] = engine.look_at(entries[seen_count].command);
+      }
+      for (int stage = 1; stage < stages; ++stage) {
+        const std::size_t at = index + distance[stage];
+        if (at < seen_count) engine.prefetch(aheads[at % aheads_max], stage);
       }
     }
     const EntryView& entry = entries[index];
