@@ -4,7 +4,9 @@
 A row replaces an older one only (compare-and-set on seq, in a script), so that repeats and races do
 no harm. `tp:applied:<shard>` says up to which seq the mirror is complete. A value there that is older
 than what this task left means that Redis was flushed, restarted or restored: it is looked for with
-every write and once a second, and the mirror is then built again from PostgreSQL.
+every write and once a second, and the mirror is then built again from PostgreSQL. So it is when what
+was noted does not go on where the mirror ends: a COMMIT of unknown outcome stored rows of which nobody
+was told.
 """
 
 import asyncio
@@ -79,6 +81,8 @@ class RedisCache:
         except ValueError as error:
             raise ConfigurationError(f"TRADEPIT_REDIS_URL: {error}") from error
         self._noted: dict[tuple[int, int], AccountPosition] = {}
+        self._noted_after_seq: int | None = None
+        """What was noted follows this seq; None if nothing was."""
         self._noted_seq = 0
         self._mirrored_seq = 0
         self._complete = False
@@ -110,9 +114,13 @@ class RedisCache:
         except (OSError, TimeoutError, RedisError) as close_error:
             log.warning("redis_not_closed error=%r", close_error)
 
-    def offer(self, seq: int, positions: Iterable[AccountPosition]) -> None:
+    def offer(self, before_seq: int, seq: int, positions: Iterable[AccountPosition]) -> None:
         if len(self._noted) > NOTED_ROWS_MAX:
             self._noted.clear()
+            self._forgotten = True
+        if self._noted_after_seq is None:
+            self._noted_after_seq = before_seq
+        elif before_seq != self._noted_seq:
             self._forgotten = True
         for position in positions:
             self._noted[position.account_id, position.instrument_id] = position
@@ -159,6 +167,12 @@ class RedisCache:
 
     async def _flush(self) -> None:
         self._wake.clear()
+        after_seq, self._noted_after_seq = self._noted_after_seq, None
+        if self._forgotten or (after_seq is not None and after_seq > self._mirrored_seq):
+            self._forgotten = True  # also what was noted: it is stored, and so will be read
+            self._noted.clear()
+            self._wake.set()
+            return
         noted, self._noted = self._noted, {}
         seq = max(self._noted_seq, self._mirrored_seq)
         await self._put(list(noted.values()))

@@ -64,5 +64,7 @@ class Store(Protocol):
 class Cache(Protocol):
     """A mirror of `positions` that may lag and may be lost."""
 
-    def offer(self, seq: int, positions: Iterable[AccountPosition]) -> None:
-        """Take note of rows that were stored with everything up to `seq`. Never waits, never fails."""
+    def offer(self, before_seq: int, seq: int, positions: Iterable[AccountPosition]) -> None:
+        """Take note of rows that everything after `before_seq` up to `seq` has changed, and that are
+        stored. Never waits, never fails.
+        """

@@ -103,6 +103,8 @@ class Writer:
         self._position = state.position
         self._instruments = dict(state.instruments)
         self._metrics.applied_seq.set(state.position.seq)
+        # A COMMIT whose outcome was unknown may have moved it: the cache then misses rows.
+        self._cache.offer(state.position.seq, state.position.seq, ())
         await self._stream.open(state.position)
         self._ready = True
 
@@ -118,7 +120,7 @@ class Writer:
             with self._metrics.commit_seconds.time():
                 positions = await self._store.write(batch)
             self._move_to(batch)
-            self._cache.offer(batch.after.seq, positions)
+            self._cache.offer(batch.before.seq, batch.after.seq, positions)
         if batch.gap_seq:
             await self._reread(batch.gap_seq)
         else:

@@ -41,7 +41,7 @@ JOURNAL_MUTANTS = [
         "damage to what was acknowledged is taken for a torn write",
         "Protocol-Aware Recovery, FAST 2018",
         "if (!is_last || is_followed_by_later_commit(tail, seq)) {",
-        "if (!is_last) {",
+        "if (!is_last || (tail.empty() && is_followed_by_later_commit(tail, seq))) {",
     ),
     Mutant(
         "a new segment's name is not synced",

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -97,8 +98,15 @@ class Consumer:
 class Broker:
     """One server with one shard's stream."""
 
-    def __init__(self, loop: VirtualLoop, options: Options, random_: random.Random) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        options: Options,
+        random_: random.Random,
+        seen: Counter[str],
+    ) -> None:
         self.loop = loop
+        self.seen = seen
         self.options = options
         self.random = random_
         self.is_up = True
@@ -122,6 +130,7 @@ class Broker:
         self.consumers.clear()
         if self.stream is not None and self.options.broker_loses_unsynced:
             kept = self.random.randint(self.stream.synced_count, self.stream.last_seq)
+            self.seen["broker: lost acknowledged messages"] += kept < self.stream.last_seq
             self.stream.cut(kept, self.options.broker_forgets_last_id)
 
     def start(self) -> None:
@@ -151,10 +160,13 @@ class Broker:
 
     def _publish(self, connection: "Connection", message: Message) -> None:
         if self.stream is None:
+            self.seen["broker: no stream"] += 1
             connection.deliver(Message(message.reply, b"", headers={Header.STATUS: "503"}))
             return
         answer = self.stream.refusal(message.headers or {}, self.loop.time())
-        if answer is None:
+        if answer is not None:
+            self.seen[f"broker: {answer.get('error', {}).get('err_code', 'duplicate')}"] += 1
+        else:
             self.stream.store(message, self.loop.time())
             answer = {"stream": self.stream.config.name, "seq": self.stream.last_seq}
             for observer in self.observers:
@@ -288,6 +300,7 @@ class Connection:
             if self.is_connected and self.generation == generation:
                 self.broker.receive(self, message)
             elif self.broker.chance(self.broker.options.late_publish_share):
+                self.broker.seen["broker: late publish"] += message.subject.startswith("tp.")
                 late_s = self.broker.random.uniform(0, 3)
                 self.broker.loop.call_later(late_s, self.broker.receive, self, message)
 

@@ -42,6 +42,7 @@ WRITER = "tradepit.ledger.writer"
 BATCH = "tradepit.ledger.batch"
 STREAM = "tradepit.ledger.stream"
 PUBLISHER = "tradepit.matcher.publisher"
+CACHE = "tradepit.ledger.cache"
 DATABASE = "tests.simulation.database"
 
 BUGS = [
@@ -129,10 +130,22 @@ BUGS = [
                 WRITER,
                 "Writer._step",
                 "positions = await self._store.write(batch)\n        self._move_to(batch)\n"
-                "        self._cache.offer(batch.after.seq, positions)\n",
-                "self._cache.offer(batch.after.seq, [])\n"
+                "        self._cache.offer(batch.before.seq, batch.after.seq, positions)\n",
+                "self._cache.offer(batch.before.seq, batch.after.seq, [])\n"
                 "            positions = await self._store.write(batch)\n"
                 "        self._move_to(batch)\n",
+            ),
+        ),
+    ),
+    Bug(
+        "the cache does not miss what a COMMIT of unknown outcome has stored",
+        (
+            Change(CACHE, "RedisCache.offer", "elif before_seq != self._noted_seq:", "elif False:"),
+            Change(
+                CACHE,
+                "RedisCache._flush",
+                "if self._forgotten or (after_seq is not None and after_seq > self._mirrored_seq):",
+                "if self._forgotten:",
             ),
         ),
     ),

@@ -58,6 +58,8 @@ class Checkers:
 
     def refused(self, error: str) -> None:
         self.refusal_count += 1
+        kind = "damage" if self.expect_refusal else error.rpartition(": ")[2]
+        self._world.seen[f"matcher: refused, {kind}"] += 1
         if "no space" in error.lower() and self._world.is_disk_full:
             return
         if "Input/output error" in error and self._world.options.sync_failure_rate > 0:
@@ -176,9 +178,8 @@ class Checkers:
         for (_, asset_id), (total_units, _) in database.tables.balances.items():
             held[asset_id] += total_units
         require(transferred == held, f"{transferred} units came in, accounts hold {held}")
-        require(world.cache.wrong == "", f"the cache was {world.cache.wrong}")
-        if world.cache.is_complete:
-            require(not world.cache.differences(), "the cache is not the store's")
+        wrong = world.redis.differences(database)
+        require(wrong == "", f"the cache is not the store's: {wrong}")
 
 
 def compare(found: Tables, expected: Tables, text: str) -> None:
@@ -221,10 +222,12 @@ def tells_of(record: Any, event: Any) -> bool:
         return False
     if isinstance(event, wire.Trade):
         return record.trade_id == event.trade_id
+    if isinstance(event, wire.OrderRejected):  # the event has the id that the command had, if any
+        return bool(
+            record.client_order_id == event.client_order_id and record.reason == event.reason
+        )
     return bool(
-        record.order_id == event.order_id
-        and record.client_order_id == event.client_order_id
-        and (not isinstance(event, wire.OrderRejected) or record.reason == event.reason)
+        record.order_id == event.order_id and record.client_order_id == event.client_order_id
     )
 
 

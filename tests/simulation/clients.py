@@ -5,16 +5,19 @@ Everything that a client was told is kept, for the checkers: it must be found in
 
 import itertools
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tradepit.protocol import wire
 from tradepit.protocol.wire import LogonFlag, Reason, ReportFlag
 
-USD, BTC, BTC_USD = 1, 2, 1
+USD, BTC = 1, 2
+INSTRUMENTS = range(1, 7)
 OPERATOR = 0
 KEY_BYTES = 32
 PENDING_MAX = 120
+DUPLICATES = (Reason.DUPLICATE_CLIENT_ORDER_ID, Reason.DUPLICATE_TRANSFER)
 AGAIN = (Reason.BUSY, Reason.STORAGE_FULL)
 
 
@@ -26,22 +29,25 @@ def opening(account_ids: list[int]) -> list[Any]:
     """What an operator sets up before the first order."""
     out: list[Any] = [
         wire.SetAsset(symbol="USD", asset_id=USD, decimals=2),
-        wire.SetAsset(symbol="BTC", asset_id=BTC, decimals=4),
-        wire.SetInstrument(
-            symbol="BTC-USD",
-            tick_size=1,
-            lot_size_units=10,
-            price_ticks_min=1,
-            price_ticks_max=200,
-            quantity_lots_min=1,
-            quantity_lots_max=50,
-            instrument_id=BTC_USD,
-            base_asset_id=BTC,
-            quote_asset_id=USD,
-            maker_fee_ppm=500,
-            taker_fee_ppm=33_333,
-            price_decimals=1,
-            trading_state=wire.TradingState.CONTINUOUS,
+        wire.SetAsset(symbol="BTC", asset_id=BTC, decimals=1),
+        *(
+            wire.SetInstrument(
+                symbol=f"BTC-USD{instrument_id}",
+                tick_size=1,
+                lot_size_units=10,
+                price_ticks_min=1,
+                price_ticks_max=200,
+                quantity_lots_min=1,
+                quantity_lots_max=50,
+                instrument_id=instrument_id,
+                base_asset_id=BTC,
+                quote_asset_id=USD,
+                maker_fee_ppm=500,
+                taker_fee_ppm=33_333,
+                price_decimals=0,
+                trading_state=wire.TradingState.CONTINUOUS,
+            )
+            for instrument_id in INSTRUMENTS
         ),
     ]
     for account_id in account_ids:
@@ -80,7 +86,9 @@ class Client:
         self.pending: dict[int, float] = {}
         """request_id -> when it was last sent."""
         self.acknowledged_seq = 0
+        self.refused: Counter[str] = Counter()
         self.is_logged_on = False
+        self.instruments: Sequence[int] = INSTRUMENTS
         self._flags = flags
         self._send = send
         self._connect = connect
@@ -138,6 +146,7 @@ class Client:
             request_id = record.request_id
             if isinstance(record, wire.Reject) and record.seq == 0:
                 reason = record.reason
+                self.refused[Reason(reason).name] += 1
                 if reason == Reason.NOT_LOGGED_ON:
                     is_lost = True
                 elif reason in AGAIN:
@@ -146,6 +155,8 @@ class Client:
                     raise AssertionError(f"{self.account_id} was refused: {record}")
                 continue
             self.told.append(record)
+            if getattr(record, "reason", 0) in DUPLICATES:
+                self.refused[Reason(record.reason).name] += 1
             self.acknowledged_seq = max(self.acknowledged_seq, getattr(record, "seq", 0))
             if isinstance(record, wire.LoggedOn):
                 self.is_logged_on = True
@@ -186,7 +197,7 @@ class Client:
                 client_order_id=client_order_id,
                 price_ticks=0 if is_market else self.random.randint(95, 105),
                 quantity_lots=self.random.randint(1, 6),
-                instrument_id=BTC_USD,
+                instrument_id=self.random.choice(self.instruments),
                 side=self.random.randint(1, 2),
                 order_type=wire.OrderType.MARKET if is_market else wire.OrderType.LIMIT,
                 time_in_force=wire.TimeInForce.IOC
@@ -203,4 +214,6 @@ class Client:
                 price_ticks=self.random.randint(95, 105),
                 quantity_lots=self.random.randint(1, 6),
             )
-        return wire.MassCancel(account_id=self.account_id, instrument_id=BTC_USD)
+        return wire.MassCancel(
+            account_id=self.account_id, instrument_id=self.random.choice(self.instruments)
+        )

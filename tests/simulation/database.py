@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis in memory, behind the ledger's ports.
+"""PostgreSQL in memory, behind the ledger's port.
 
 A transaction is whole or not there. What goes wrong is that nobody learns which: the connection goes
 before COMMIT, after it, or while it is under way and still holds its lock.
@@ -6,7 +6,8 @@ before COMMIT, after it, or while it is under way and still holds its lock.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable
 
 from tradepit.ledger.batch import Batch, Instrument, Position
 from tradepit.ledger.errors import Fenced, StoreInterrupted
@@ -22,8 +23,11 @@ UNDER_WAY_S_MAX = 1.5
 class Database:
     """The server: what is committed, and who holds the lock of the row of `applied`."""
 
-    def __init__(self, shard_id: int, options: Options, random_: random.Random) -> None:
+    def __init__(
+        self, shard_id: int, options: Options, random_: random.Random, seen: Counter[str]
+    ) -> None:
         self.shard_id = shard_id
+        self.seen = seen
         self.options = options
         self.random = random_
         self.has_trouble = True
@@ -90,7 +94,9 @@ class SimulatedStore:
             self._fence(batch)
             if self._chance(database.options.store_interrupted_share):
                 self._is_open = False
-                match database.random.choice(("before", "after", "under way")):
+                when = database.random.choice(("before", "after", "under way"))
+                database.seen[f"database: lost {when} COMMIT"] += 1
+                match when:
                     case "after":
                         database.commit(batch)
                     case "under way":
@@ -115,6 +121,7 @@ class SimulatedStore:
     def _refuse(self) -> None:
         if asyncio.get_running_loop().time() < self._database.refuses_until_s:
             self._is_open = False
+            self._database.seen["database: read-only"] += 1
             raise StoreInterrupted("cannot execute UPDATE in a read-only transaction (25006)")
 
     def _chance(self, share: float) -> bool:
@@ -134,34 +141,3 @@ class SimulatedStore:
         task = asyncio.get_running_loop().create_task(finish(), name="database.under_way")
         database.under_way.add(task)
         task.add_done_callback(database.under_way.discard)
-
-
-class SimulatedCache:
-    """ledger.ports.Cache: takes note of rows, and says if it is told of what is not stored."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.rows: dict[tuple[int, int], AccountPosition] = {}
-        self.is_complete = True
-        self.wrong = ""
-
-    def offer(self, seq: int, positions: Iterable[AccountPosition]) -> None:
-        if seq > self._database.position.seq:
-            self.wrong = f"told of seq {seq}, stored up to {self._database.position.seq}"
-        for position in positions:
-            key = (position.account_id, position.instrument_id)
-            if key not in self.rows or self.rows[key].seq < position.seq:
-                self.rows[key] = position
-
-    def flush(self) -> None:
-        self.rows.clear()
-        self.is_complete = False
-
-    def differences(self) -> Mapping[tuple[int, int], AccountPosition]:
-        """Rows that are not the store's."""
-        positions = self._database.tables.positions
-        return {
-            key: row
-            for key, row in self.rows.items()
-            if tuple(row[3:]) != tuple(positions.get(key, ()))
-        }

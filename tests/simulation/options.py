@@ -65,6 +65,8 @@ class Options:
     """Of the transactions: the connection goes before, in or after COMMIT."""
     failover_rate: float = 0.0
     cache_flush_rate: float = 0.0
+    cache_restart_rate: float = 0.0
+    """With what Redis had saved at some time before."""
 
     def text(self) -> str:
         default = {field.name: field.default for field in fields(self)}
@@ -120,4 +122,5 @@ def expand(seed: int) -> Options:
         store_interrupted_share=sometimes(0.5, 0.01, 0.3),
         failover_rate=sometimes(0.3, 0.05, 0.4),
         cache_flush_rate=sometimes(0.3, 0.05, 0.5),
+        cache_restart_rate=sometimes(0.3, 0.05, 0.3),
     )

@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tradepit.engine import JournalReader
 from tradepit.engine._core import SimulatedDisk, SimulatedMatcher
+from tradepit.ledger.cache import RedisCache
 from tradepit.ledger.errors import Fenced, GapFound, LedgerStopped
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.stream import JetStream
@@ -15,6 +17,7 @@ from tradepit.ledger.writer import Writer
 from tradepit.matcher.publisher import Publisher
 
 from tests.simulation.broker import Connection
+from tests.simulation.cache import SimulatedPositionReader
 from tests.simulation.checkers import Violation
 from tests.simulation.clients import key_of
 from tests.simulation.database import SimulatedStore
@@ -82,6 +85,7 @@ class Matcher:
         self.core = core
         self.recoveries += 1
         self.torn_count += torn_bytes > 0
+        world.seen["matcher: torn tail"] += torn_bytes > 0
         world.note(f"matcher recovered seq={core.seq} torn_bytes={torn_bytes}")
         world.checkers.recovered(core)
         self._life += 1
@@ -120,6 +124,12 @@ class Matcher:
         world = self.world
         power = power or self.disk.is_cut
         world.note(f"matcher dies power={power}")
+        if self.core is not None:
+            world.seen["matcher: dies with a group handed over"] += self.core.is_writing
+            world.seen["matcher: dies with a group written"] += self.core.is_written
+            world.seen["matcher: dies with commands behind that group"] += (
+                self.core.is_writing and self.core.has_pending
+            )
         self._life += 1
         if self.core is not None:
             self.synced_seq = max(self.synced_seq, self.core.committed_seq)
@@ -262,16 +272,26 @@ class Ledger:
 
     async def _run(self, life: int) -> None:
         world = self.world
+        mirror: asyncio.Task[None] | None = None
         try:
+            reader: Any = SimulatedPositionReader(world.database)
+            cache = RedisCache("redis://simulated", SHARD_ID, reader)
+            mirror = world.loop.create_task(
+                cache.mirror_until(asyncio.Event()), name=f"{self.name}.cache"
+            )
+            mirror.add_done_callback(self._look_at)
             async with JetStream(URL, SHARD_ID) as stream:
                 store = SimulatedStore(world.database, lambda: self._die_in(life))
-                writer = Writer(SHARD_ID, stream, store, world.cache, Metrics())
+                metrics = Metrics()
+                metrics.gaps.inc = partial(self._count, "gap read again")  # type: ignore[method-assign]
+                writer = Writer(SHARD_ID, stream, store, cache, metrics)
                 await writer.write_until(asyncio.Event())
         except asyncio.CancelledError:
             raise
         except LedgerStopped as error:
             world.note(f"{self.name} stops: {error}")
             self.stops.append(type(error).__name__)
+            world.seen[f"ledger: {type(error).__name__}"] += 1
             if (isinstance(error, Fenced) and world.options.second_ledger_rate > 0) or (
                 isinstance(error, GapFound) and world.options.skip_share > 0
             ):
@@ -281,11 +301,21 @@ class Ledger:
         except Exception as error:  # noqa: BLE001 - any failure ends the run
             if "cannot connect to NATS" not in str(error):
                 world.fail(Violation(f"the ledger failed: {error!r}"))
+        finally:
+            if mirror is not None:
+                mirror.cancel()
         self._restart(life)
+
+    def _look_at(self, mirror: asyncio.Task[None]) -> None:
+        if not mirror.cancelled() and mirror.exception() is not None:
+            self.world.fail(Violation(f"the cache failed: {mirror.exception()!r}"))
 
     def _restart(self, life: int) -> None:
         delay_s = self.world.random.uniform(*RESTART_S)
         self.world.loop.call_later(delay_s, lambda: self.start() if self._life == life else None)
+
+    def _count(self, what: str) -> None:
+        self.world.seen[f"ledger: {what}"] += 1
 
     def _die_in(self, life: int) -> None:
         if self._life == life:

@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 
 from tests.simulation.options import expand
@@ -52,6 +53,7 @@ def main() -> int:
                 yield seed
                 seed += 1
 
+    seen: Counter[str] = Counter()
     count = command_count = recovery_count = torn_count = refusal_count = 0
     failed = []
     for seed in seeds():
@@ -66,11 +68,14 @@ def main() -> int:
         count += 1
         command_count += world.database.position.seq
         recovery_count += world.matcher.recoveries
+        seen.update(world.seen)
         torn_count += world.matcher.torn_count
         refusal_count += world.checkers.refusal_count
         if arguments.seed is not None:
             print(f"options: {world.options.text()}")
             print("\n".join(world.notes))
+    for what in sorted(seen):
+        print(f"{seen[what]:8} {what}")
     passed_s = time.monotonic() - began_s
     print(
         f"{count} seeds passed, {len(failed)} failed {failed}; {command_count} commands, "

@@ -3,19 +3,23 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from tradepit.ledger import cache as ledger_cache
 from tradepit.ledger import stream as ledger_stream
 from tradepit.matcher import publisher as matcher_publisher
-from tradepit.protocol.wire import LogonFlag
+from tradepit.protocol import wire
+from tradepit.protocol.wire import LogonFlag, Reason
 
 from tests.simulation.broker import Broker, Connection
+from tests.simulation.cache import SimulatedRedis, SimulatedRedisClient
 from tests.simulation.checkers import Checkers, Violation
 from tests.simulation.clients import OPERATOR, Client, opening
-from tests.simulation.database import Database, SimulatedCache
+from tests.simulation.database import Database
 from tests.simulation.options import Options
 from tests.simulation.processes import SEGMENT_BYTES, SHARD_ID, Ledger, Matcher
 from tests.simulation.virtual_loop import VirtualLoop, Way
@@ -38,9 +42,11 @@ class World:
         self.has_trouble = True
         self.is_disk_full = False
         self.failed = asyncio.Event()
-        self.broker = Broker(loop, options, self._random("broker"))
-        self.database = Database(SHARD_ID, options, self._random("database"))
-        self.cache = SimulatedCache(self.database)
+        self.seen: Counter[str] = Counter()
+        """Situations that it went through, and how often."""
+        self.broker = Broker(loop, options, self._random("broker"), self.seen)
+        self.database = Database(SHARD_ID, options, self._random("database"), self.seen)
+        self.redis = SimulatedRedis(self._random("redis"), self.seen)
         self.checkers = Checkers(self)
         self.clients = [self._client(account) for account in range(options.trader_count + 1)]
         self._by_routing_id: dict[bytes, Client] = {}
@@ -133,7 +139,8 @@ class World:
             (options.ledger_kill_rate, lambda: self.random.choice(self.ledgers).die()),
             (options.second_ledger_rate, self._second_ledger),
             (options.failover_rate, self._fail_over),
-            (options.cache_flush_rate, self.cache.flush),
+            (options.cache_flush_rate, lambda: self._noted("cache flushed", self.redis.flush)),
+            (options.cache_restart_rate, self._restart_redis),
         ]
 
     async def _cause_trouble(self) -> None:
@@ -192,6 +199,14 @@ class World:
         self.note("the database fails over")
         self.database.refuses_until_s = self.loop.time() + self.random.uniform(0.1, 3)
 
+    def _restart_redis(self) -> None:
+        """Saves now, or goes back to what it saved."""
+        if self.random.random() < 0.5:
+            self.redis.save()
+        else:
+            self.note("redis restarts")
+            self.redis.restart(self.random.uniform(0, 2))
+
     def _heal(self) -> None:
         self.note("calm")
         self.has_trouble = self.broker.has_trouble = self.database.has_trouble = False
@@ -203,6 +218,9 @@ class World:
         disk.fail_sync_after((1 << 64) - 1)
         disk.set_capacity(1 << 60)
         self.database.refuses_until_s = 0.0
+        for client in self.clients:
+            # Rows of the others change no more: what is wrong with them stays wrong.
+            client.instruments = client.instruments[:1]
         for ledger in self.ledgers[1:]:
             ledger.die(for_good=True)
         del self.ledgers[1:]
@@ -236,6 +254,9 @@ class World:
         deadline_s = end_s + options.quiet_s_max
         while operator.pending and self.loop.time() < deadline_s:  # noqa: ASYNC110 - no event
             await asyncio.sleep(POLL_S)
+        for record in operator.told:
+            if isinstance(record, wire.Reject) and record.reason != Reason.DUPLICATE_TRANSFER:
+                raise AssertionError(f"the market was not set up: {record}")
         running += [
             self.loop.create_task(self._run_client(client), name="client")
             for client in self.clients[1:]
@@ -245,6 +266,10 @@ class World:
         self._heal()
         await self._converge(running)
         self.checkers.check_everything()
+        names = self.matcher.disk.names()
+        self.seen["matcher: a second segment"] += sum(".journal" in name for name in names) > 1
+        for client in self.clients:
+            self.seen.update({f"client: {name}": n for name, n in client.refused.items()})
 
     async def _converge(self, running: list[asyncio.Task[None]]) -> None:
         """Everything is answered, published and stored; then the clients fall silent for the check."""
@@ -279,14 +304,19 @@ class World:
             "stored": self.database.position.seq,
         }
         late = [f"{name} {at} of {seq}" for name, at in seqs.items() if at != seq]
+        if wrong := self.redis.differences(self.database):
+            late.append(f"the cache: {wrong}")
         if core.is_writing or core.has_requests or self.broker.stream is None:
             late.append("work is left")
         return ", ".join(late)
 
 
 @contextmanager
-def in_place_of_nats(broker: Broker) -> Iterator[None]:
-    """The production modules find the simulated client where nats-py's is, and the loop's clock."""
+def in_place(world: World) -> Iterator[None]:
+    """The production modules find the simulated clients where they look for nats-py's and redis-py's,
+    and the loop's clock.
+    """
+    broker = world.broker
 
     def make() -> Connection:
         return Connection(broker)
@@ -299,6 +329,11 @@ def in_place_of_nats(broker: Broker) -> Iterator[None]:
     changes: list[tuple[Any, str, Any]] = [
         (matcher_publisher, "nats", SimpleNamespace(connect=connect)),
         (ledger_stream, "Client", make),
+        (
+            ledger_cache,
+            "Redis",
+            SimpleNamespace(from_url=lambda *_, **__: SimulatedRedisClient(world.redis)),
+        ),
         (ledger_stream, "time", SimpleNamespace(monotonic=broker.loop.time)),
     ]
     before = [getattr(module, name) for module, name, _ in changes]
@@ -330,7 +365,7 @@ def simulate(options: Options, prepare: Callable[[World], None] | None = None) -
     try:
         if prepare is not None:
             prepare(world)
-        with in_place_of_nats(world.broker):
+        with in_place(world):
             loop.run_until_complete(world.run())
         return world
     except BaseException as error:
@@ -340,7 +375,7 @@ def simulate(options: Options, prepare: Callable[[World], None] | None = None) -
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        with in_place_of_nats(world.broker):
+        with in_place(world):
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         asyncio.set_event_loop(None)
         loop.close()

@@ -84,10 +84,10 @@ class FakeStore:
 
 @dataclass
 class FakeCache:
-    seqs: list[int] = field(default_factory=list)
+    seqs: list[tuple[int, int]] = field(default_factory=list)
 
-    def offer(self, seq: int, positions: Iterable[AccountPosition]) -> None:
-        self.seqs.append(seq)
+    def offer(self, before_seq: int, seq: int, positions: Iterable[AccountPosition]) -> None:
+        self.seqs.append((before_seq, seq))
 
 
 @dataclass
@@ -135,7 +135,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Setting:
 def test_what_the_stream_delivers_is_stored_then_cached_then_acknowledged(setting: Setting) -> None:
     setting.run()
     setting.expect_everything()
-    assert setting.cache.seqs == [20, 50, setting.matcher.seq]
+    assert setting.cache.seqs == [(0, 0), (0, 20), (20, 50), (50, setting.matcher.seq)]
     assert setting.stream.acknowledged == [2, 5, len(setting.messages)]
 
 
@@ -177,6 +177,8 @@ def test_a_commit_of_unknown_outcome_counts_once(setting: Setting, when: str) ->
     setting.run()
     setting.expect_everything()
     assert setting.stream.opened == [0, 20 if when == "before" else 50]
+    stored_seq = setting.stream.opened[1]
+    assert (stored_seq, stored_seq) in setting.cache.seqs  # even if nothing comes after it
 
 
 def test_a_stream_that_goes_away_is_opened_again(setting: Setting) -> None:
