@@ -70,8 +70,8 @@ class HotLoop {
   [[nodiscard]] std::string run();
   /// Asks run() to return; any thread.
   void stop() noexcept;
-  /// Everything up to `seq` is in the replicated stream as well; any thread. Answers of a loop whose
-  /// durability is `replicated` wait for it.
+  /// Everything up to `seq` is in the replicated stream as well; any thread. Answers of a loop
+  /// whose durability is `replicated` wait for it.
   void note_replicated(std::uint64_t seq) noexcept;
 
   [[nodiscard]] const HotLoopCounters& counters() const noexcept { return counters_; }
