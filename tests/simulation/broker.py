@@ -395,8 +395,13 @@ class JetStreamApi:
             raise found
         return found
 
-    async def stream_info(self, _name: str) -> None:
-        await self._ask(lambda broker: NotFoundError() if broker.stream is None else None)
+    async def stream_info(self, _name: str) -> Any:
+        def info(broker: Broker) -> Any:
+            if broker.stream is None:
+                return NotFoundError()
+            return SimpleNamespace(config=broker.stream.config)
+
+        return await self._ask(info)
 
     async def add_stream(self, config: StreamConfig) -> None:
         def add(broker: Broker) -> None:
