@@ -146,9 +146,7 @@ int SimulatedDisk::open(const std::string& path, int flags) {
   return next_file++;
 }
 
-int SimulatedDisk::close(int file) {
-  return open_files_.erase(file) == 1 ? 0 : fail(EBADF);
-}
+int SimulatedDisk::close(int file) { return open_files_.erase(file) == 1 ? 0 : fail(EBADF); }
 
 long SimulatedDisk::pread(int file, void* into, std::size_t size, std::size_t offset) {
   const Inode* inode = find(file);
