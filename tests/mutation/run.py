@@ -34,9 +34,11 @@ SUITES = (
 )
 # Where nothing but a simulated disk shows the bug.
 SIMULATION = (("tests/simulation/test_simulation.py", "-k", "seeds or mended"),)
+# Of the plain sources, where all of it has just run.
 QUICK = (
     ("tests/unit/test_engine_rules.py",),
-)  # of the plain sources, where all of it has just run
+    ("tests/simulation/test_simulation.py", "-k", "mended"),
+)
 SUITE_TIMEOUT_S = 300  # an endless loop is noticed too
 
 
@@ -177,7 +179,7 @@ def main() -> int:
     ]
     for mutant in chosen:
         place_of(mutant, ROOT / "engine_ext")
-    return run(chosen, QUICK if options.quick else SUITES)
+    return run(chosen, QUICK if options.quick else SUITES + SIMULATION)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tradepit.engine import JournalReader
 from tradepit.engine._core import SimulatedDisk, SimulatedMatcher
 from tradepit.ledger.cache import RedisCache
-from tradepit.ledger.errors import Fenced, GapFound, LedgerStopped
+from tradepit.ledger.errors import LedgerStopped
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.stream import JetStream
 from tradepit.ledger.writer import Writer
@@ -292,11 +292,7 @@ class Ledger:
             world.note(f"{self.name} stops: {error}")
             self.stops.append(type(error).__name__)
             world.seen[f"ledger: {type(error).__name__}"] += 1
-            if (isinstance(error, Fenced) and world.options.second_ledger_rate > 0) or (
-                isinstance(error, GapFound) and world.options.skip_share > 0
-            ):
-                pass
-            else:
+            if not world.asks_for(error):
                 world.fail(Violation(f"the ledger stopped: {error!r}"))
         except Exception as error:  # noqa: BLE001 - any failure ends the run
             if "cannot connect to NATS" not in str(error):

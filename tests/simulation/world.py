@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 from tradepit.ledger import cache as ledger_cache
 from tradepit.ledger import stream as ledger_stream
+from tradepit.ledger.errors import Fenced, GapFound, LedgerStopped
 from tradepit.matcher import publisher as matcher_publisher
 from tradepit.protocol import wire
 from tradepit.protocol.wire import LogonFlag, Reason
@@ -26,6 +28,7 @@ from tests.simulation.virtual_loop import VirtualLoop, Way
 
 CLIENT_TICK_S = 0.05
 CALM_SHARE = 0.02
+FAULTS_LAST_S = 15.0
 POLL_S = 0.1
 NOTES_MAX = 4000
 
@@ -40,6 +43,7 @@ class World:
         self.notes: list[str] = []
         self.failure: BaseException | None = None
         self.has_trouble = True
+        self.calm_s = math.inf
         self.is_disk_full = False
         self.failed = asyncio.Event()
         self.seen: Counter[str] = Counter()
@@ -67,6 +71,15 @@ class World:
     def fail(self, error: BaseException) -> None:
         self.failure = self.failure or error
         self.failed.set()
+
+    def asks_for(self, error: LedgerStopped) -> bool:
+        """Whether the ledger had to stop: for a fault that makes it, and that was not long ago."""
+        options = self.options
+        if self.loop.time() > self.calm_s + FAULTS_LAST_S:
+            return False
+        if isinstance(error, GapFound):  # left out, or swapped each time that it was read again
+            return options.skip_share > 0 or options.swap_share > 0
+        return isinstance(error, Fenced) and options.second_ledger_rate > 0
 
     # Clients and the way to the matcher.
 
@@ -209,6 +222,7 @@ class World:
 
     def _heal(self) -> None:
         self.note("calm")
+        self.calm_s = self.loop.time()
         self.has_trouble = self.broker.has_trouble = self.database.has_trouble = False
         self.is_disk_full = False
         # Faults that wait for their moment will not have one; a power cut that has begun goes on.
