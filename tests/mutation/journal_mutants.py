@@ -9,8 +9,8 @@ JOURNAL_MUTANTS = [
     Mutant(
         "a reply leaves before its sync",
         "whoever acknowledges from memory",
-        "  release(journal_.committed_seq());\n}\n\nvoid HotLoop::note_time",
-        "  release(engine_.seq());\n}\n\nvoid HotLoop::note_time",
+        "  const std::uint64_t committed_seq = journal_.committed_seq();\n",
+        "  const std::uint64_t committed_seq = engine_.seq();\n",
     ),
     Mutant(
         "nothing is synced",

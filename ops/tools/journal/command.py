@@ -12,6 +12,7 @@ from tradepit.protocol.configuration import SHARD_ID_MAX
 from tradepit.protocol.errors import JournalDamaged
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.rebuild import rebuild
+from tradepit.tools.quiet import only_errors
 
 DESCRIPTION = """\
 Shows and checks the journal of a shard: every command in order, with its events. All but `rebuild`
@@ -88,7 +89,8 @@ def run(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         if arguments.action == "rebuild":
-            first_seq, last_seq = rebuild(arguments.data, arguments.shard, arguments.nats_url)
+            with only_errors("tradepit.ledger"):
+                first_seq, last_seq = rebuild(arguments.data, arguments.shard, arguments.nats_url)
             print(f"rebuilt: shard {arguments.shard}, seq {first_seq:,} to {last_seq:,}")
             return 0
         journal = Journal(arguments.data, arguments.shard)

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,7 @@ from tradepit.protocol.errors import JournalDamaged, TradepitError
 from tradepit.tools import running
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.replay import Replay, totals_of
+from tradepit.tools.quiet import only_errors
 from tradepit.tools.reconcile import stream
 from tradepit.tools.reconcile.report import Check, Report
 from tradepit.tools.reconcile.stores import VIEWS, CachedPositions, Tables, read_tables
@@ -71,9 +71,9 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     arguments = parser.parse_args(argv)
-    logging.getLogger("tradepit.ledger").setLevel(logging.ERROR)  # a closed connection is no news
     place = running.find(arguments.data)
-    report = asyncio.run(reconcile(place, arguments.wait, repair=arguments.repair))
+    with only_errors("tradepit.ledger"):
+        report = asyncio.run(reconcile(place, arguments.wait, repair=arguments.repair))
     print(as_json(report) if arguments.json else as_text(report))
     return 0 if report.holds else 1
 
