@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -62,6 +63,7 @@ def run(argv: list[str]) -> int:
         for fault in FAULTS.values():
             print(f"{fault.name:{width}}{fault.summary}\n{'':{width}}expected: {fault.expected}")
         return 0
+    signal.signal(signal.SIGTERM, _stop)  # what was begun is undone, as by Ctrl-C
     seed = arguments.seed if arguments.seed is not None else random.randrange(2**32)  # noqa: S311
     chosen = list(FAULTS) if arguments.name == "all" else [arguments.name]
     results = []
@@ -83,6 +85,10 @@ def run(argv: list[str]) -> int:
             f"{doubled} doubled"
         )
     return 0 if passed else 1
+
+
+def _stop(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -33,6 +33,10 @@ def small_disk(folder: Path, _seed: int) -> Iterator[dict[str, str]]:
     """The journal on a file system of its own, in memory. Needs the right to mount."""
     journal = folder / "data" / "journal"
     journal.mkdir(parents=True)
+    if shutil.which("mount") is None:
+        raise ConfigurationError(
+            "this drill mounts a small file system, and finds no program `mount`"
+        )
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=0700", "tradepit-drill", journal],  # noqa: S607
         capture_output=True,
