@@ -50,7 +50,8 @@ def small_disk(folder: Path, _seed: int) -> Iterator[dict[str, str]]:
     try:
         yield {"TRADEPIT_SEGMENT_MIB": str(SEGMENT_MIB)}
     finally:
-        subprocess.run(["umount", journal], check=False)  # noqa: S607
+        # Lazily: on the way out of an interruption something may not have let go of it yet.
+        subprocess.run(["umount", "--lazy", journal], check=False)  # noqa: S607
 
 
 def fill_disk(arena: Arena, _: random.Random) -> None:
