@@ -247,6 +247,7 @@ class QuoteProtectionState(IntEnum):
 
 class ReportFlag(IntFlag):
     LAST = 1
+    REPLAYED = 2
 
 
 class ReplaceFlag(IntFlag):
@@ -375,7 +376,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
     Reason.INVALID_OFFSET: "a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none",
     Reason.INVALID_SESSION: "session_id is stamped by the matcher: send 0",
-    Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
+    Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before; the same NewOrder again gets the first answer again",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
     Reason.INVALID_NOTIONAL: "price times quantity must lie between the instrument's smallest and largest notional",

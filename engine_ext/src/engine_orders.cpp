@@ -40,6 +40,9 @@ void EngineState::refuse_order(const wire::NewOrder& command, Reason reason) noe
   event.client_order_id = command.client_order_id;
   event.instrument_id = command.instrument_id;
   event.reason = reason;
+  if (reason == Reason::duplicate_client_order_id) {
+    event.order_id = order_id_of({command.client_order_id, accounts.find(command.account_id)});
+  }
   wire::ExecutionReport report;
   report.client_order_id = command.client_order_id;
   report.price_ticks = command.price_ticks;

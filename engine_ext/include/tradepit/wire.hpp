@@ -247,7 +247,8 @@ enum class QuoteProtectionState : std::uint8_t {
 /// Bits of ReportFlag.
 namespace report_flag {
 inline constexpr std::uint8_t last = 1;  ///< The last report that answers the request.
-inline constexpr std::uint8_t known = 1;
+inline constexpr std::uint8_t replayed = 2;  ///< The order was placed by an earlier command, of which this is the answer: seq, time and all else are that one's.
+inline constexpr std::uint8_t known = 3;
 }
 
 /// Bits of ReplaceFlag.
@@ -309,7 +310,7 @@ enum class Reason : std::uint16_t {
   invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
   invalid_offset = 56,  ///< a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none
   invalid_session = 57,  ///< session_id is stamped by the matcher: send 0
-  duplicate_client_order_id = 58,  ///< the account has used this client_order_id before
+  duplicate_client_order_id = 58,  ///< the account has used this client_order_id before; the same NewOrder again gets the first answer again
   duplicate_transfer = 59,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
   invalid_notional = 61,  ///< price times quantity must lie between the instrument's smallest and largest notional
@@ -1004,7 +1005,7 @@ struct OrderRejected {
   Header header{version, static_cast<std::uint8_t>(type), 56, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
-  std::uint64_t order_id{};  ///< as in the command; 0 for NewOrder
+  std::uint64_t order_id{};  ///< as in the command; for NewOrder 0, or with duplicate_client_order_id that of the order which has the id
   std::uint64_t account_id{};
   std::uint64_t client_order_id{};
   std::uint32_t instrument_id{};  ///< as in the command; 0 for cancel and replace
