@@ -2177,12 +2177,13 @@ class SegmentHeader(NamedTuple):
         return pack_record(SEGMENT_HEADER_LAYOUT, self)
 
 
-SNAPSHOT_FILE_HEADER_LAYOUT = Struct("<8sIIQQQQQQQII")
+SNAPSHOT_FILE_HEADER_LAYOUT = Struct("<8sIIQQQQQQQQII")
 
 
 class SnapshotFileHeader(NamedTuple):
-    """Opens a snapshot file of a shard; the engine's snapshot follows. The entry with `seq`
-    stands in the journal segment that begins with segment_first_seq.
+    """Opens a snapshot file of a shard; the engine's snapshot follows, then where the journal
+    holds the shard's recent orders. The entry with `seq` stands in the journal segment that
+    begins with segment_first_seq.
     """
 
     magic: bytes = bytes(8)
@@ -2195,6 +2196,7 @@ class SnapshotFileHeader(NamedTuple):
     entry_offset: int = 0
     next_offset: int = 0
     body_bytes: int = 0
+    places_bytes: int = 0
     body_crc32c: int = 0
     crc32c: int = 0
 

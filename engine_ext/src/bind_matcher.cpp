@@ -65,9 +65,11 @@ class MatcherCore {
     EngineStart start = start_engine(journal_config_.directory, engine_.config());
     raise_if(start.error);
     engine_ = std::move(*start.engine);
+    places_ = std::move(start.places);
+    journal_config_.places = &places_;
     ByteBuffer events;
     const auto replay = [&](std::span<const EntryView> entries, std::string& error) {
-      return replay_entries(engine_, events, entries, error);
+      return replay_entries(engine_, places_, events, entries, error);
     };
     const JournalEnd end =
         scan_journal_from(journal_config_.directory, journal_config_.shard_id, start.next, replay);
@@ -140,6 +142,7 @@ class MatcherCore {
       out["queries"] = loop.queries.load();
       out["trades"] = loop.trades.load();
       out["refused_records"] = loop.refused_records.load();
+      out["replayed_answers"] = loop.replayed_answers.load();
       out["rejected_commands"] = loop.rejected_commands.load();
       out["sessions"] = loop.sessions.load();
       out["reply_latency_ns_sum"] = loop.reply_latency_ns_sum.load();
@@ -158,6 +161,7 @@ class MatcherCore {
  private:
   wire::Durability durability_;
   Engine engine_;
+  OrderPlaces places_;
   JournalConfig journal_config_;
   std::uint64_t genesis_digest_ = 0;
   std::unique_ptr<JournalWriter> journal_;

@@ -105,6 +105,7 @@ HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<Api
       engine_(engine),
       journal_(journal),
       sessions_(std::move(keys), engine.session_counter()),
+      entries_(journal.config().directory),
       now_ns_(engine.time_ns()),
       stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (config_.clock_ns == nullptr) config_.clock_ns = detail::clock_ns;
@@ -314,7 +315,7 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
 void HotLoop::carry_out(std::span<const std::byte> record, wire::MessageType type,
                         std::uint32_t session, std::uint32_t request_id) {
   sequence(record);
-  route_reports(session, request_id);
+  route_reports(session, request_id, record);
   forward_events(session, request_id, type);
   note_tops(now_ns_);
   note_auctions(now_ns_);
@@ -325,7 +326,7 @@ void HotLoop::sequence(std::span<const std::byte> record) {
   reports_.clear();
   engine_.apply(record.data(), events_, &reports_);
   journal_.append(engine_.seq(), engine_.digest(), engine_.last_event_count(), record,
-                  events_.bytes());
+                  events_.bytes(), engine_.order_count());
   count(counters_.commands);
 }
 
@@ -342,13 +343,20 @@ bool HotLoop::pass_time() {
 
 /// Reports about the command's own order go to who sent it; every report goes to the sessions
 /// that subscribe to its account.
-void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
+void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id,
+                            std::span<const std::byte> record) {
   const std::byte* at = reports_.data();
   const std::byte* const end = at + reports_.size();
   const std::byte* own_begin = nullptr;  // a run of reports that answer, sent as one
   const auto flush_own = [&](const std::byte* own_end) {
     if (own_begin != nullptr) {
-      reply(session, {own_begin, static_cast<std::size_t>(own_end - own_begin)});
+      const std::span own(own_begin, static_cast<std::size_t>(own_end - own_begin));
+      const std::uint64_t repeated = repeated_order();
+      if (repeated == 0) {
+        reply(session, own);
+      } else {
+        answer_later(session, record, own, repeated);
+      }
     }
     own_begin = nullptr;
   };
@@ -555,9 +563,12 @@ void HotLoop::commit() {
 }
 
 std::uint64_t HotLoop::answerable_seq() const noexcept {
-  if (config_.durability == wire::Durability::memory) return engine_.seq();
+  // The journal answers an order that was sent again, once it holds the first one.
+  if (config_.durability == wire::Durability::memory && waiting_retries_ == 0) {
+    return engine_.seq();
+  }
   const std::uint64_t committed_seq = journal_.committed_seq();
-  if (config_.durability == wire::Durability::disk) return committed_seq;
+  if (config_.durability != wire::Durability::replicated) return committed_seq;
   return std::min(committed_seq, replicated_seq_.load(std::memory_order_acquire));
 }
 

@@ -36,8 +36,10 @@ struct CountedBytes {
 void HotLoop::release(std::uint64_t committed_seq) {
   const std::int64_t now = config_.clock_ns();
   outbox_.release(committed_seq, [&](const Outbox::Item& item, std::span<const std::byte> bytes) {
+    if (item.is_retry != 0) --waiting_retries_;
     Session& session = sessions_[item.session];
     if (session.generation != item.generation) return;  // the peer is gone
+    if (item.is_retry != 0) bytes = answer_again(item, bytes);
     if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
       send_output(item.session);
       if (session.generation != item.generation) return;  // it went just now

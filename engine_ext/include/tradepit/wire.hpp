@@ -2049,7 +2049,7 @@ static_assert(offsetof(SegmentHeader, reserved) == 40);
 static_assert(offsetof(SegmentHeader, reserved_tail) == 56);
 static_assert(offsetof(SegmentHeader, crc32c) == 60);
 
-/// Opens a snapshot file of a shard; the engine's snapshot follows. The entry with `seq` stands in the journal segment that begins with segment_first_seq.
+/// Opens a snapshot file of a shard; the engine's snapshot follows, then where the journal holds the shard's recent orders. The entry with `seq` stands in the journal segment that begins with segment_first_seq.
 struct SnapshotFileHeader {
   std::uint8_t magic[8]{};  ///< TPSNAP\0\0
   std::uint32_t version{};  ///< format of the file
@@ -2061,10 +2061,11 @@ struct SnapshotFileHeader {
   std::uint64_t entry_offset{};  ///< of the entry with seq in its segment
   std::uint64_t next_offset{};  ///< of the entry after it, unless that opens the next segment
   std::uint64_t body_bytes{};  ///< what follows this header
+  std::uint64_t places_bytes{};  ///< the last part of it, behind the engine's snapshot
   std::uint32_t body_crc32c{};  ///< over what follows this header
   std::uint32_t crc32c{};  ///< over everything before itself
 };
-static_assert(is_wire_layout<SnapshotFileHeader, 80>);
+static_assert(is_wire_layout<SnapshotFileHeader, 88>);
 static_assert(offsetof(SnapshotFileHeader, magic) == 0);
 static_assert(offsetof(SnapshotFileHeader, version) == 8);
 static_assert(offsetof(SnapshotFileHeader, shard_id) == 12);
@@ -2075,8 +2076,9 @@ static_assert(offsetof(SnapshotFileHeader, segment_first_seq) == 40);
 static_assert(offsetof(SnapshotFileHeader, entry_offset) == 48);
 static_assert(offsetof(SnapshotFileHeader, next_offset) == 56);
 static_assert(offsetof(SnapshotFileHeader, body_bytes) == 64);
-static_assert(offsetof(SnapshotFileHeader, body_crc32c) == 72);
-static_assert(offsetof(SnapshotFileHeader, crc32c) == 76);
+static_assert(offsetof(SnapshotFileHeader, places_bytes) == 72);
+static_assert(offsetof(SnapshotFileHeader, body_crc32c) == 80);
+static_assert(offsetof(SnapshotFileHeader, crc32c) == 84);
 
 /// Opens a JetStream message; whole JournalEntry items follow.
 struct CommitBatchHeader {
