@@ -18,7 +18,7 @@ class ReferencePlacing(ReferenceControl):
             instrument_id=command.instrument_id,
             reason=reason,
             order_id=self.order_id_of(command.account_id, command.client_order_id)
-            if reason == Reason.DUPLICATE_CLIENT_ORDER_ID
+            if command.client_order_id
             else 0,
             command_type=wire.type_of_record[type(self.command)],
         )

@@ -14,6 +14,7 @@
 #include "tradepit/hot_loop.hpp"
 #include "tradepit/journal.hpp"
 #include "tradepit/recovery.hpp"
+#include "tradepit/replayed_answer.hpp"
 #include "tradepit/zmq_api.hpp"
 
 namespace py = pybind11;
@@ -193,6 +194,20 @@ void bind_matcher(py::module_& module) {
         return chain_digest(digest, bytes);
       },
       py::arg("digest"), py::arg("events"));
+  module.def(
+      "replayed_answer",
+      [](const py::bytes& command, const py::bytes& events, const py::bytes& retry,
+         std::uint64_t order_id) {
+        const auto bytes = span_of(retry);
+        wire::NewOrder again;
+        if (bytes.size() != sizeof again) throw py::value_error("a retry is a NewOrder");
+        std::memcpy(&again, bytes.data(), sizeof again);
+        ByteBuffer reports;
+        (void)replay_answer({.header = {}, .command = span_of(command), .events = span_of(events)},
+                            again, order_id, reports);
+        return py::bytes(reinterpret_cast<const char*>(reports.data()), reports.size());
+      },
+      py::arg("command"), py::arg("events"), py::arg("retry"), py::arg("order_id"));
   module.def(
       "crc32c", [](const py::bytes& data) { return crc32c(span_of(data)); }, py::arg("data"));
 

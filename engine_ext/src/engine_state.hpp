@@ -421,13 +421,7 @@ class EngineState {
     return order_ids.find(name, order_slot,
                           [&](std::uint32_t slot) { return name_of(orders[slot]); });
   }
-  /// The id of the order that has taken a name, or 0 if it is free.
-  [[nodiscard]] std::uint64_t order_id_of(OrderIds::Name name) const noexcept {
-    const std::uint64_t number = order_ids.recent_number_of(name);
-    if (number != 0) return (std::uint64_t{config.shard_id} << 48) | number;
-    std::uint32_t order_slot;
-    return find_name(name, order_slot) ? orders[order_slot].order_id : 0;
-  }
+  [[nodiscard]] std::uint64_t order_with_id_of(const wire::NewOrder& command) const noexcept;
   [[nodiscard]] Book::Meeting meeting(wire::SelfTradePrevention mode, std::uint32_t taker_index,
                                       std::uint32_t maker_slot) const noexcept;
   /// How many makers the command may meet yet, by all of its takers together: its events must fit

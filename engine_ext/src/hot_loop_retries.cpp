@@ -26,8 +26,7 @@ std::uint64_t HotLoop::repeated_order() const noexcept {
   if (events_.size() != sizeof(wire::OrderRejected)) return 0;
   const auto event = load<wire::OrderRejected>(events_.data());
   return static_cast<wire::MessageType>(event.header.type) == wire::MessageType::order_rejected &&
-                 event.command_type == static_cast<std::uint8_t>(wire::MessageType::new_order) &&
-                 event.reason == wire::Reason::duplicate_client_order_id
+                 event.command_type == static_cast<std::uint8_t>(wire::MessageType::new_order)
              ? event.order_id
              : 0;
 }

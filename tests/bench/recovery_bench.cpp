@@ -48,7 +48,8 @@ class Shard {
         journal_({.directory = folder,
                   .shard_id = 0,
                   .segment_bytes = segment_bytes_default,
-                  .sync = false},
+                  .sync = false,
+                  .places = &places_},
                  JournalEnd(), engine_.digest()) {
     require(journal_.open());
     const ByteBuffer start = bench::opening(100);

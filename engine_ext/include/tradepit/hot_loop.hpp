@@ -136,7 +136,7 @@ class HotLoop {
   [[nodiscard]] wire::ShardStatus shard_status() const;
   void route_reports(std::uint32_t session, std::uint32_t request_id,
                      std::span<const std::byte> record);
-  /// The order whose client order id a NewOrder repeats, if that is why it was refused; else 0.
+  /// The order whose client order id the last command, a NewOrder that was refused, has; else 0.
   [[nodiscard]] std::uint64_t repeated_order() const noexcept;
   /// Queues the answer to an order that was sent again: what it is shows when it may leave.
   void answer_later(std::uint32_t session, std::span<const std::byte> record,

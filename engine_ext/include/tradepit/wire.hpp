@@ -1005,7 +1005,7 @@ struct OrderRejected {
   Header header{version, static_cast<std::uint8_t>(type), 56, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
-  std::uint64_t order_id{};  ///< as in the command; for NewOrder 0, or with duplicate_client_order_id that of the order which has the id
+  std::uint64_t order_id{};  ///< as in the command; for NewOrder that of the order which has its client_order_id, or 0
   std::uint64_t account_id{};
   std::uint64_t client_order_id{};
   std::uint32_t instrument_id{};  ///< as in the command; 0 for cancel and replace
