@@ -63,6 +63,11 @@ class _ShardCollector(Collector):
                 "Durable commands that the stream lacks",
                 counters["committed_seq"] - self._publisher.published_seq,
             ),
+            (
+                "stream_lost_messages",
+                "Messages that the stream has lost",
+                self._publisher.lost_message_count,
+            ),
             ("stream_connected", "1 if JetStream answers", float(self._publisher.is_connected)),
         ):
             yield GaugeMetricFamily(f"tradepit_{name}", text, value=value)

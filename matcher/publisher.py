@@ -39,6 +39,7 @@ BATCHES_IN_FLIGHT_MAX = 8
 # processor to the orders. The first commit after a pause goes out at once.
 INTERVAL_S = 0.005
 IDLE_WAIT_S = 1.0
+LOOK_INTERVAL_S = 5.0
 ACK_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2
 RECONNECT_WAIT_S = 0.1
@@ -90,6 +91,7 @@ class Publisher:
         self._interval_s = INTERVAL_S if replicas == 1 else 0.0
         self._on_published = on_published
         self.is_connected = False
+        self.lost_message_count = 0  # that the stream once had, when it was last looked at
         self.is_synchronized = asyncio.Event()
         self._url = nats_url
         self._shard_id = shard_id
@@ -174,7 +176,12 @@ class Publisher:
         async with asyncio.timeout(ACK_TIMEOUT_S):
             await sender.open()
         batch_bytes_max = max(min(BATCH_BYTES_MAX, client.max_payload - HEADERS_BYTES_MAX), 1)
+        loop = asyncio.get_running_loop()
+        look_s = loop.time()
         while True:
+            if loop.time() >= look_s:
+                await self._look_for_holes(jetstream, reader)
+                look_s = loop.time() + LOOK_INTERVAL_S
             await self._send_committed(sender, reader, batch_bytes_max)
             if self._in_flight:
                 await self._await_oldest()
@@ -255,6 +262,30 @@ class Publisher:
                 await jetstream.update_stream(found, num_replicas=self._replicas)
             except APIError as error:
                 raise self._unfit(error) from error
+
+    async def _look_for_holes(self, jetstream: JetStreamContext, reader: JournalReader) -> None:
+        """A stream that has lost messages, by a damaged file or an operator's hand, stops its readers
+        for good: it is deleted, to be made anew from the journal. Raises NotFoundError if it is gone.
+        """
+        state = (await jetstream.stream_info(self._stream)).state
+        self.lost_message_count = (state.num_deleted or 0) + max(state.first_seq - 1, 0)
+        if not self.lost_message_count or not state.messages:
+            return
+        first = await jetstream.get_msg(self._stream, seq=state.first_seq)
+        if reader.oldest_seq > _header_of(first.data or b"").first_seq:
+            log.error(
+                "stream_damaged stream=%s lost_messages=%d not_made_anew=the_journal_begins_later",
+                self._stream,
+                self.lost_message_count,
+            )
+            return
+        log.error(
+            "stream_damaged stream=%s lost_messages=%d made_anew_from=journal",
+            self._stream,
+            self.lost_message_count,
+        )
+        await jetstream.delete_stream(self._stream)
+        raise NatsError("the stream had lost messages and is made anew")
 
     def _unfit(self, error: APIError) -> Exception:
         """What the broker refuses for good; anything else may pass."""

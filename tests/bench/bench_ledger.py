@@ -26,6 +26,9 @@ from tests.ledger_stream import PretendMatcher
 SHARD = 0
 ENTRIES_PER_MESSAGE = 200  # some 60 KB, as a busy matcher sends
 POLL_S = 0.005
+PACED_EVENTS_PER_S = 10_000
+PACED_COMMANDS = 60_000
+PACED_INTERVAL_S = 0.005  # as often as a matcher publishes
 
 
 def fold_everything(matcher: PretendMatcher) -> float:
@@ -93,6 +96,44 @@ async def lags(setting: LedgerSetting, matcher: PretendMatcher, count: int) -> l
     return sorted(took_ms)
 
 
+async def paced_lags(setting: LedgerSetting, matcher: PretendMatcher) -> list[float]:
+    """Milliseconds from a message's publication to its commit, at PACED_EVENTS_PER_S."""
+    first_seq = matcher.seq
+    first_entry = len(matcher.entries)
+    matcher.play(PACED_COMMANDS)
+    event_count = sum(len(entry.events) for entry in matcher.entries[first_entry:])
+    commands_per_s = PACED_EVENTS_PER_S * PACED_COMMANDS / event_count
+    per_message = max(1, round(commands_per_s * PACED_INTERVAL_S))
+    messages = matcher.messages(per_message, after_seq=first_seq)
+    client = await nats.connect(setting.nats_url)
+    js = client.jetstream()
+    connection = await asyncpg.connect(setting.database_url, timeout=10)
+    published_s: list[float] = []
+    took_ms: list[float] = []
+
+    async def watch() -> None:
+        while len(took_ms) < len(messages):
+            applied = await connection.fetchval("SELECT seq FROM applied")
+            now_s = time.perf_counter()
+            while len(took_ms) < len(published_s) and applied >= min(
+                first_seq + (len(took_ms) + 1) * per_message, matcher.seq
+            ):
+                took_ms.append((now_s - published_s[len(took_ms)]) * 1_000)
+            await asyncio.sleep(0.001)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch(), name="watch")
+        start_s = time.perf_counter()
+        for number, data in enumerate(messages):
+            due_s = start_s + number * per_message / commands_per_s
+            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+            published_s.append(time.perf_counter())
+            await js.publish(names.events_subject(SHARD), data)
+    await client.close()
+    await connection.close(timeout=10)
+    return sorted(took_ms)
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commands", type=int, nargs="?", default=60_000)
@@ -132,6 +173,11 @@ def main(argv: list[str]) -> int:
         )
         took_ms = asyncio.run(lags(setting, matcher, 300))
         print(f"lag when idle: p50 {took_ms[150]:.2f} ms, p99 {took_ms[297]:.2f} ms")
+        took_ms = asyncio.run(paced_lags(setting, matcher))
+        print(
+            f"lag at {PACED_EVENTS_PER_S:,} events/s: p50 {took_ms[len(took_ms) // 2]:.2f} ms, "
+            f"p99 {took_ms[len(took_ms) * 99 // 100]:.2f} ms, max {took_ms[-1]:.2f} ms"
+        )
         setting.expect(matcher)
         print("tables equal the model")
         stop(ledger)

@@ -15,7 +15,7 @@ SEED = 11
 CHAOS_FAULTS = 6
 
 
-def drill(*words: str) -> dict[str, object]:
+def check_drill(*words: str) -> dict[str, object]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         code = main(["drill", *words, "--json", "--seed", str(SEED)])
@@ -31,16 +31,16 @@ def drill(*words: str) -> dict[str, object]:
     "name", ["power-cut", "flip-journal", "unruly-deliveries", "clock-jump", "wipe-stream"]
 )
 def test_nothing_is_lost_or_doubled(name: str) -> None:
-    drill(name)
+    check_drill(name)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
 def test_a_full_disk_stops_orders_and_room_lets_them_go_on() -> None:
-    drill("fill-disk")
+    check_drill("fill-disk")
 
 
 def test_a_random_sequence_is_one_drill() -> None:
-    result = drill("chaos", "--faults", str(CHAOS_FAULTS))
+    result = check_drill("chaos", "--faults", str(CHAOS_FAULTS))
     assert result["fault_count"] == CHAOS_FAULTS
 
 

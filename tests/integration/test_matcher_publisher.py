@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.js.errors import NotFoundError
 from tradepit.engine import Engine, JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.matcher.publisher import BATCH_BYTES_MAX, Publisher
@@ -20,8 +21,9 @@ from tests.matcher_process import (
     list_market,
     running_matcher,
     trade_once,
+    wait_until,
 )
-from tests.matcher_stream import delete_stream, wait_for_stream
+from tests.matcher_stream import delete_stream, stream_entries, wait_for_stream
 
 NO_NATS = "nats://127.0.0.1:1"
 
@@ -127,3 +129,18 @@ def test_a_batch_never_follows_a_message_that_took_the_place_of_the_one_before(
             await client.close()
 
     assert asyncio.run(run()) == 1
+
+
+def test_a_stream_that_is_wiped_is_made_anew_without_a_further_command(
+    matcher: MatcherProcess, nats_url: str
+) -> None:
+    trade_once(matcher)
+    before = wait_for_stream(matcher, nats_url)
+    delete_stream(nats_url, matcher.shard_id)
+
+    def is_back() -> bool:
+        with suppress(NotFoundError):
+            return stream_entries(nats_url, matcher.shard_id) == before
+        return False
+
+    wait_until(is_back, "the stream is as it was")

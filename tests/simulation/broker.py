@@ -399,7 +399,9 @@ class JetStreamApi:
         def info(broker: Broker) -> Any:
             if broker.stream is None:
                 return NotFoundError()
-            return SimpleNamespace(config=broker.stream.config)
+            count = len(broker.stream.stored)
+            state = SimpleNamespace(messages=count, first_seq=min(count, 1), num_deleted=None)
+            return SimpleNamespace(config=broker.stream.config, state=state)
 
         return await self._ask(info)
 

@@ -60,6 +60,8 @@ def main() -> int:
     for seed in seeds():
         try:
             world = simulate(expand(seed))
+        except KeyboardInterrupt:
+            break
         except Exception as error:  # noqa: BLE001 - whatever it is, the seed goes with it
             report(seed, error)
             failed.append(seed)

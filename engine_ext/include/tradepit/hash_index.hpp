@@ -69,12 +69,6 @@ class HashIndex {
     ++size_;
   }
 
-  /// Puts another value in the place of one that is in the index with this hash.
-  void replace(std::uint32_t hash, std::uint32_t value, std::uint32_t new_value) noexcept {
-    assert(new_value < values_end);
-    entries_[place_of(hash, value)].next_value = new_value + 1;
-  }
-
   /// Removes a value that is in the index with this hash; entries behind it close the gap.
   void erase(std::uint32_t hash, std::uint32_t value) noexcept {
     std::size_t gap = place_of(hash, value);

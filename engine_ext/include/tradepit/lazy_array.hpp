@@ -3,6 +3,7 @@
 
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <type_traits>
 #include <utility>
@@ -29,12 +30,23 @@ class LazyArray {
   /// translations in what fills up; what stays thinly spread would only take more memory.
   explicit LazyArray(std::size_t count, bool has_large_pages = true) noexcept : count_(count) {
     if (count == 0) return;
-    void* const data = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (data == MAP_FAILED) std::abort();
-    // Where there are none, nothing is lost.
-    if (has_large_pages) (void)madvise(data, count * sizeof(T), MADV_HUGEPAGE);
-    data_ = static_cast<T*>(data);
+    size_bytes_ = count * sizeof(T);
+    if (!has_large_pages || size_bytes_ < large_page_bytes) {
+      data_ = reinterpret_cast<T*>(reserve(size_bytes_));
+      return;
+    }
+    // Where it does not begin and end with a large page, there would be hundreds of small ones,
+    // each taken from the system in the middle of a command.
+    size_bytes_ = round_up(size_bytes_);
+    char* const begin = reserve(size_bytes_ + large_page_bytes);
+    const auto address = reinterpret_cast<std::uintptr_t>(begin);
+    const std::size_t before_bytes = round_up(address) - address;
+    const std::size_t after_bytes = large_page_bytes - before_bytes;
+    if (before_bytes != 0) munmap(begin, before_bytes);
+    if (after_bytes != 0) munmap(begin + before_bytes + size_bytes_, after_bytes);
+    // Where there are no large pages, nothing is lost.
+    (void)madvise(begin + before_bytes, size_bytes_, MADV_HUGEPAGE);
+    data_ = reinterpret_cast<T*>(begin + before_bytes);
   }
 
   LazyArray(LazyArray&& other) noexcept { swap(other); }
@@ -45,7 +57,7 @@ class LazyArray {
   LazyArray(const LazyArray&) = delete;
   LazyArray& operator=(const LazyArray&) = delete;
   ~LazyArray() {
-    if (data_ != nullptr) munmap(data_, count_ * sizeof(T));
+    if (data_ != nullptr) munmap(data_, size_bytes_);
   }
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
@@ -69,13 +81,27 @@ class LazyArray {
   }
 
  private:
+  static constexpr std::size_t large_page_bytes = std::size_t{1} << 21;
+
+  [[nodiscard]] static constexpr std::size_t round_up(std::size_t bytes) noexcept {
+    return (bytes + large_page_bytes - 1) & ~(large_page_bytes - 1);
+  }
+  [[nodiscard]] static char* reserve(std::size_t bytes) noexcept {
+    void* const data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED) std::abort();
+    return static_cast<char*>(data);
+  }
+
   void swap(LazyArray& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(count_, other.count_);
+    std::swap(size_bytes_, other.size_bytes_);
   }
 
   T* data_ = nullptr;
   std::size_t count_ = 0;
+  std::size_t size_bytes_ = 0;  // reserved
 };
 
 }  // namespace tradepit

@@ -108,7 +108,7 @@ class RecentNames {
   static constexpr std::size_t line_words = 16;
   static constexpr std::size_t line_entries = line_words - 1;
   static constexpr std::size_t note_place = line_entries;
-  static constexpr std::uint32_t line_load = 10;  // entries of 15: more would often overflow
+  static constexpr std::uint32_t line_load = 11;  // entries of 15: more would often overflow
   static constexpr std::uint64_t run_names = 8;
 
   // What every processor can compare at once.

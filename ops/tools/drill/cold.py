@@ -1,6 +1,8 @@
 """Faults of what is on disk: the exchange is down while they happen."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tradepit.cli.child import ChildFailed
@@ -10,6 +12,8 @@ from tradepit.tools.journal.files import Entry, Journal
 
 SECTOR_BYTES = 512
 TORN_GROUP_ENTRIES = 3
+SNAPSHOT_COMMANDS = 1_000
+SNAPSHOTS_KEPT = 2
 STREAM_LOSS_BYTES_MAX = 20_000
 
 
@@ -77,6 +81,28 @@ def flip_journal(arena: Arena, chance: random.Random) -> None:
         raise NotRecovered(f"it started on a journal with a flipped bit at {place}")
     flip(entry.path, place)
     arena.start_again()
+
+
+@contextmanager
+def many_snapshots(_folder: Path, _seed: int) -> Iterator[dict[str, str]]:
+    """A snapshot every thousand commands."""
+    yield {"TRADEPIT_SNAPSHOT_COMMANDS": str(SNAPSHOT_COMMANDS)}
+
+
+def flip_snapshot(arena: Arena, chance: random.Random) -> None:
+    """One bit of the newest snapshot. The one before it, and the journal, are enough."""
+
+    def snapshots() -> list[Path]:
+        return sorted(arena.journal_dir.glob("[0-9]*.snapshot"))
+
+    arena.wait(lambda: len(snapshots()) == SNAPSHOTS_KEPT, "two snapshots")
+    arena.stop()
+    newest = snapshots()[-1]
+    flip(newest, chance.randrange(newest.stat().st_size))
+    arena.start_again()
+    log = (arena.data_dir / "logs" / "matcher.log").read_text(encoding="utf-8")
+    if "snapshot_refused" not in log or newest.name not in log:
+        raise NotRecovered(f"it started and did not say that {newest.name} is damaged")
 
 
 def flip_stream(arena: Arena, chance: random.Random) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tradepit.protocol.errors import ConfigurationError, TradepitError
+from tradepit.tools.drill import cold
 from tradepit.tools.drill.arena import Arena
 from tradepit.tools.drill.checker import Findings, check
 from tradepit.tools.drill.faults import FAULTS, KILLS, Fault
@@ -130,7 +131,10 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 def _run_one(name: str, folder: Path, seed: int, fault_count: int) -> Result:
     if name == "chaos":
-        with Arena(folder, seed) as arena:
+        with (
+            cold.many_snapshots(folder, seed) as environment,
+            Arena(folder, seed, environment) as arena,
+        ):
             return chaos(arena, seed, fault_count)
     fault = FAULTS[name]
     with fault.setting(folder, seed) as environment, Arena(folder, seed, environment) as arena:

@@ -1,6 +1,7 @@
 """What can be done to a running exchange, and what is expected of it."""
 
 import asyncio
+import os
 import random
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,15 @@ def slow_disk(arena: Arena, _: random.Random) -> None:
             hammer.terminate()
     for path in paths:
         path.unlink(missing_ok=True)
+
+
+def kill_snapshotter(arena: Arena, _: random.Random) -> None:
+    """It is a child of the matcher's, not of the supervisor's."""
+    matcher = arena.exchange.pids["matcher"]
+    children = Path(f"/proc/{matcher}/task/{matcher}/children").read_text().split()
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
 
 
 def unruly_deliveries(arena: Arena, _: random.Random) -> None:
@@ -232,6 +242,22 @@ FAULTS = {
             20.0,
             cold.flip_journal,
             chaos_weight=0,
+        ),
+        Fault(
+            "flip-snapshot",
+            "flip one bit of the newest snapshot",
+            "the matcher says so, and starts from the snapshot before it",
+            20.0,
+            cold.flip_snapshot,
+            chaos_weight=0,
+            setting=cold.many_snapshots,
+        ),
+        Fault(
+            "kill-snapshotter",
+            "SIGKILL the second engine that follows the journal",
+            "orders do not notice; another one goes on from the newest snapshot",
+            5.0,
+            kill_snapshotter,
         ),
         Fault(
             "flip-stream",

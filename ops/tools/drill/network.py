@@ -73,8 +73,11 @@ class _Proxy:
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._copy(reader, to_server), self._deliver(upstream, writer)):
-                    task = tasks.create_task(work)
+                for name, work in (
+                    ("proxy.requests", self._copy(reader, to_server)),
+                    ("proxy.deliveries", self._deliver(upstream, writer)),
+                ):
+                    task = tasks.create_task(work, name=name)
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
         except* (OSError, asyncio.IncompleteReadError):

@@ -53,16 +53,29 @@ class Journal:
     def __init__(self, data_dir: Path, shard_id: int) -> None:
         self.directory = data_dir / "journal" / f"shard-{shard_id}"
         self.shard_id = shard_id
-        try:
-            paths = sorted(self.directory.glob("[0-9]*.journal"))
-        except OSError as error:
-            raise ConfigurationError(f"cannot read {self.directory}: {error.strerror}") from error
-        if not paths:
+        self.segments: list[Segment] = []
+        self._look_for_more()
+        if not self.segments:
             raise ConfigurationError(
                 f"there is no journal in {self.directory}: name the data folder with --data, and the "
                 "shard with --shard"
             )
-        self.segments = [Segment(path, self._header_of(path)) for path in paths]
+
+    def _look_for_more(self) -> bool:
+        """Add the segments that were begun since the last look; whether there are any."""
+        known = {segment.path for segment in self.segments}
+        count = len(known)
+        try:
+            for path in sorted(self.directory.glob("[0-9]*.journal")):
+                if path not in known and (not known or path > max(known)):
+                    self.segments.append(Segment(path, self._header_of(path)))
+        except FileNotFoundError:  # removed since it was listed: look again
+            if not known:
+                self.segments.clear()
+            return self._look_for_more()
+        except OSError as error:
+            raise ConfigurationError(f"cannot read {self.directory}: {error.strerror}") from error
+        return len(self.segments) > count
 
     @property
     def first_seq(self) -> int:
@@ -84,7 +97,8 @@ class Journal:
             if segment.header.first_seq <= from_seq:
                 start = index
         seq, digest = 0, 0
-        for index in range(start, len(self.segments)):
+        index = start
+        while index < len(self.segments) or self._look_for_more():
             segment = self.segments[index]
             header = segment.header
             if index == start:
@@ -111,6 +125,7 @@ class Journal:
                     yield entry
                 if seq == to_seq:
                     return
+            index += 1
 
     def _header_of(self, path: Path) -> wire.SegmentHeader:
         with path.open("rb") as file:

@@ -6,27 +6,41 @@ from typing import Any
 from tradepit.engine import Engine
 from tradepit.protocol import wire
 from tradepit.tools.journal.files import Entry, Journal, damaged
+from tradepit.tools.journal.snapshots import restored, snapshots_of
 
 _CHUNK_ENTRIES = 2_000
 
 
 class Replay:
-    """An engine that follows a journal. `move_to` may be called with growing seqs.
+    """An engine that follows a journal. `move_to` may be called with growing seqs, none of them below
+    `seq_min`.
 
-    Raises JournalDamaged if an entry is not sound, or the engine does not give the events that were
-    recorded.
+    It begins with the first command where the journal has it, so that everything is proved; else, or if
+    `is_quick`, with the newest sound snapshot up to `seq_min`.
+
+    Raises JournalDamaged if an entry is not sound, the engine does not give the events that were
+    recorded, or what came before is not there.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self.engine = Engine(shard_id=journal.shard_id)
-        if journal.first_seq != 1 or journal.first_digest != self.engine.digest:
-            raise damaged(
-                journal.segments[0].path,
-                0,
-                1,
-                f"the journal begins with seq {journal.first_seq}: what came before is not here",
-            )
-        self._entries: Iterator[Entry] = journal.entries()
+    def __init__(
+        self, journal: Journal, seq_min: int | None = None, *, is_quick: bool = False
+    ) -> None:
+        engine = Engine(shard_id=journal.shard_id)
+        has_all = journal.first_seq == 1 and journal.first_digest == engine.digest
+        if is_quick or not has_all:
+            found = _newest(journal, seq_min)
+            if found is None and not has_all:
+                raise damaged(
+                    journal.segments[0].path,
+                    0,
+                    1,
+                    f"the journal begins with seq {journal.first_seq}, and there is no sound snapshot "
+                    "that goes as far",
+                )
+            engine = found or engine
+        self.engine = engine
+        self.first_seq = engine.seq + 1
+        self._entries: Iterator[Entry] = journal.entries(engine.seq + 1)
         self._ahead: Entry | None = None
 
     def move_to(self, seq: int | None = None) -> None:
@@ -58,6 +72,16 @@ class Replay:
                 first.seq,
                 "replaying the command gives other events than were recorded",
             )
+
+
+def _newest(journal: Journal, seq_max: int | None) -> Engine | None:
+    """The engine of the newest sound snapshot up to `seq_max` that the journal continues."""
+    for snapshot in snapshots_of(journal):
+        if (seq_max is None or snapshot.seq <= seq_max) and snapshot.seq + 1 >= journal.first_seq:
+            engine = restored(snapshot)
+            if engine is not None:
+                return engine
+    return None
 
 
 def _first_difference(events: bytes, chunk: list[Entry]) -> Entry:

@@ -141,7 +141,8 @@ def _replay(
     check = report.add("journal replay = live digest")
     balances = report.add("ledger = journal replay")
     try:
-        replay = Replay(journal)
+        seq_min = min((part.seq for part in (status, tables) if part is not None), default=None)
+        replay = Replay(journal, seq_min)
         engine = replay.engine
         if tables is not None and status is not None and tables.seq < status.seq:
             replay.move_to(tables.seq)
@@ -155,7 +156,7 @@ def _replay(
                 f"at seq {engine.seq} the replay has digest {engine.digest:016x}, the matcher "
                 f"{status.digest:016x}"
             )
-        check.compared = f"{engine.seq} commands, digest {engine.digest:016x}"
+        check.compared = f"seq {replay.first_seq} to {engine.seq}, digest {engine.digest:016x}"
         if tables is not None:
             replay.move_to(tables.seq)
             _compare_tables(replay, tables, balances)

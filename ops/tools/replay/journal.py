@@ -14,9 +14,9 @@ from tradepit.tools.journal.replay import Replay, assets_of, instruments_of
 LEVELS_DEFAULT = 10
 
 DESCRIPTION = """\
-Applies the journal's commands to a fresh engine up to a seq, compares every event with what was
-recorded, and prints the books, the balances and the digest as they stood there. It reads only, and
-may be used while the matcher runs.
+Applies the journal's commands to an engine up to a seq, from the newest snapshot before it on,
+compares every event with what was recorded, and prints the books, the balances and the digest as they
+stood there. It reads only, and may be used while the matcher runs.
 """
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the state. Raises ConfigurationError, JournalDamaged."""
-    replay = Replay(Journal(arguments.data, arguments.shard))
+    replay = Replay(Journal(arguments.data, arguments.shard), arguments.to_seq, is_quick=True)
     replay.move_to(arguments.to_seq)
     engine = replay.engine
     if arguments.to_seq is not None and engine.seq < arguments.to_seq:
