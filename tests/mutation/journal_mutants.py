@@ -9,8 +9,20 @@ JOURNAL_MUTANTS = [
     Mutant(
         "a reply leaves before its sync",
         "whoever acknowledges from memory",
-        "  release(journal_.committed_seq());\n}\n\nvoid HotLoop::note_time",
-        "  release(engine_.seq());\n}\n\nvoid HotLoop::note_time",
+        "  release(answerable_seq());\n}\n\nstd::uint64_t HotLoop::answerable_seq",
+        "  release(engine_.seq());\n}\n\nstd::uint64_t HotLoop::answerable_seq",
+    ),
+    Mutant(
+        "a retry is looked for where its group has no other before it",
+        "whoever counts offsets from the buffer",
+        "word = word_of(begin.offset + std::uint64_t{word} * 8);",
+        "word = word_of(std::uint64_t{word} * 8);",
+    ),
+    Mutant(
+        "a retry's fills do not add up",
+        "whoever answers a retry from the last fill alone",
+        "report_.filled_lots += event.quantity_lots;",
+        "report_.filled_lots = event.quantity_lots;",
     ),
     Mutant(
         "nothing is synced",
