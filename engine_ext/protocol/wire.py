@@ -1949,7 +1949,8 @@ _REJECT_BODY = Struct("<4xIQIHBB")
 
 class Reject(NamedTuple):
     """The request was refused before it was sequenced, or a query or an administrative command
-    was refused.
+    was refused; or, `busy` with a seq, an order that was sent again cannot be given its
+    first answer, since the peer does not read.
     """
 
     request_id: int = 0

@@ -1807,7 +1807,7 @@ static_assert(offsetof(ExecutionReport, self_trade_prevention) == 162);
 static_assert(offsetof(ExecutionReport, peg_reference) == 163);
 static_assert(offsetof(ExecutionReport, reserved) == 164);
 
-/// The request was refused before it was sequenced, or a query or an administrative command was refused.
+/// The request was refused before it was sequenced, or a query or an administrative command was refused; or, `busy` with a seq, an order that was sent again cannot be given its first answer, since the peer does not read.
 struct Reject {
   static constexpr MessageType type = MessageType::reject;
   Header header{version, static_cast<std::uint8_t>(type), 24, 0};
