@@ -19,12 +19,6 @@ JOURNAL_MUTANTS = [
         "word = word_of(std::uint64_t{word} * 8);",
     ),
     Mutant(
-        "a retry's fills do not add up",
-        "whoever answers a retry from the last fill alone",
-        "report_.filled_lots += event.quantity_lots;",
-        "report_.filled_lots = event.quantity_lots;",
-    ),
-    Mutant(
         "nothing is synced",
         "etcd, Redis and PostgreSQL with their sync settings off",
         'if (config_.sync && detail::disk->fdatasync(file_) != 0) return fail("sync");',
