@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> None:
             store,
             cache,
             metrics,
-            on_stored=lambda: parking.note_progress(),
+            on_progress=lambda: parking.note_progress(),
         )
         parking = Parking(writer, metrics)
         metrics.pending_messages.set_function(lambda: stream.pending_count)

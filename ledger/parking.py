@@ -44,7 +44,7 @@ class Parking:
                     continue
 
     def note_progress(self) -> None:
-        """Something was stored: it is parked no longer."""
+        """What there was has been read, and stored unless it had been: it is parked no longer."""
         if self.reason:
             log.warning("goes_on after=%s", self.reason)
         self.reason = ""

@@ -43,7 +43,7 @@ class Writer:
         store: Store,
         cache: Cache,
         metrics: Metrics,
-        on_stored: Callable[[], None] = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._shard_id = shard_id
         self._stream = stream
@@ -51,7 +51,7 @@ class Writer:
         self._cache = cache
         self._metrics = metrics
         self._ready = False
-        self._on_stored = on_stored
+        self._on_progress = on_progress
         self._gap_count = 0
         self._position = Position()
         self._instruments: dict[int, Instrument] = {}
@@ -112,6 +112,7 @@ class Writer:
         """Move what has come, if anything has. Returns how many commands were stored."""
         messages = await self._stream.fetch(FETCH_TIMEOUT_S)
         if not messages:
+            self._on_progress()  # nothing is in the way
             return 0
         with self._metrics.fold_seconds.time():
             batch = fold(self._shard_id, messages, self._position, self._instruments)
@@ -124,6 +125,7 @@ class Writer:
         if batch.gap_seq:
             await self._reread(batch.gap_seq)
         else:
+            self._on_progress()
             await self._stream.acknowledge(messages[-1].stream_seq)
         return batch.entry_count
 
@@ -134,7 +136,6 @@ class Writer:
                 record.base_asset_id, record.quote_asset_id
             )
         self._gap_count = 0
-        self._on_stored()
         self._metrics.applied_seq.set(batch.after.seq)
         self._metrics.commands.inc(batch.entry_count)
         self._metrics.events.inc(batch.event_count)

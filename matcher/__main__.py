@@ -22,6 +22,8 @@ settings (environment):
   TRADEPIT_ORDER_ENDPOINT     where orders come in                        tcp://127.0.0.1:5555
   TRADEPIT_FEED_ENDPOINT      where market data goes out                  tcp://127.0.0.1:5556
   TRADEPIT_NATS_URL           JetStream                                   nats://127.0.0.1:4222
+  TRADEPIT_NATS_MONITOR_URLS  monitoring pages of the NATS servers, with
+                              commas between: whether they sync is asked  none
   TRADEPIT_KEYS_FILE          API keys, mode 0600                         <data>/keys.json
   TRADEPIT_DURABILITY         memory, disk or replicated (README)         disk
   TRADEPIT_SEGMENT_MIB        size of a journal segment                   64

@@ -203,7 +203,8 @@ class Publisher:
         if last_seq > self._committed_seq():
             raise StreamAhead(
                 f"stream {self._stream} holds seq {last_seq}, the journal ends at "
-                f"{self._committed_seq()}: this is not the journal that the stream was made from"
+                f"{self._committed_seq()}: this is not the journal that the stream was made from; if "
+                "the journal was lost, `tradepit journal rebuild` makes it again from the stream"
             )
         reader = self._make_reader()
         if last_seq == 0 and (oldest_seq := reader.oldest_seq) > 1:

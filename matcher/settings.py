@@ -29,6 +29,7 @@ class Settings:
     order_endpoint: str
     feed_endpoint: str
     nats_url: str
+    nats_monitor_urls: tuple[str, ...]
     durability: Durability
     segment_bytes: int
     metrics_port: int
@@ -63,6 +64,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             environment, "TRADEPIT_FEED_ENDPOINT", "tcp://127.0.0.1:5556"
         ),
         nats_url=environment.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
+        nats_monitor_urls=_monitor_urls(environment.get("TRADEPIT_NATS_MONITOR_URLS", "")),
         durability=Durability[durability.upper()],
         segment_bytes=segment_mib << 20,
         metrics_port=configuration.integer(
@@ -84,3 +86,14 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         keys=configuration.read_keys(configuration.keys_file(environment)),
     )
+
+
+def _monitor_urls(text: str) -> tuple[str, ...]:
+    urls = tuple(url for url in text.split(",") if url)
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                "TRADEPIT_NATS_MONITOR_URLS must be addresses such as http://127.0.0.1:8222, with "
+                f"commas between, not {url!r}"
+            )
+    return urls

@@ -15,6 +15,7 @@ import zmq
 import zmq.backend.cython._zmq as zmq_extension
 from tradepit.engine import JournalReader, MatcherCore
 from tradepit.matcher import metrics
+from tradepit.matcher.broker_sync import check_broker_sync
 from tradepit.matcher.halt import ShardHalted, halt, refuse_if_halted
 from tradepit.matcher.publisher import Publisher
 from tradepit.matcher.retirement import retire_until
@@ -53,13 +54,15 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(signum, stop.set)
     with _locked(settings.journal_dir):
         refuse_if_halted(settings.journal_dir)
+        is_replicated = settings.durability == Durability.REPLICATED
+        await check_broker_sync(settings.nats_monitor_urls, required=is_replicated)
         core = _recover(settings)
         publisher = Publisher(
             settings.nats_url,
             settings.shard_id,
             lambda: JournalReader(str(settings.journal_dir), settings.shard_id),
             lambda: core.committed_seq,
-            replicas=STREAM_REPLICAS if settings.durability == Durability.REPLICATED else 1,
+            replicas=STREAM_REPLICAS if is_replicated else 1,
             on_published=core.note_replicated,
         )
         snapshots = Snapshots(

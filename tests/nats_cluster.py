@@ -19,10 +19,12 @@ POLL_S = 0.05
 class NatsCluster:
     """Use as a context manager; a server that was killed can be started again on its files."""
 
-    def __init__(self, folder: Path) -> None:
-        names = [f"{kind}{number}" for kind in ("client", "route") for number in range(SIZE)]
+    def __init__(self, folder: Path, sync_interval: str = "always") -> None:
+        kinds = ("client", "route", "monitor")
+        names = [f"{kind}{number}" for kind in kinds for number in range(SIZE)]
         chosen = ports.choose({}, names)
         self._ports = [chosen[f"client{number}"] for number in range(SIZE)]
+        self._monitor_ports = [chosen[f"monitor{number}"] for number in range(SIZE)]
         routes = [f"nats://{ports.LOOPBACK}:{chosen[f'route{number}']}" for number in range(SIZE)]
         self.servers: list[Child] = []
         for number in range(SIZE):
@@ -32,8 +34,9 @@ class NatsCluster:
             settings = {
                 "server_name": f"node-{number}",
                 "listen": f"{ports.LOOPBACK}:{self._ports[number]}",
+                "http": f"{ports.LOOPBACK}:{self._monitor_ports[number]}",
                 "max_payload": NATS_PAYLOAD_MAX,
-                "jetstream": {"store_dir": str(place), "sync_interval": "always"},
+                "jetstream": {"store_dir": str(place), "sync_interval": sync_interval},
                 "cluster": {
                     "name": "tradepit",
                     "listen": f"{ports.LOOPBACK}:{chosen[f'route{number}']}",
@@ -52,6 +55,10 @@ class NatsCluster:
     @property
     def url(self) -> str:
         return ",".join(f"nats://{ports.LOOPBACK}:{port}" for port in self._ports)
+
+    @property
+    def monitor_urls(self) -> str:
+        return ",".join(f"http://{ports.LOOPBACK}:{port}" for port in self._monitor_ports)
 
     def start(self, number: int) -> None:
         self.servers[number].start()

@@ -32,8 +32,12 @@ def find(data_dir: Path, environment: Mapping[str, str] = os.environ) -> Running
     if path.exists():
         try:
             ready = json.loads(path.read_text(encoding="utf-8"))
+            if Path(ready["data_dir"]).resolve() != data_dir.resolve():
+                raise ConfigurationError(
+                    f"{path} is of the exchange in {ready['data_dir']}: this folder is a copy of it"
+                )
             return Running(
-                Path(ready["data_dir"]),
+                data_dir,
                 ready["order_endpoint"],
                 ready["operator"]["key"],
                 ready["postgres_url"],

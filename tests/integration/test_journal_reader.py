@@ -7,7 +7,7 @@ import pytest
 from tradepit.engine import Replica
 from tradepit.protocol.errors import JournalDamaged
 from tradepit.tools.journal.files import Journal
-from tradepit.tools.journal.replay import Replay
+from tradepit.tools.journal.replay import BeginningGone, Replay
 from tradepit.tools.journal.snapshots import snapshots_of
 
 from tests.journal_builder import Built, build_journal
@@ -93,5 +93,5 @@ def test_a_journal_whose_beginning_was_removed_needs_a_snapshot(
     assert replay.first_seq == taken + 1
     replay.move_to()
     assert replay.engine.digest == built.digests[-1]
-    with pytest.raises(JournalDamaged, match="no sound snapshot"):
+    with pytest.raises(BeginningGone, match="no sound snapshot"):
         Replay(journal, taken - 1)

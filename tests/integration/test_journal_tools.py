@@ -1,17 +1,22 @@
 """`tradepit journal` and `tradepit replay journal` on a journal that a real matcher wrote."""
 
+import asyncio
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nats
 import pytest
+from tradepit.cli.child import ChildFailed
 from tradepit.cli.main import main
-from tradepit.protocol import wire
+from tradepit.cli.running import RunningExchange
+from tradepit.protocol import names, wire
 from tradepit.protocol.errors import JournalDamaged
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.replay import Replay, totals_of
 
+from tests.exchange_checks import operator
 from tests.matcher_process import (
     FUNDS_UNITS,
     INSTRUMENT,
@@ -198,9 +203,88 @@ def test_a_lost_journal_is_rebuilt_from_the_stream(
         assert "move it away" in capsys.readouterr().err
         original = list(Journal(data_dir, shard_id).entries())
         shutil.rmtree(matcher.journal_dir)
+        asyncio.run(publish_last_again(nats_url, shard_id))
         assert main([*words, "--nats-url", nats_url]) == 0
         rebuilt = list(Journal(data_dir, shard_id).entries())
         assert [entry[:6] for entry in rebuilt] == [entry[:6] for entry in original]
         matcher.start()
         assert (matcher.status().seq, matcher.status().digest) == (status.seq, status.digest)
         trade_once(matcher, 1020)
+
+
+async def publish_last_again(nats_url: str, shard_id: int) -> None:
+    """A repeat at the end of the stream."""
+    client = await nats.connect(nats_url)
+    jetstream = client.jetstream()
+    last = await jetstream.get_last_msg(
+        names.events_stream(shard_id), names.events_subject(shard_id)
+    )
+    await jetstream.publish(names.events_subject(shard_id), last.data or b"")
+    await client.close()
+
+
+def test_what_is_no_commit_batch_ends_a_rebuild_and_nothing_is_left_of_it(
+    data_dir: Path, nats_url: str, shard_id: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_matcher(data_dir, nats_url, shard_id) as matcher:
+        assert matcher.stop() == 0
+        shutil.rmtree(matcher.journal_dir)
+
+        async def publish() -> None:
+            client = await nats.connect(nats_url)
+            await client.jetstream().publish(names.events_subject(shard_id), b"hello")
+            await client.close()
+
+        asyncio.run(publish())
+        words = ["--data", str(data_dir), "--shard", str(shard_id), "--nats-url", nats_url]
+        assert main(["journal", "rebuild", *words]) == 1
+        assert "is no commit batch" in capsys.readouterr().err
+        assert [path.name for path in matcher.journal_dir.iterdir()] == ["lock"]
+
+
+def test_a_rebuild_is_refused_while_a_matcher_runs(
+    matcher: MatcherProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(matcher.data_dir), "--shard", str(SHARD_ID), "--nats-url", NO_NATS]
+    assert main(["journal", "rebuild", *words]) == 2
+    assert "a matcher runs" in capsys.readouterr().err
+
+
+def test_the_journal_of_a_stopped_exchange_is_rebuilt_from_its_own_server(
+    start_exchange: Callable[..., RunningExchange], capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange = start_exchange()
+    with operator(exchange) as client:
+        status = client.status()
+    exchange.stop()
+    shutil.rmtree(exchange.data_dir / "journal")
+    with pytest.raises(ChildFailed, match="journal rebuild"):
+        exchange.start()
+    assert main(["journal", "rebuild", "--data", str(exchange.data_dir)]) == 0
+    assert f"seq 1 to {status.seq:,}" in capsys.readouterr().out
+    exchange.start()
+    with operator(exchange) as client:
+        assert client.status().digest == status.digest
+
+
+def test_files_that_are_no_segments_are_passed_over(
+    matcher: MatcherProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "journal" / f"shard-{SHARD_ID}"
+    shutil.copytree(matcher.journal_dir, folder)
+    (segment,) = folder.glob("[0-9]*.journal")
+    shutil.copy(segment, folder / f"{segment.stem} (copy).journal")
+    shutil.copy(segment, folder / "1.journal")
+    (folder / f"{5:020}.snapshot").symlink_to("nowhere")
+    assert run(capsys, tmp_path, "journal", "verify")[0] == 0
+    assert run(capsys, tmp_path, "replay", "journal")[0] == 0
+    (folder / f"{9_999:020}.journal").symlink_to("nowhere")
+    assert run(capsys, tmp_path, "journal", "verify")[0] == 2
+
+
+def test_an_export_of_nothing_is_an_error(
+    matcher: MatcherProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = run(capsys, matcher.data_dir, "journal", "export", "--from-seq", "999999")
+    assert code == 2
+    assert "no command from seq 999999" in error

@@ -264,7 +264,7 @@ def test_a_gap_parks_the_ledger_until_the_stream_is_made_anew(
     setting.delete_stream()
     setting.publish(matcher.messages(10))  # as the matcher does from its journal
     setting.expect(matcher)
-    assert "goes_on" in setting.log()
+    setting.wait_for_log("goes_on")
     assert stop(ledger) == 0
     assert "Traceback" not in setting.log()
 
@@ -282,6 +282,20 @@ def test_a_damaged_message_parks_the_ledger_and_is_named(
     setting.wait_for_log("parked")
     assert f"stream message 4 of shard {setting.shard_id} is not a commit batch" in setting.log()
     assert setting.applied_seq() == 30
+
+
+def test_a_stream_that_is_mended_with_nothing_new_in_it_ends_the_parking(
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher
+) -> None:
+    setting.publish(matcher.messages(10))
+    started(ledger, setting)
+    setting.expect(matcher)
+    setting.publish([b"hello"])
+    setting.wait_for_log("parked")
+    setting.delete_stream()
+    setting.publish(matcher.messages(10))  # repeats, all of them
+    setting.wait_for_log("goes_on")
+    setting.expect(matcher)
 
 
 def test_of_two_ledgers_one_is_fenced_off(

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import io
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import redis
 from tradepit.cli.main import main
 from tradepit.cli.running import RunningExchange
 from tradepit.client import Client
+from tradepit.client.requests import new_order
 from tradepit.engine import JournalReader
 from tradepit.protocol import names, wire
 from tradepit.tools.journal.files import Journal
@@ -60,7 +63,7 @@ def test_an_exchange_that_trades_is_consistent(exchange: RunningExchange) -> Non
     assert (code, failed(report)) == (0, [])
     with operator(exchange) as client:
         assert report["seq"] == client.status().seq
-    assert len(report["checks"]) == 7
+    assert len(report["checks"]) == 8
 
 
 def test_what_somebody_changed_in_the_tables_is_found(exchange: RunningExchange) -> None:
@@ -82,8 +85,81 @@ def test_what_somebody_changed_in_the_tables_is_found(exchange: RunningExchange)
         "UPDATE trades SET notional_units = notional_units - 1 WHERE trade_id = $1",
         row["trade_id"],
     )
-    assert (code, failed(report)) == (1, ["the ledger adds up"])
+    names = ["orders and trades = journal", "the ledger adds up"]
+    assert (code, failed(report)) == (1, names)
     assert reconcile(exchange)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "undo", "check"),
+    [
+        (
+            "UPDATE orders SET price_ticks = price_ticks + 7 WHERE status = 2",
+            "UPDATE orders SET price_ticks = price_ticks - 7 WHERE status = 2",
+            "ledger = journal replay",
+        ),
+        (
+            "UPDATE orders SET client_order_id = client_order_id + 1 WHERE status = 3",
+            "UPDATE orders SET client_order_id = client_order_id - 1 WHERE status = 3",
+            "orders and trades = journal",
+        ),
+        (
+            "UPDATE trades SET trade_id = trade_id + 1000000",
+            "UPDATE trades SET trade_id = trade_id - 1000000",
+            "orders and trades = journal",
+        ),
+        (
+            "WITH gone AS (DELETE FROM trades RETURNING *) SELECT count(*) FROM gone",
+            "",
+            "orders and trades = journal",
+        ),
+    ],
+    ids=["an open order", "closed orders", "ids of trades", "no trades"],
+)
+def test_rows_that_are_not_the_journals_are_found(
+    exchange: RunningExchange, change: str, undo: str, check: str
+) -> None:
+    query(exchange, "CREATE TABLE kept AS SELECT * FROM trades")
+    query(exchange, change)
+    code, report = reconcile(exchange)
+    query(exchange, undo or "INSERT INTO trades SELECT * FROM kept")
+    query(exchange, "DROP TABLE kept")
+    assert code == 1
+    assert check in failed(report)
+    assert reconcile(exchange)[0] == 0
+
+
+def test_a_copy_of_the_folder_is_not_taken_for_the_exchange(
+    exchange: RunningExchange, tmp_path: Path
+) -> None:
+    (tmp_path / "ready.json").write_bytes((exchange.data_dir / "ready.json").read_bytes())
+    assert main(["reconcile", "--data", str(tmp_path)]) == 2
+
+
+def test_an_exchange_whose_first_segments_are_gone_is_consistent(
+    start_exchange: Callable[..., RunningExchange],
+) -> None:
+    exchange = start_exchange(
+        environment={
+            "TRADEPIT_SEGMENT_MIB": "16",
+            "TRADEPIT_SNAPSHOT_COMMANDS": "2000",
+            "TRADEPIT_JOURNAL_RETENTION_HOURS": "0",
+        }
+    )
+    segments = exchange.data_dir / "journal" / "shard-0"
+    first = segments / f"{1:020}.journal"
+    orders = [
+        new_order(instrument_id=BTC_USD, side=side, price_ticks=5_000, quantity_lots=1)
+        for side in (wire.Side.BUY, wire.Side.SELL)
+    ] * 2_000
+    with Client(exchange.order_endpoint, 101, key_of(exchange, "maker-101")) as maker:
+        deadline = time.monotonic() + TIMEOUT_S
+        while first.exists():
+            maker.submit_many(orders)
+            assert time.monotonic() < deadline, list(segments.iterdir())
+    code, report = reconcile(exchange)
+    assert (code, failed(report)) == (0, []), report
+    assert "has left the journal" in report["checks"][5]["compared"]
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "too many", "behind"])
@@ -130,6 +206,8 @@ def test_a_stream_that_is_not_the_journal_is_found(
     forged = published(matcher.journal_dir, shard_id, seq, forge=True)
     (difference,) = compare(matcher.data_dir, nats_url, shard_id, 90_001, forged, seq)
     assert "is not what the journal holds as seq 5" in difference
+    (difference,) = compare(matcher.data_dir, nats_url, shard_id, 90_003, [b"hello"], seq)
+    assert "message 1 holds seq 0" in difference
     (difference,) = compare(matcher.data_dir, nats_url, shard_id, 90_002, forged[:3], seq)
     assert "the stream ends at seq 3;" in difference
 

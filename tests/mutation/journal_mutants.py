@@ -9,8 +9,8 @@ JOURNAL_MUTANTS = [
     Mutant(
         "a reply leaves before its sync",
         "whoever acknowledges from memory",
-        "  release(answerable_seq());\n}\n\nstd::uint64_t HotLoop::answerable_seq",
-        "  release(engine_.seq());\n}\n\nstd::uint64_t HotLoop::answerable_seq",
+        "  const std::uint64_t committed_seq = journal_.committed_seq();\n",
+        "  const std::uint64_t committed_seq = engine_.seq();\n",
     ),
     Mutant(
         "a retry is looked for where its group has no other before it",

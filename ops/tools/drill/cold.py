@@ -55,11 +55,16 @@ def torn_journal(arena: Arena, chance: random.Random) -> None:
     # One entry at least is unsound; which sectors came to the disk is anybody's guess.
     lost_at = chance.randrange(0, len(torn))
     torn[lost_at:] = bytes(len(torn) - lost_at)
-    if segment.end_offset + len(torn) < segment.header.size_bytes:
+    has_room = segment.end_offset + len(torn) < segment.header.size_bytes
+    if has_room:
         with segment.path.open("r+b") as file:
             file.seek(segment.end_offset)
             file.write(torn)
+    log = arena.data_dir / "logs" / "matcher.log"
+    count = log.read_text(encoding="utf-8").count("torn_tail_cut")
     arena.start_again()
+    if has_room and any(torn) and log.read_text(encoding="utf-8").count("torn_tail_cut") == count:
+        raise NotRecovered("it started and did not report the torn group")
 
 
 def flip_journal(arena: Arena, chance: random.Random) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 import json
-import logging
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +18,7 @@ from tradepit.tools.drill import cold
 from tradepit.tools.drill.arena import Arena
 from tradepit.tools.drill.checker import Findings, check
 from tradepit.tools.drill.faults import FAULTS, KILLS, Fault
+from tradepit.tools.quiet import only_errors
 
 LOAD_BEFORE_ANSWERS = 300
 LOAD_AFTER_ANSWERS = 300
@@ -62,12 +63,12 @@ def run(argv: list[str]) -> int:
         for fault in FAULTS.values():
             print(f"{fault.name:{width}}{fault.summary}\n{'':{width}}expected: {fault.expected}")
         return 0
-    logging.getLogger("tradepit").setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, _stop)  # what was begun is undone, as by Ctrl-C
     seed = arguments.seed if arguments.seed is not None else random.randrange(2**32)  # noqa: S311
     chosen = list(FAULTS) if arguments.name == "all" else [arguments.name]
     results = []
     for name in chosen:
-        with _folder(arguments.keep) as folder:
+        with _folder(arguments.keep) as folder, only_errors("tradepit"):
             result = _run_one(name, folder, seed, arguments.faults)
         results.append(result)
         if not arguments.json:
@@ -84,6 +85,10 @@ def run(argv: list[str]) -> int:
             f"{doubled} doubled"
         )
     return 0 if passed else 1
+
+
+def _stop(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -105,11 +105,21 @@ def slow_disk(arena: Arena, _: random.Random) -> None:
 
 def kill_snapshotter(arena: Arena, _: random.Random) -> None:
     """It is a child of the matcher's, not of the supervisor's."""
-    matcher = arena.exchange.pids["matcher"]
-    children = Path(f"/proc/{matcher}/task/{matcher}/children").read_text().split()
-    for child in children:
+
+    def children() -> set[int]:
+        matcher = arena.exchange.pids["matcher"]
+        try:
+            text = Path(f"/proc/{matcher}/task/{matcher}/children").read_text()
+        except FileNotFoundError:  # it is being started
+            return set()
+        return set(map(int, text.split()))
+
+    arena.wait(lambda: bool(children()), "a snapshotter")
+    killed = children()
+    for child in killed:
         with suppress(ProcessLookupError):
-            os.kill(int(child), signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
+    arena.wait(lambda: bool(children() - killed), "another snapshotter")
 
 
 def unruly_deliveries(arena: Arena, _: random.Random) -> None:

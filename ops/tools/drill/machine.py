@@ -33,6 +33,10 @@ def small_disk(folder: Path, _seed: int) -> Iterator[dict[str, str]]:
     """The journal on a file system of its own, in memory. Needs the right to mount."""
     journal = folder / "data" / "journal"
     journal.mkdir(parents=True)
+    if shutil.which("mount") is None:
+        raise ConfigurationError(
+            "this drill mounts a small file system, and finds no program `mount`"
+        )
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=0700", "tradepit-drill", journal],  # noqa: S607
         capture_output=True,
@@ -46,7 +50,8 @@ def small_disk(folder: Path, _seed: int) -> Iterator[dict[str, str]]:
     try:
         yield {"TRADEPIT_SEGMENT_MIB": str(SEGMENT_MIB)}
     finally:
-        subprocess.run(["umount", journal], check=False)  # noqa: S607
+        # Lazily: on the way out of an interruption something may not have let go of it yet.
+        subprocess.run(["umount", "--lazy", journal], check=False)  # noqa: S607
 
 
 def fill_disk(arena: Arena, _: random.Random) -> None:

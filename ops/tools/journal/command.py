@@ -4,14 +4,19 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tradepit.cli.data_folder import DataFolder
+from tradepit.cli.embedded import EmbeddedServers
 from tradepit.protocol import text, wire
 from tradepit.protocol.configuration import SHARD_ID_MAX
-from tradepit.protocol.errors import JournalDamaged
+from tradepit.protocol.errors import ConfigurationError, JournalDamaged
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.rebuild import rebuild
+from tradepit.tools.quiet import only_errors
 
 DESCRIPTION = """\
 Shows and checks the journal of a shard: every command in order, with its events. All but `rebuild`
@@ -80,16 +85,19 @@ def run(argv: list[str]) -> int:
         elif name == "rebuild":
             action.add_argument(
                 "--nats-url",
-                default=os.environ.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
-                help="where the stream is (default: TRADEPIT_NATS_URL)",
+                default=os.environ.get("TRADEPIT_NATS_URL", ""),
+                help="where the stream is; the variable TRADEPIT_NATS_URL keeps a password out of the "
+                "list of processes (default: that, or the server of the data folder, which is started "
+                "for it)",
             )
         else:
             action.add_argument("--json", action="store_true", help="as JSON")
     arguments = parser.parse_args(argv)
     try:
         if arguments.action == "rebuild":
-            first_seq, last_seq = rebuild(arguments.data, arguments.shard, arguments.nats_url)
-            print(f"rebuilt: shard {arguments.shard}, seq {first_seq:,} to {last_seq:,}")
+            with only_errors("tradepit.ledger"), _stream_of(arguments) as nats_url:
+                last_seq = rebuild(arguments.data, arguments.shard, nats_url)
+            print(f"rebuilt: shard {arguments.shard}, seq 1 to {last_seq:,}")
             return 0
         journal = Journal(arguments.data, arguments.shard)
         if arguments.action == "export":
@@ -108,6 +116,23 @@ def run(argv: list[str]) -> int:
     else:
         print(_verdict(report))
     return 0
+
+
+@contextmanager
+def _stream_of(arguments: argparse.Namespace) -> Iterator[str]:
+    """The server that was named, or that of a `tradepit up` that is stopped."""
+    if arguments.nats_url:
+        yield arguments.nats_url
+        return
+    if not (arguments.data / "servers.json").exists():
+        raise ConfigurationError("name the server with the stream: --nats-url or TRADEPIT_NATS_URL")
+    with DataFolder(arguments.data) as folder:
+        servers = EmbeddedServers(folder.path, folder.logs)
+        servers.start(("nats",))
+        try:
+            yield servers.nats_url
+        finally:
+            servers.stop()
 
 
 def _read(journal: Journal) -> dict[str, Any]:
@@ -157,6 +182,7 @@ def _verdict(report: dict[str, Any]) -> str:
 
 
 def _export(journal: Journal, from_seq: int, to_seq: int | None) -> None:
+    count = 0
     for entry in journal.entries(from_seq, to_seq):
         line = {
             "seq": entry.seq,
@@ -165,3 +191,8 @@ def _export(journal: Journal, from_seq: int, to_seq: int | None) -> None:
             "events": [text.record_to_object(event) for event in wire.decode_all(entry.events)],
         }
         print(json.dumps(line, ensure_ascii=False, separators=(", ", ": ")))
+        count += 1
+    if not count:
+        raise ConfigurationError(
+            f"there is no command from seq {from_seq} to {to_seq or 'the end'}"
+        )

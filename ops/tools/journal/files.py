@@ -61,18 +61,22 @@ class Journal:
                 "shard with --shard"
             )
 
-    def _look_for_more(self) -> bool:
+    def _look_for_more(self, looks_left: int = 10) -> bool:
         """Add the segments that were begun since the last look; whether there are any."""
         known = {segment.path for segment in self.segments}
         count = len(known)
         try:
-            for path in sorted(self.directory.glob("[0-9]*.journal")):
+            for path in sorted(self.directory.glob(f"{20 * '[0-9]'}.journal")):
                 if path not in known and (not known or path > max(known)):
                     self.segments.append(Segment(path, self._header_of(path)))
-        except FileNotFoundError:  # removed since it was listed: look again
+        except FileNotFoundError as error:  # removed since it was listed
+            if looks_left == 0:
+                raise ConfigurationError(
+                    f"cannot read {error.filename}: it is not there"
+                ) from error
             if not known:
                 self.segments.clear()
-            return self._look_for_more()
+            return self._look_for_more(looks_left - 1)
         except OSError as error:
             raise ConfigurationError(f"cannot read {self.directory}: {error.strerror}") from error
         return len(self.segments) > count

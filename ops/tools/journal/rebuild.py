@@ -5,56 +5,98 @@ first command that it has on. Under `durability = replicated` every acknowledged
 """
 
 import asyncio
+import fcntl
 import os
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tradepit.engine import JOURNAL_VERSION, Engine, chain_digest, crc32c
-from tradepit.ledger.batch import Position
+from tradepit.ledger.batch import BATCH_MAGIC, Position
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged
-from tradepit.tools.journal.files import SEGMENT_MAGIC, read_entry
+from tradepit.tools.journal.files import SEGMENT_MAGIC, Journal, read_entry
 
 SEGMENT_BYTES = 64 << 20
 FETCH_TIMEOUT_S = 2.0
+SILENCE_MAX_S = 30.0
 _STREAM = Path("stream")
 
 
-def rebuild(data_dir: Path, shard_id: int, nats_url: str) -> tuple[int, int]:
-    """Write the segments anew; (first seq, last seq).
+def rebuild(data_dir: Path, shard_id: int, nats_url: str) -> int:
+    """Write the segments anew; the last seq. No matcher may run on the folder.
 
     Raises ConfigurationError if there is a journal already or the stream has nothing, JournalDamaged
-    if what it has is not one history from the first command on.
+    if what it has is not one history from the first command on; nothing is left of it then.
     """
     directory = data_dir / "journal" / f"shard-{shard_id}"
-    if any(directory.glob("*.journal")):
-        raise ConfigurationError(
-            f"{directory} holds a journal: move it away first if the stream is to replace it"
-        )
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    writer = _SegmentWriter(directory, shard_id, Engine(shard_id=shard_id).digest)
-    asyncio.run(_copy(nats_url, shard_id, writer))
-    if writer.last_seq == 0:
-        raise ConfigurationError(f"the stream of shard {shard_id} holds no command")
-    return 1, writer.last_seq
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write to {directory}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _refuse_a_journal(data_dir, shard_id)
+        with tempfile.TemporaryDirectory(prefix="rebuilding-", dir=directory) as folder:
+            writer = _SegmentWriter(Path(folder), shard_id, Engine(shard_id=shard_id).digest)
+            asyncio.run(_copy(nats_url, shard_id, writer))
+            if writer.last_seq == 0:
+                raise ConfigurationError(f"the stream of shard {shard_id} holds no command")
+            # The last first: what an interruption leaves is no journal that a matcher would go on with.
+            for path in sorted(Path(folder).glob("*.journal"), reverse=True):
+                path.replace(directory / path.name)
+            _sync_folder(directory)
+    except BlockingIOError as error:
+        raise ConfigurationError(f"a matcher runs on {directory}: stop it first") from error
+    finally:
+        os.close(lock)
+    return writer.last_seq
+
+
+def _refuse_a_journal(data_dir: Path, shard_id: int) -> None:
+    """A start that found nothing has left a segment without an entry: that is none."""
+    try:
+        journal = Journal(data_dir, shard_id)
+        if next(journal.entries(), None) is None and not journal.segments[-1].torn_bytes:
+            return
+    except ConfigurationError:
+        return  # no segment at all
+    raise ConfigurationError(
+        f"{journal.directory} holds a journal: move it away first if the stream is to replace it"
+    )
 
 
 async def _copy(nats_url: str, shard_id: int, writer: "_SegmentWriter") -> None:
+    """All that the stream has at this moment."""
     async with JetStream(nats_url, shard_id) as stream:
         await stream.open(Position())
-        left = stream.pending_count
-        while left:
-            for message in await stream.fetch(FETCH_TIMEOUT_S):
+        message_count = stream.pending_count
+        seen: set[int] = set()
+        silent_since_s = time.monotonic()
+        while len(seen) < message_count:
+            messages = await stream.fetch(FETCH_TIMEOUT_S)
+            if messages:
+                silent_since_s = time.monotonic()
+            elif time.monotonic() - silent_since_s > SILENCE_MAX_S:
+                raise JournalDamaged(
+                    f"the stream gave {len(seen)} of its {message_count} messages, and no more"
+                )
+            for message in messages:
+                seen.add(message.stream_seq)
                 for raw in _raw_entries(message.data, message.stream_seq):
                     writer.append(raw)
-                await stream.acknowledge(message.stream_seq)
-                left -= 1
+            if messages:
+                await stream.acknowledge(messages[-1].stream_seq)
     writer.close()
 
 
 def _raw_entries(message: bytes, stream_seq: int) -> Iterator[bytes]:
     offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
+    if not message.startswith(BATCH_MAGIC):
+        raise JournalDamaged(f"message {stream_seq} of the stream is no commit batch")
     while offset < len(message):
         entry = read_entry(message, offset, _STREAM)
         if entry is None:
@@ -65,7 +107,7 @@ def _raw_entries(message: bytes, stream_seq: int) -> Iterator[bytes]:
 
 
 class _SegmentWriter:
-    """Segments as the matcher writes them; a segment is there as a whole or not at all."""
+    """Segments as the matcher writes them."""
 
     def __init__(self, directory: Path, shard_id: int, genesis_digest: int) -> None:
         self.last_seq = 0
@@ -108,14 +150,18 @@ class _SegmentWriter:
         """Make the segment durable."""
         if not self._segment:
             return
-        temporary = self._path.with_suffix(".rebuilt")
-        with temporary.open("wb") as file:
-            file.write(self._segment)
-            file.write(bytes(SEGMENT_BYTES - len(self._segment)))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
-        folder = os.open(self._directory, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(file, "wb") as stream:
+            stream.write(self._segment)
+            stream.write(bytes(SEGMENT_BYTES - len(self._segment)))
+            stream.flush()
+            os.fsync(file)
         self._segment = bytearray()
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,14 +1,19 @@
 """An engine at any seq of a journal: every command applied again, every event compared."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tradepit.engine import Engine
 from tradepit.protocol import wire
+from tradepit.protocol.errors import TradepitError
 from tradepit.tools.journal.files import Entry, Journal, damaged
 from tradepit.tools.journal.snapshots import restored, snapshots_of
 
 _CHUNK_ENTRIES = 2_000
+
+
+class BeginningGone(TradepitError):
+    """The segments that a replay would begin with were removed, and no snapshot stands for them."""
 
 
 class Replay:
@@ -18,30 +23,33 @@ class Replay:
     It begins with the first command where the journal has it, so that everything is proved; else, or if
     `is_quick`, with the newest sound snapshot up to `seq_min`.
 
-    Raises JournalDamaged if an entry is not sound, the engine does not give the events that were
-    recorded, or what came before is not there.
+    Raises JournalDamaged if an entry is not sound, or the engine does not give the events that were
+    recorded; BeginningGone if what came before is not there.
     """
 
     def __init__(
-        self, journal: Journal, seq_min: int | None = None, *, is_quick: bool = False
+        self,
+        journal: Journal,
+        seq_min: int | None = None,
+        *,
+        is_quick: bool = False,
+        on_entries: Callable[[list[Entry]], None] = lambda _entries: None,
     ) -> None:
         engine = Engine(shard_id=journal.shard_id)
         has_all = journal.first_seq == 1 and journal.first_digest == engine.digest
         if is_quick or not has_all:
             found = _newest(journal, seq_min)
             if found is None and not has_all:
-                raise damaged(
-                    journal.segments[0].path,
-                    0,
-                    1,
-                    f"the journal begins with seq {journal.first_seq}, and there is no sound snapshot "
-                    "that goes as far",
+                raise BeginningGone(
+                    f"the journal in {journal.directory} begins with seq {journal.first_seq}, and no "
+                    f"sound snapshot lies between it and seq {seq_min or 'the end'}"
                 )
             engine = found or engine
         self.engine = engine
         self.first_seq = engine.seq + 1
         self._entries: Iterator[Entry] = journal.entries(engine.seq + 1)
         self._ahead: Entry | None = None
+        self._on_entries = on_entries
 
     def move_to(self, seq: int | None = None) -> None:
         """Apply everything up to `seq`, or up to the journal's end if that comes first."""
@@ -72,6 +80,7 @@ class Replay:
                 first.seq,
                 "replaying the command gives other events than were recorded",
             )
+        self._on_entries(chunk)
 
 
 def _newest(journal: Journal, seq_max: int | None) -> Engine | None:

@@ -19,9 +19,12 @@ class Snapshot(NamedTuple):
 def snapshots_of(journal: Journal) -> list[Snapshot]:
     """Those whose header is sound and of this shard, newest first. The body has not been read."""
     found = []
-    for path in sorted(journal.directory.glob("[0-9]*.snapshot"), reverse=True):
-        with path.open("rb") as file:
-            header = _header_of(file.read(wire.SNAPSHOT_FILE_HEADER_LAYOUT.size))
+    for path in sorted(journal.directory.glob(f"{20 * '[0-9]'}.snapshot"), reverse=True):
+        try:
+            with path.open("rb") as file:
+                header = _header_of(file.read(wire.SNAPSHOT_FILE_HEADER_LAYOUT.size))
+        except FileNotFoundError:  # an older one, which a newer one has replaced
+            continue
         if header is not None and header.shard_id == journal.shard_id:
             found.append(Snapshot(header.seq, header.digest, path))
     return found
@@ -29,7 +32,10 @@ def snapshots_of(journal: Journal) -> list[Snapshot]:
 
 def restored(snapshot: Snapshot) -> Engine | None:
     """The engine of a snapshot; None if the file is damaged or of another version."""
-    data = snapshot.path.read_bytes()
+    try:
+        data = snapshot.path.read_bytes()
+    except FileNotFoundError:  # an older one, which a newer one has replaced
+        return None
     size = wire.SNAPSHOT_FILE_HEADER_LAYOUT.size
     header = _header_of(data[:size])
     body = data[size:]

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -16,13 +15,22 @@ from tradepit.ledger.errors import Interrupted, LedgerStopped
 from tradepit.protocol import wire
 from tradepit.protocol.errors import JournalDamaged, TradepitError
 from tradepit.tools import running
-from tradepit.tools.journal.files import Journal
-from tradepit.tools.journal.replay import Replay, totals_of
+from tradepit.tools.journal.files import Entry, Journal
+from tradepit.tools.journal.replay import BeginningGone, Replay, totals_of
+from tradepit.tools.quiet import only_errors
 from tradepit.tools.reconcile import stream
+from tradepit.tools.reconcile.recorded import ORDER_FIELDS, TRADE_FIELDS, Recorded, open_orders
 from tradepit.tools.reconcile.report import Check, Report
-from tradepit.tools.reconcile.stores import VIEWS, CachedPositions, Tables, read_tables
+from tradepit.tools.reconcile.stores import (
+    VIEWS,
+    CachedPositions,
+    Tables,
+    read_sums,
+    read_tables,
+)
 
 WAIT_S_DEFAULT = 30.0
+ATTEMPTS_MAX = 3
 STATUS_TIMEOUT_S = 10.0
 
 DESCRIPTION = """\
@@ -31,7 +39,8 @@ Proves on a running exchange that its journal, its stream, its ledger and its ca
   journal   every entry sound; replaying the commands gives the recorded events and the live digest
   stream    holds what the journal holds, entry by entry
   ledger    has the journal's digest at its seq; postings sum to zero; balances and positions are the
-            sums of postings and trades; balances are the engine's at that seq
+            sums of postings and trades; balances and open orders are the engine's at that seq; orders
+            and trades have the journal's count, and the same sum in each column that never changes
   cache     says of every position what PostgreSQL says
 
 Orders may flow meanwhile: each part is compared at a seq that it has reached.
@@ -71,9 +80,9 @@ def run(argv: list[str]) -> int:
     )
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     arguments = parser.parse_args(argv)
-    logging.getLogger("tradepit.ledger").setLevel(logging.ERROR)  # a closed connection is no news
     place = running.find(arguments.data)
-    report = asyncio.run(reconcile(place, arguments.wait, repair=arguments.repair))
+    with only_errors("tradepit.ledger"):
+        report = asyncio.run(reconcile(place, arguments.wait, repair=arguments.repair))
     print(as_json(report) if arguments.json else as_text(report))
     return 0 if report.holds else 1
 
@@ -83,16 +92,35 @@ async def reconcile(place: running.Running, wait_s: float, *, repair: bool = Fal
 
     Raises ConfigurationError if the folder holds no journal.
     """
+    attempts_left = ATTEMPTS_MAX
+    while True:
+        attempts_left -= 1
+        try:
+            return await _reconcile_once(place, wait_s, repair=repair)
+        except (BeginningGone, FileNotFoundError) as error:
+            # Segments and snapshots were removed while they were read: newer ones are there.
+            if not attempts_left:
+                report = Report()
+                report.add("journal replay = live digest").differ(f"cannot be compared: {error}")
+                return report
+
+
+async def _reconcile_once(place: running.Running, wait_s: float, *, repair: bool) -> Report:
     report = Report()
     status = await _ask_matcher(place, report)
     shard_id = status.shard_id if status else 0
     journal = Journal(place.data_dir, shard_id)
     tables = await _read_ledger(place, shard_id, status.seq if status else 0, wait_s, report)
     report.seq = status.seq if status else 0
-    await asyncio.to_thread(_replay, journal, status, tables, report)
+    recorded = Recorded()
+    first_seq = await asyncio.to_thread(_replay, journal, status, tables, recorded, report)
+    if tables is not None:
+        await _compare_sums(place, shard_id, first_seq, tables.seq, recorded, report)
     check = report.add("stream = journal")
     try:
         await stream.compare(place.nats_url, journal, report.seq, check, wait_s)
+    except FileNotFoundError:
+        raise  # a segment was removed
     except (Interrupted, LedgerStopped, JournalDamaged, nats.errors.Error, OSError) as error:
         check.differ(f"cannot be compared: {error}")
     if tables is not None:
@@ -135,34 +163,50 @@ async def _read_ledger(
 
 
 def _replay(
-    journal: Journal, status: wire.ShardStatus | None, tables: Tables | None, report: Report
-) -> None:
-    """One pass through the journal, with a stop wherever something else is to be compared."""
+    journal: Journal,
+    status: wire.ShardStatus | None,
+    tables: Tables | None,
+    recorded: Recorded,
+    report: Report,
+) -> int:
+    """One pass through the journal, with a stop where the tables are, which is not before the
+    matcher's seq unless the ledger is behind. Returns the first seq that was replayed.
+    """
     check = report.add("journal replay = live digest")
     balances = report.add("ledger = journal replay")
+    parts = [part.seq for part in (status, tables) if part is not None]
+    stops = {"tables": tables.seq if tables else 0, "live": status.seq if status else None}
+    replay: Replay | None = None
+
+    def note(entries: list[Entry]) -> None:
+        assert replay is not None
+        if tables is not None and entries[0].seq <= tables.seq:
+            recorded.add(entries)  # a stop at the tables' seq cuts the run there
+
     try:
-        seq_min = min((part.seq for part in (status, tables) if part is not None), default=None)
-        replay = Replay(journal, seq_min)
-        engine = replay.engine
-        if tables is not None and status is not None and tables.seq < status.seq:
-            replay.move_to(tables.seq)
-            _compare_tables(replay, tables, balances)
-            tables = None
-        replay.move_to(status.seq if status else None)
-        if status is not None and engine.seq != status.seq:
-            check.differ(f"the journal ends at seq {engine.seq}, the matcher is at {status.seq}")
-        elif status is not None and engine.digest != status.digest:
-            check.differ(
-                f"at seq {engine.seq} the replay has digest {engine.digest:016x}, the matcher "
-                f"{status.digest:016x}"
-            )
-        check.compared = f"seq {replay.first_seq} to {engine.seq}, digest {engine.digest:016x}"
-        if tables is not None:
-            replay.move_to(tables.seq)
-            _compare_tables(replay, tables, balances)
+        replay = Replay(journal, min(parts, default=None), on_entries=note)
+        for name in sorted(stops, key=lambda name: stops[name] or 2**63):
+            replay.move_to(stops[name])
+            if name == "tables" and tables is not None:
+                _compare_tables(replay, tables, balances)
+            elif name == "live":
+                _compare_live(replay, status, check)
     except JournalDamaged as error:
         check.differ(str(error))
         balances.differ("the journal cannot be replayed so far")
+    return replay.first_seq if replay else 1
+
+
+def _compare_live(replay: Replay, status: wire.ShardStatus | None, check: Check) -> None:
+    engine = replay.engine
+    if status is not None and engine.seq != status.seq:
+        check.differ(f"the journal ends at seq {engine.seq}, the matcher is at {status.seq}")
+    elif status is not None and engine.digest != status.digest:
+        check.differ(
+            f"at seq {engine.seq} the replay has digest {engine.digest:016x}, the matcher "
+            f"{status.digest:016x}"
+        )
+    check.compared = f"seq {replay.first_seq} to {engine.seq}, digest {engine.digest:016x}"
 
 
 def _compare_tables(replay: Replay, tables: Tables, check: Check) -> None:
@@ -180,12 +224,39 @@ def _compare_tables(replay: Replay, tables: Tables, check: Check) -> None:
             check.differ(
                 f"account {place[0]}, asset {place[1]}: {theirs} in the ledger, {ours} here"
             )
-    if engine.open_order_count != tables.open_order_count:
-        check.differ(
-            f"{tables.open_order_count} open orders in the ledger, {engine.open_order_count} here"
-        )
+    orders = open_orders(engine)
+    for order_id in sorted(orders.keys() | tables.open_orders.keys()):
+        order, row = orders.get(order_id), tables.open_orders.get(order_id)
+        if order != row:
+            check.differ(f"open order {order_id}: {row} in the ledger, {order} here")
+    check.compared = f"{len(replayed)} balances and {len(orders)} open orders at seq {tables.seq}"
+
+
+async def _compare_sums(
+    place: running.Running,
+    shard_id: int,
+    first_seq: int,
+    last_seq: int,
+    recorded: Recorded,
+    report: Report,
+) -> None:
+    check = report.add("orders and trades = journal")
+    try:
+        rows = await read_sums(place.postgres_url, shard_id, first_seq, last_seq)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        check.differ(f"PostgreSQL cannot be read: {error!r}")
+        return
+    for table, sums, fields in (
+        ("orders", recorded.orders, ORDER_FIELDS),
+        ("trades", recorded.trades, TRADE_FIELDS),
+    ):
+        names = ["count", *(f"sum of {column}" for column in fields.values())]
+        for name, ours, theirs in zip(names, sums.values, rows[table], strict=True):
+            if ours != theirs:
+                check.differ(f"{table}, {name}: {theirs} in the ledger, {ours} in the journal")
     check.compared = (
-        f"{len(replayed)} balances and {engine.open_order_count} open orders at seq {tables.seq}"
+        f"{recorded.orders.count} orders and {recorded.trades.count} trades of seq {first_seq} to "
+        f"{last_seq}: their count, and the sum of each column that never changes"
     )
 
 

@@ -8,6 +8,12 @@ import asyncpg
 from redis.asyncio import Redis
 from tradepit.ledger.cache import applied_key, position_key
 from tradepit.ledger.ports import AccountPosition
+from tradepit.tools.reconcile.recorded import (
+    ORDER_FIELDS,
+    TRADE_FIELDS,
+    OpenOrder,
+    price_that_stays,
+)
 from tradepit.tools.reconcile.report import Check
 
 CALL_TIMEOUT_S = 60.0  # the checking views read whole tables
@@ -32,7 +38,7 @@ class Tables(NamedTuple):
     digest: int
     balances: dict[tuple[int, int], int]  # (account_id, asset_id) -> units
     positions: dict[tuple[int, int], AccountPosition]
-    open_order_count: int
+    open_orders: dict[int, OpenOrder]
     view_rows: dict[str, list[dict[str, Any]]]
 
 
@@ -64,8 +70,10 @@ async def read_tables(postgres_url: str, shard_id: int, seq: int, wait_s: float)
                 "WHERE shard_id = $1",
                 shard_id,
             )
-            open_order_count = await connection.fetchval(
-                "SELECT count(*) FROM orders WHERE shard_id = $1 AND status <> ALL ($2::smallint[])",
+            orders = await connection.fetch(
+                "SELECT order_id, order_type, account_id, instrument_id, client_order_id, side, "
+                "price_ticks, quantity_lots, filled_lots FROM orders "
+                "WHERE shard_id = $1 AND status <> ALL ($2::smallint[])",
                 shard_id,
                 _ENDED,
             )
@@ -86,9 +94,46 @@ async def read_tables(postgres_url: str, shard_id: int, seq: int, wait_s: float)
             (r["account_id"], r["instrument_id"]): AccountPosition._make(map(int, r))
             for r in positions
         },
-        open_order_count=open_order_count,
+        open_orders={
+            row["order_id"]: OpenOrder(
+                row["account_id"],
+                row["instrument_id"],
+                row["client_order_id"],
+                row["side"],
+                price_that_stays(row["order_type"], row["price_ticks"]),
+                row["quantity_lots"],
+                row["filled_lots"],
+            )
+            for row in orders
+        },
         view_rows=view_rows,
     )
+
+
+async def read_sums(
+    postgres_url: str, shard_id: int, first_seq: int, last_seq: int
+) -> dict[str, list[int]]:
+    """Count and column sums of the orders and trades that these commands made: as `Recorded`. The
+    columns never change, so the tables may have moved on.
+    """
+    connection = await asyncpg.connect(
+        postgres_url, timeout=CONNECT_TIMEOUT_S, command_timeout=CALL_TIMEOUT_S
+    )
+    sums = {}
+    try:
+        for table, fields in (("orders", ORDER_FIELDS), ("trades", TRADE_FIELDS)):
+            columns = ", ".join(f"coalesce(sum({column}), 0)" for column in fields.values())
+            row = await connection.fetchrow(
+                f"SELECT count(*), {columns} FROM {table} "  # noqa: S608
+                f"WHERE shard_id = $1 AND {fields['seq']} BETWEEN $2 AND $3",
+                shard_id,
+                first_seq,
+                last_seq,
+            )
+            sums[table] = [int(value) for value in row or ()]
+    finally:
+        connection.terminate()
+    return sums
 
 
 class CachedPositions:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tradepit.ledger.batch import Position
+from tradepit.ledger.batch import BATCH_MAGIC, Position
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
 from tradepit.tools.journal.files import Entry, Journal, read_entry
@@ -15,15 +15,18 @@ _STREAM = Path("stream")  # where an entry was found
 
 
 async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_s: float) -> None:
-    """Read the stream from its first message until it has reached `seq`. Stops at a difference."""
+    """Read the stream from its first message to the last that it has now, or to `seq` if that is
+    later. Stops at a difference. What the journal no longer has cannot be compared.
+    """
     deadline_s = time.monotonic() + wait_s
     recorded: Iterator[Entry] | None = None
-    reached = first_seq = message_count = 0
+    reached = first_seq = message_count = retired = 0
     last_stream_seq = 0
     waiting: dict[int, bytes] = {}  # by stream sequence, what came before its turn
     async with JetStream(nats_url, journal.shard_id) as stream:
         await stream.open(Position())
-        while reached < seq:
+        left = stream.pending_count
+        while reached < seq or left > 0:
             messages = await stream.fetch(FETCH_TIMEOUT_S)
             waiting.update(
                 (message.stream_seq, message.data)
@@ -39,8 +42,12 @@ async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_
             while (data := waiting.pop(last_stream_seq + 1, None)) is not None:
                 last_stream_seq += 1
                 message_count += 1
+                left -= 1
                 deadline_s = time.monotonic() + wait_s
                 for found in entries_of(data):
+                    if 0 < found.seq < journal.first_seq:
+                        retired = reached = found.seq
+                        continue
                     if recorded is None:
                         first_seq = found.seq
                         recorded = journal.entries(found.seq)
@@ -56,16 +63,23 @@ async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_
                     reached = found.seq
             if messages:
                 await stream.acknowledge(last_stream_seq)
-    if first_seq > journal.first_seq:
+    if first_seq > journal.first_seq and not retired:
         check.differ(
             f"the stream begins with seq {first_seq}, the journal with {journal.first_seq}"
         )
-    check.compared = f"{message_count} messages, seq {first_seq} to {reached}, byte by byte"
+    check.compared = f"{message_count} messages, seq {first_seq} to {reached}, byte by byte" + (
+        f"; what it has up to seq {retired} has left the journal" if retired else ""
+    )
 
 
 def entries_of(message: bytes) -> Iterator[Entry]:
-    """The entries of a commit batch up to the first that is not sound, which comes as seq 0."""
+    """The entries of a commit batch up to the first that is not sound, which comes as seq 0, as does
+    anything that is no commit batch.
+    """
     offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
+    if not message.startswith(BATCH_MAGIC) or len(message) <= offset:
+        yield Entry(0, 0, 0, 0, b"", b"", _STREAM, 0)
+        return
     while offset < len(message):
         entry = read_entry(message, offset, _STREAM)
         if entry is None:
