@@ -145,7 +145,11 @@ class AsyncClient(AsyncAdministration):
         self._report_came.set()
 
     async def submit(self, **terms: Unpack[NewOrderTerms]) -> Order:
-        """Place an order: see `new_order`. Returns it with what it traded at once."""
+        """Place an order: see `new_order`. Returns it with what it traded at once.
+
+        Sent again with the same client_order_id and terms, it is placed once: the first answer comes
+        again (`Order.is_replayed`).
+        """
         return results.accepted_order(await self._ask(new_order(**terms)))
 
     async def submit_list(

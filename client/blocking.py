@@ -124,7 +124,11 @@ class Client(Administration):
     # One request, one answer.
 
     def submit(self, **terms: Unpack[NewOrderTerms]) -> Order:
-        """Place an order: see `new_order`. Returns it with what it traded at once."""
+        """Place an order: see `new_order`. Returns it with what it traded at once.
+
+        Sent again with the same client_order_id and terms, it is placed once: the first answer comes
+        again (`Order.is_replayed`).
+        """
         return results.accepted_order(self._ask(new_order(**terms)))
 
     def submit_list(

@@ -12,6 +12,7 @@ from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused
 
 _LAST = int(wire.ReportFlag.LAST)
+_REPLAYED = int(wire.ReportFlag.REPLAYED)
 _TRADE = int(wire.ExecutionKind.TRADE)
 _OPEN_STATUSES = (
     wire.OrderStatus.OPEN,
@@ -47,6 +48,10 @@ class Order(NamedTuple):
     `seq` is that of the command answered, 0 if it was never sequenced. `status` is a
     `wire.OrderStatus`; a refusal has `reason` other than `Reason.NONE`, and of a refused cancel or
     replace the other fields say what the refusal said, not how the order stands.
+
+    An order that was sent again under its client_order_id, with the same terms, comes back as its
+    first answer left it, `is_replayed` true and `seq` that of the first time. How it stands by now, an
+    order query tells.
     """
 
     order_id: int
@@ -74,6 +79,7 @@ class Order(NamedTuple):
     offset_ticks: int = 0
     trail_offset_bps: int = 0
     peg_reference: int = 0
+    is_replayed: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -216,6 +222,7 @@ def order_of_reports(reports: list[wire.ExecutionReport]) -> Order:
         last.offset_ticks,
         last.trail_offset_bps,
         last.peg_reference,
+        last.flags & _REPLAYED != 0,
     )
 
 

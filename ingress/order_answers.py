@@ -41,6 +41,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     The fields behind `time_ns` stand there only if the order has such a thing. A `pending` order waits,
     in no book, until the first order of its list is filled. `price` of a pegged order is where it rests,
     `trigger_price` of a trailing stop order where it is now, or where it began if the order is closed.
+    A `replayed` order was placed by an earlier POST: this is the answer to that one, once more.
     """
 
     order_id: str
@@ -72,6 +73,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     offset: str | None = None
     trail_offset_bps: int | None = None
     peg_reference: str | None = None
+    replayed: bool = False
 
 
 class MassCancelResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +162,7 @@ def order_of_report(
         offset=_offset_text(instrument, report.offset_ticks) if report.offset_ticks else None,
         trail_offset_bps=report.trail_offset_bps or None,
         peg_reference=PEG_NAMES[report.peg_reference] if report.peg_reference else None,
+        replayed=bool(report.flags & 2),
     )
 
 

@@ -16,11 +16,10 @@ from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, problem_of
 from tradepit.ingress.guards import KeyRing
 from tradepit.ingress.health import Metrics
 from tradepit.ingress.order_requests import decode_place
-from tradepit.ingress.orders import place
+from tradepit.ingress.orders import CREATED, REPLAYED, place
 from tradepit.ingress.router import Router
 
 ORDERS_PATH = "/v1/orders"
-CREATED = 201
 
 _encode = msgspec.json.Encoder().encode
 _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -74,7 +73,8 @@ class OrderPath:
             order = await place(
                 decode_body(decode_place, body), account_id, self._catalogue, self._router
             )
-            status, headers, content = CREATED, _JSON_HEADERS, _encode(order)
+            status = REPLAYED if order.replayed else CREATED
+            headers, content = _JSON_HEADERS, _encode(order)
         except Exception as error:  # noqa: BLE001 - the one place that turns any failure into an answer
             problem = problem_of(error)
             status, content = problem.status, problem.body()

@@ -5,8 +5,9 @@ Reading them back is in order_history.py. `place` is also what the fast path cal
 
 from typing import Annotated, Any
 
-from litestar import Request, delete, patch, post
+from litestar import Request, Response, delete, patch, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from tradepit.ingress.bodies import decode_body, read_json_body
 from tradepit.ingress.catalogue import Catalogue
@@ -31,6 +32,8 @@ from tradepit.ingress.order_requests import (
 )
 from tradepit.ingress.router import MatcherLink, Router
 from tradepit.protocol import wire
+
+CREATED, REPLAYED = 201, 200
 
 
 async def place(order: PlaceOrder, account_id: int, catalogue: Catalogue, router: Router) -> Order:
@@ -67,22 +70,31 @@ def link_of_order(router: Router, text: str) -> tuple[MatcherLink, int]:
             "market": {"symbol": "ETH-USD", "side": "sell", "type": "market", "quantity": "0.5"},
         },
     ),
-    responses=problem_responses(400, 401, 403, 404, 409, 413, 415, 422, 503, 504),
+    responses={
+        REPLAYED: ResponseSpec(
+            Order,
+            generate_examples=False,
+            description="Sent again: the order was placed before, and this is its first answer.",
+        ),
+        **problem_responses(400, 401, 403, 404, 409, 413, 415, 422, 503, 504),
+    },
 )
 async def place_order(
     request: Request[Any, Any, Any],
     account_id: NamedDependency[int],
     catalogue: NamedDependency[Catalogue],
     router: NamedDependency[Router],
-) -> Order:
+) -> Response[Order]:
     """Place an order
 
     Answers when the order is durable, with what it traded at once. A market order is `ioc` unless
     it says `fok`. A `stop` or `stop_limit` order has the status `waiting` until a trade reaches its
-    `trigger_price`. With a `client_order_id`, sending the same order twice places it once.
+    `trigger_price`. With a `client_order_id`, sending the same order twice places it once: the second
+    time the answer of the first comes again, with the status 200 and `replayed` true.
     """
-    order = decode_body(decode_place, await read_json_body(request))
-    return await place(order, account_id, catalogue, router)
+    asked = decode_body(decode_place, await read_json_body(request))
+    order = await place(asked, account_id, catalogue, router)
+    return Response(order, status_code=REPLAYED if order.replayed else CREATED)
 
 
 @patch(

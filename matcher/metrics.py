@@ -27,6 +27,7 @@ COUNTERS = {
     "trades": "Trades since the start",
     "refused_records": "Records refused before they were sequenced",
     "rejected_commands": "Commands that the engine rejected",
+    "replayed_answers": "Orders that were sent again, and answered as the first time",
     "commits": "Groups of commands made durable",
     "journal_bytes": "Bytes appended to the journal",
 }

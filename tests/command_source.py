@@ -68,7 +68,7 @@ class CommandSource:
         if self.random.random() < 0.01:
             self.time_ns += 60 * 10**9  # for calendars
         time_ns = self.time_ns if self.random.random() < 39 / 40 else self.random.randint(-3, 30)
-        return make()._replace(request_id=self.random.getrandbits(32), time_ns=time_ns)
+        return make()._replace(request_id=self.random.randint(1, 2**32 - 1), time_ns=time_ns)
 
     def mend(self) -> Any:
         """What lets trading go on: a state that allows it, a switch released, an account active."""

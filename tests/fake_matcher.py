@@ -2,7 +2,7 @@
 
 Limit orders rest (a limit `ioc` or `fok` and any market order trade at once, in two fills at 100.00
 and 100.02), `insufficient_funds` answers quantities of 1,000 lots and more, and everything of an
-account is remembered. It fails on demand: `silent` keeps answers back, `forget_sessions` acts like a
+account is remembered; a client order id that repeats gets its first answer again. It fails on demand: `silent` keeps answers back, `forget_sessions` acts like a
 restart.
 """
 
@@ -44,6 +44,7 @@ class FakeMatcher:
         self.seq = 0
         self.orders: list[wire.NewOrder] = []
         self.open: dict[int, wire.ExecutionReport] = {}
+        self._answers: dict[tuple[int, int], list[Any]] = {}  # by client order id
         self._forget = False
         self._operator_key = operator_key
         self._account_seq: defaultdict[int, int] = defaultdict(int)
@@ -149,6 +150,18 @@ class FakeMatcher:
         return [*found, self._end(request.account_id, len(found))]
 
     def _on_NewOrder(self, order: wire.NewOrder) -> list[Any]:
+        name = (order.account_id, order.client_order_id)
+        if order.client_order_id and name in self._answers:
+            return [
+                report._replace(flags=report.flags | wire.ReportFlag.REPLAYED)
+                for report in self._answers[name]
+            ]
+        answer = self._place(order)
+        if answer[-1].order_id:
+            self._answers[name] = answer
+        return answer
+
+    def _place(self, order: wire.NewOrder) -> list[Any]:
         self.orders.append(order)
         self.seq += 1
         report = wire.ExecutionReport(

@@ -344,7 +344,15 @@ class ReferenceJudge(ReferenceAuction):
         return Reason.NONE
 
     def is_used(self, account_id: int, client_order_id: int) -> bool:
+        return self.order_id_of(account_id, client_order_id) != 0
+
+    def order_id_of(self, account_id: int, client_order_id: int) -> int:
+        """The order that has the name: a recent one, or one that is open; 0 if it is free."""
         name = (account_id, client_order_id)
-        return name in self.recent_names[-self.limits.client_order_ids :] or name in [
-            (order.account_id, order.client_order_id) for order in self.open_orders
-        ]
+        for number in range(self.order_counter, 0, -1)[: self.limits.client_order_ids]:
+            if self.recent_names[number - 1] == name:
+                return self.limits.shard_id << 48 | number
+        for order in self.open_orders:
+            if (order.account_id, order.client_order_id) == name:
+                return order.order_id
+        return 0

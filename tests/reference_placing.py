@@ -17,6 +17,9 @@ class ReferencePlacing(ReferenceControl):
             client_order_id=command.client_order_id,
             instrument_id=command.instrument_id,
             reason=reason,
+            order_id=self.order_id_of(command.account_id, command.client_order_id)
+            if command.client_order_id
+            else 0,
             command_type=wire.type_of_record[type(self.command)],
         )
         self.report_rejected(

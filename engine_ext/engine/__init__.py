@@ -9,6 +9,7 @@ from tradepit.engine._core import (
     Replica,
     chain_digest,
     crc32c,
+    replayed_answer,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "Replica",
     "chain_digest",
     "crc32c",
+    "replayed_answer",
 ]

@@ -100,6 +100,11 @@ class Engine:
 JOURNAL_VERSION: int
 """The format of journal segments that this program writes and reads."""
 
+def replayed_answer(command: bytes, events: bytes, retry: bytes, order_id: int) -> bytes:
+    """The reports that answer a NewOrder which repeats `command`, of which `events` came: see
+    `ReportFlag.REPLAYED`. Nothing if it has other terms, or the command did not place the order.
+    """
+
 def chain_digest(digest: int, events: bytes) -> int:
     """The chain digest after one command's events, whose length is a multiple of 8."""
 

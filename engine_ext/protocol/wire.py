@@ -247,6 +247,7 @@ class QuoteProtectionState(IntEnum):
 
 class ReportFlag(IntFlag):
     LAST = 1
+    REPLAYED = 2
 
 
 class ReplaceFlag(IntFlag):
@@ -375,7 +376,7 @@ REASON_TEXT: dict[Reason, str] = {
     Reason.INVALID_EXPIRE_TIME: "a gtd order's expire_time_ns must lie ahead; other orders have none",
     Reason.INVALID_OFFSET: "a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none",
     Reason.INVALID_SESSION: "session_id is stamped by the matcher: send 0",
-    Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before",
+    Reason.DUPLICATE_CLIENT_ORDER_ID: "the account has used this client_order_id before; the same NewOrder again gets the first answer again",
     Reason.DUPLICATE_TRANSFER: "this transfer_id was applied before",
     Reason.INSUFFICIENT_FUNDS: "the available balance does not cover what the order could spend, fees included",
     Reason.INVALID_NOTIONAL: "price times quantity must lie between the instrument's smallest and largest notional",
@@ -1948,7 +1949,8 @@ _REJECT_BODY = Struct("<4xIQIHBB")
 
 class Reject(NamedTuple):
     """The request was refused before it was sequenced, or a query or an administrative command
-    was refused.
+    was refused; or, `busy` with a seq, an order that was sent again cannot be given its
+    first answer, since the peer does not read.
     """
 
     request_id: int = 0
@@ -2176,12 +2178,13 @@ class SegmentHeader(NamedTuple):
         return pack_record(SEGMENT_HEADER_LAYOUT, self)
 
 
-SNAPSHOT_FILE_HEADER_LAYOUT = Struct("<8sIIQQQQQQQII")
+SNAPSHOT_FILE_HEADER_LAYOUT = Struct("<8sIIQQQQQQQQII")
 
 
 class SnapshotFileHeader(NamedTuple):
-    """Opens a snapshot file of a shard; the engine's snapshot follows. The entry with `seq`
-    stands in the journal segment that begins with segment_first_seq.
+    """Opens a snapshot file of a shard; the engine's snapshot follows, then where the journal
+    holds the shard's recent orders. The entry with `seq` stands in the journal segment that
+    begins with segment_first_seq.
     """
 
     magic: bytes = bytes(8)
@@ -2194,6 +2197,7 @@ class SnapshotFileHeader(NamedTuple):
     entry_offset: int = 0
     next_offset: int = 0
     body_bytes: int = 0
+    places_bytes: int = 0
     body_crc32c: int = 0
     crc32c: int = 0
 

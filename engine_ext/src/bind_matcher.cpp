@@ -14,6 +14,7 @@
 #include "tradepit/hot_loop.hpp"
 #include "tradepit/journal.hpp"
 #include "tradepit/recovery.hpp"
+#include "tradepit/replayed_answer.hpp"
 #include "tradepit/zmq_api.hpp"
 
 namespace py = pybind11;
@@ -65,9 +66,11 @@ class MatcherCore {
     EngineStart start = start_engine(journal_config_.directory, engine_.config());
     raise_if(start.error);
     engine_ = std::move(*start.engine);
+    places_ = std::move(start.places);
+    journal_config_.places = &places_;
     ByteBuffer events;
     const auto replay = [&](std::span<const EntryView> entries, std::string& error) {
-      return replay_entries(engine_, events, entries, error);
+      return replay_entries(engine_, places_, events, entries, error);
     };
     const JournalEnd end =
         scan_journal_from(journal_config_.directory, journal_config_.shard_id, start.next, replay);
@@ -140,6 +143,7 @@ class MatcherCore {
       out["queries"] = loop.queries.load();
       out["trades"] = loop.trades.load();
       out["refused_records"] = loop.refused_records.load();
+      out["replayed_answers"] = loop.replayed_answers.load();
       out["rejected_commands"] = loop.rejected_commands.load();
       out["sessions"] = loop.sessions.load();
       out["reply_latency_ns_sum"] = loop.reply_latency_ns_sum.load();
@@ -158,6 +162,7 @@ class MatcherCore {
  private:
   wire::Durability durability_;
   Engine engine_;
+  OrderPlaces places_;
   JournalConfig journal_config_;
   std::uint64_t genesis_digest_ = 0;
   std::unique_ptr<JournalWriter> journal_;
@@ -189,6 +194,20 @@ void bind_matcher(py::module_& module) {
         return chain_digest(digest, bytes);
       },
       py::arg("digest"), py::arg("events"));
+  module.def(
+      "replayed_answer",
+      [](const py::bytes& command, const py::bytes& events, const py::bytes& retry,
+         std::uint64_t order_id) {
+        const auto bytes = span_of(retry);
+        wire::NewOrder again;
+        if (bytes.size() != sizeof again) throw py::value_error("a retry is a NewOrder");
+        std::memcpy(&again, bytes.data(), sizeof again);
+        ByteBuffer reports;
+        (void)replay_answer({.header = {}, .command = span_of(command), .events = span_of(events)},
+                            again, order_id, reports);
+        return py::bytes(reinterpret_cast<const char*>(reports.data()), reports.size());
+      },
+      py::arg("command"), py::arg("events"), py::arg("retry"), py::arg("order_id"));
   module.def(
       "crc32c", [](const py::bytes& data) { return crc32c(span_of(data)); }, py::arg("data"));
 

@@ -183,12 +183,15 @@ class SimulatedMatcher {
     simulated_now_ns = now_ns;
     ByteBuffer events;
     const std::uint64_t genesis_digest = engine_.digest();
+    places_ = OrderPlaces(engine_.config().max_client_order_ids);
+    journal_config_.places = &places_;
     const auto replay = [&](const EntryView& entry) -> std::string {
       events.clear();
       engine_.apply(entry.command.data(), events, nullptr);
       const bool is_same = events.size() == entry.events.size() &&
                            std::memcmp(events.data(), entry.events.data(), events.size()) == 0 &&
                            engine_.digest() == entry.header.digest;
+      places_.add(engine_.order_count(), entry.place);
       return is_same ? "" : "replaying the command gives other events than were recorded";
     };
     const JournalEnd end =
@@ -253,6 +256,7 @@ class SimulatedMatcher {
 
  private:
   Engine engine_;
+  OrderPlaces places_;
   JournalConfig journal_config_;
   std::vector<ApiKey> keys_;
   Socket router_;

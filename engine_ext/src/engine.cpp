@@ -304,6 +304,7 @@ std::uint64_t Engine::account_id(std::uint32_t index) const noexcept {
   return state_->accounts[index].account_id;
 }
 const EngineConfig& Engine::config() const noexcept { return state_->config; }
+std::uint64_t Engine::order_count() const noexcept { return state_->order_counter; }
 std::uint32_t Engine::last_event_count() const noexcept { return state_->event_count; }
 std::span<const std::uint32_t> Engine::touched_instruments() const noexcept {
   return state_->touched_instruments;

@@ -40,6 +40,7 @@ void EngineState::refuse_order(const wire::NewOrder& command, Reason reason) noe
   event.client_order_id = command.client_order_id;
   event.instrument_id = command.instrument_id;
   event.reason = reason;
+  event.order_id = order_with_id_of(command);
   wire::ExecutionReport report;
   report.client_order_id = command.client_order_id;
   report.price_ticks = command.price_ticks;
@@ -58,6 +59,19 @@ void EngineState::refuse_order(const wire::NewOrder& command, Reason reason) noe
   report.order_flags = command.flags;
   report.self_trade_prevention = command.self_trade_prevention;
   reject_order(event, report);
+}
+
+/// The order that has the client order id of a refused one, or 0: whatever the reason, it may be
+/// the same order, sent again when it would not be accepted any more.
+std::uint64_t EngineState::order_with_id_of(const wire::NewOrder& command) const noexcept {
+  if (command.client_order_id == 0 || command.account_id == 0) return 0;
+  const std::uint32_t account_index = accounts.find(command.account_id);
+  if (account_index == no_slot) return 0;
+  const OrderIds::Name name{command.client_order_id, account_index};
+  const std::uint64_t number = order_ids.recent_number_of(name);
+  if (number != 0) return (std::uint64_t{config.shard_id} << 48) | number;
+  std::uint32_t order_slot;
+  return find_name(name, order_slot) ? orders[order_slot].order_id : 0;
 }
 
 /// The next order, as its command and the checks have made it, and that it is accepted.

@@ -285,6 +285,7 @@ class EngineState {
     return order_ids.find(name, order_slot,
                           [&](std::uint32_t slot) { return name_of(orders[slot]); });
   }
+  [[nodiscard]] std::uint64_t order_with_id_of(const wire::NewOrder& command) const noexcept;
   [[nodiscard]] Book::Meeting meeting(wire::SelfTradePrevention mode, std::uint32_t taker_index,
                                       std::uint32_t maker_slot) const noexcept;
   /// How many makers the command may meet yet, by all of its takers together: its events must fit

@@ -105,6 +105,7 @@ HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<Api
       engine_(engine),
       journal_(journal),
       sessions_(std::move(keys), engine.session_counter()),
+      entries_(journal.config().directory),
       now_ns_(engine.time_ns()),
       stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (config_.clock_ns == nullptr) config_.clock_ns = detail::clock_ns;
@@ -314,7 +315,7 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
 void HotLoop::carry_out(std::span<const std::byte> record, wire::MessageType type,
                         std::uint32_t session, std::uint32_t request_id) {
   sequence(record);
-  route_reports(session, request_id);
+  route_reports(session, request_id, record);
   forward_events(session, request_id, type);
   note_tops(now_ns_);
   note_auctions(now_ns_);
@@ -325,7 +326,7 @@ void HotLoop::sequence(std::span<const std::byte> record) {
   reports_.clear();
   engine_.apply(record.data(), events_, &reports_);
   journal_.append(engine_.seq(), engine_.digest(), engine_.last_event_count(), record,
-                  events_.bytes());
+                  events_.bytes(), engine_.order_count());
   count(counters_.commands);
 }
 
@@ -338,36 +339,6 @@ bool HotLoop::pass_time() {
     carry_out(bytes_of(tick), wire::MessageType::tick, nobody, 0);
   }
   return true;
-}
-
-/// Reports about the command's own order go to who sent it; every report goes to the sessions
-/// that subscribe to its account.
-void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id) {
-  const std::byte* at = reports_.data();
-  const std::byte* const end = at + reports_.size();
-  const std::byte* own_begin = nullptr;  // a run of reports that answer, sent as one
-  const auto flush_own = [&](const std::byte* own_end) {
-    if (own_begin != nullptr) {
-      reply(session, {own_begin, static_cast<std::size_t>(own_end - own_begin)});
-    }
-    own_begin = nullptr;
-  };
-  for (; at < end; at += sizeof(wire::ExecutionReport)) {
-    const bool is_answer = request_id != 0 && load<wire::Header>(at).request_id == request_id;
-    if (is_answer && own_begin == nullptr) own_begin = at;
-    if (!is_answer) flush_own(at);
-    const auto account_id = load<std::uint64_t>(at + offsetof(wire::ExecutionReport, account_id));
-    const auto subscribers = sessions_.subscribers(account_id);
-    if (subscribers.empty()) continue;
-    auto report = load<wire::ExecutionReport>(at);
-    report.header.request_id = 0;
-    report.flags = 0;
-    for (const std::uint32_t subscriber : subscribers) {
-      if (is_answer && subscriber == session) continue;
-      reply(subscriber, bytes_of(report));
-    }
-  }
-  flush_own(end);
 }
 
 /// Counts events, turns trades into market data and sends on the event that is an answer.
@@ -555,9 +526,12 @@ void HotLoop::commit() {
 }
 
 std::uint64_t HotLoop::answerable_seq() const noexcept {
-  if (config_.durability == wire::Durability::memory) return engine_.seq();
+  // The journal answers an order that was sent again, once it holds the first one.
+  if (config_.durability == wire::Durability::memory && waiting_retries_ == 0) {
+    return engine_.seq();
+  }
   const std::uint64_t committed_seq = journal_.committed_seq();
-  if (config_.durability == wire::Durability::disk) return committed_seq;
+  if (config_.durability != wire::Durability::replicated) return committed_seq;
   return std::min(committed_seq, replicated_seq_.load(std::memory_order_acquire));
 }
 

@@ -1,4 +1,5 @@
-// The hot loop's way out: what is durable leaves for the sessions and the feed.
+// The hot loop's way out: reports find their sessions, and what is durable leaves for them and the
+// feed.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -10,6 +11,7 @@
 namespace tradepit {
 namespace {
 
+using detail::bytes_of;
 using detail::count;
 using detail::load;
 
@@ -33,11 +35,50 @@ struct CountedBytes {
 
 }  // namespace
 
+/// Reports about the command's own order go to who sent it; every report goes to the sessions
+/// that subscribe to its account.
+void HotLoop::route_reports(std::uint32_t session, std::uint32_t request_id,
+                            std::span<const std::byte> record) {
+  const std::byte* at = reports_.data();
+  const std::byte* const end = at + reports_.size();
+  const std::byte* own_begin = nullptr;  // a run of reports that answer, sent as one
+  const auto flush_own = [&](const std::byte* own_end) {
+    if (own_begin != nullptr) {
+      const std::span own(own_begin, static_cast<std::size_t>(own_end - own_begin));
+      const std::uint64_t repeated = repeated_order();
+      if (repeated == 0) {
+        reply(session, own);
+      } else {
+        answer_later(session, record, own, repeated);
+      }
+    }
+    own_begin = nullptr;
+  };
+  for (; at < end; at += sizeof(wire::ExecutionReport)) {
+    const bool is_answer = request_id != 0 && load<wire::Header>(at).request_id == request_id;
+    if (is_answer && own_begin == nullptr) own_begin = at;
+    if (!is_answer) flush_own(at);
+    const auto account_id = load<std::uint64_t>(at + offsetof(wire::ExecutionReport, account_id));
+    const auto subscribers = sessions_.subscribers(account_id);
+    if (subscribers.empty()) continue;
+    auto report = load<wire::ExecutionReport>(at);
+    report.header.request_id = 0;
+    report.flags = 0;
+    for (const std::uint32_t subscriber : subscribers) {
+      if (is_answer && subscriber == session) continue;
+      reply(subscriber, bytes_of(report));
+    }
+  }
+  flush_own(end);
+}
+
 void HotLoop::release(std::uint64_t committed_seq) {
   const std::int64_t now = config_.clock_ns();
   outbox_.release(committed_seq, [&](const Outbox::Item& item, std::span<const std::byte> bytes) {
+    if (item.is_retry != 0) --waiting_retries_;
     Session& session = sessions_[item.session];
     if (session.generation != item.generation) return;  // the peer is gone
+    if (item.is_retry != 0) bytes = answer_again(item, bytes);
     if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
       send_output(item.session);
       if (session.generation != item.generation) return;  // it went just now

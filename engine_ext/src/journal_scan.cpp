@@ -186,6 +186,7 @@ JournalEnd scan_journal_from(const std::string& directory, std::uint32_t shard_i
           wrong_seq = "holds seq " + std::to_string(entry.header.seq) + " instead";
           break;
         }
+        entry.place = {segments[index].first_seq, read_offset};
         read_offset += entry.header.length;
       }
       const auto entries = std::span<const EntryView>(batch->data(), count);
@@ -216,6 +217,7 @@ JournalEnd scan_journal_from(const std::string& directory, std::uint32_t shard_i
       }
     }
     end.segment_path = path;
+    end.segment_first_seq = segments[index].first_seq;
     end.segment_size = bytes.size();
     end.end_offset = offset;
     end.torn_bytes = used_bytes;

@@ -62,6 +62,7 @@ JournalWriter::JournalWriter(JournalConfig config, const JournalEnd& end,
                     sizeof(wire::SegmentHeader)) /
                        2)),
       segment_bytes_(end.segment_path.empty() ? config_.segment_bytes : end.segment_size),
+      segment_first_seq_(end.segment_path.empty() ? end.last_seq + 1 : end.segment_first_seq),
       offset_(end.end_offset),
       open_path_(end.segment_path),
       written_digest_(end.segment_path.empty() ? genesis_digest : end.last_digest),
@@ -138,8 +139,8 @@ bool JournalWriter::is_storage_full() const noexcept {
 }
 
 void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
-                           std::span<const std::byte> command,
-                           std::span<const std::byte> events) noexcept {
+                           std::span<const std::byte> command, std::span<const std::byte> events,
+                           std::uint64_t order_count) noexcept {
   Group& group = *active_;
   if (group.entry_count == 0) group.first_seq = seq;
   wire::JournalEntry header;
@@ -154,6 +155,7 @@ void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_
   std::memcpy(at, &header, sizeof header);
   std::memcpy(at + sizeof header, command.data(), command.size());
   std::memcpy(at + sizeof header + command.size(), events.data(), events.size());
+  if (config_.places != nullptr) config_.places->collect(order_count, group.size);
   group.size += header.length;
   group.last_seq = seq;
   group.last_digest = digest;
@@ -166,8 +168,10 @@ void JournalWriter::exchange() noexcept {
   if (handed_rotates_) {
     offset_ = sizeof(wire::SegmentHeader);
     segment_bytes_ = config_.segment_bytes;
+    segment_first_seq_ = active_->first_seq;
   }
   handed_offset_ = offset_;
+  if (config_.places != nullptr) config_.places->settle({segment_first_seq_, offset_});
   offset_ += active_->size;
   std::swap(active_, handed_);
   active_->size = 0;

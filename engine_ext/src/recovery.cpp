@@ -24,7 +24,7 @@ EngineStart start_engine(const std::string& directory, const EngineConfig& confi
   if (!start.error.empty()) return start;
   for (const SnapshotFile& file : snapshots) {
     std::string refusal;
-    start.engine = load_snapshot(directory, file, config, start.next, refusal);
+    start.engine = load_snapshot(directory, file, config, start.places, start.next, refusal);
     if (start.engine != nullptr) {
       start.snapshot_seq = file.seq;
       return start;
@@ -45,12 +45,13 @@ EngineStart start_engine(const std::string& directory, const EngineConfig& confi
   }
   if (!start.error.empty()) return start;
   start.engine = std::make_unique<Engine>(config);
+  start.places = OrderPlaces(config.max_client_order_ids);
   start.next = {.digest = start.engine->digest()};
   return start;
 }
 
-std::size_t replay_entries(Engine& engine, ByteBuffer& scratch, std::span<const EntryView> entries,
-                           std::string& error) {
+std::size_t replay_entries(Engine& engine, OrderPlaces& places, ByteBuffer& scratch,
+                           std::span<const EntryView> entries, std::string& error) {
   Engine::Ahead aheads[aheads_max];
   std::size_t seen_count = 0;
   for (std::size_t index = 0; index < entries.size(); ++index) {
@@ -75,6 +76,7 @@ std::size_t replay_entries(Engine& engine, ByteBuffer& scratch, std::span<const 
       error = "replaying the command gives other events than were recorded";
       return index;
     }
+    places.add(engine.order_count(), entry.place);
   }
   return entries.size();
 }

@@ -31,6 +31,7 @@ Replica::Outcome Replica::open() {
   refusals_ = std::move(start.refusals);
   if (!start.error.empty()) return failure(std::move(start.error));
   engine_ = std::move(start.engine);
+  places_ = std::move(start.places);
   std::vector<SnapshotFile> files;
   error = list_snapshots(directory_, files);
   if (!error.empty()) return failure(std::move(error));
@@ -50,7 +51,6 @@ Replica::Outcome Replica::open() {
 
 std::string Replica::read_batch(std::uint64_t last_seq_max) {
   entries_.clear();
-  offsets_.clear();
   next_ = 0;
   std::string error;
   batch_ = reader_.next_batch(last_seq_max, batch_bytes, error);
@@ -61,8 +61,8 @@ std::string Replica::read_batch(std::uint64_t last_seq_max) {
     EntryView entry;
     const bool is_sound = detail::read_entry(bytes.subspan(at), entry);
     assert(is_sound);  // next_batch has read it
+    entry.place = {reader_.segment_first_seq(), batch_offset + at};
     entries_.push_back(entry);
-    offsets_.push_back(batch_offset + at);
     at += entry.header.length;
   }
   return "";
@@ -86,21 +86,23 @@ Replica::Outcome Replica::advance(std::uint64_t last_seq_max, std::uint64_t snap
     ++until;
   }
   const auto wanted = std::span<const EntryView>(entries_).subspan(next_, until - next_);
-  const std::size_t count = replay_entries(*engine_, scratch_, wanted, error_);
+  const std::size_t count = replay_entries(*engine_, places_, scratch_, wanted, error_);
   if (count < wanted.size()) {
     return failure(detail::damage(detail::segment_path(directory_, reader_.segment_first_seq()),
-                                  offsets_[next_ + count], wanted[count].header.seq, error_));
+                                  wanted[count].place.offset, wanted[count].header.seq, error_));
   }
   next_ = until;
-  place_ = {.segment_first_seq = reader_.segment_first_seq(),
-            .entry_offset = offsets_[until - 1],
-            .next_offset = offsets_[until - 1] + entries_[until - 1].header.length};
+  const EntryView& last = entries_[until - 1];
+  place_ = {.segment_first_seq = last.place.segment_first_seq,
+            .entry_offset = last.place.offset,
+            .next_offset = last.place.offset + last.header.length};
   return Outcome::more;
 }
 
 std::string Replica::write_snapshot(std::uint64_t free_bytes_min) {
   assert(place_.entry_offset != 0);
-  if (std::string error = tradepit::write_snapshot(directory_, *engine_, place_, free_bytes_min);
+  if (std::string error =
+          tradepit::write_snapshot(directory_, *engine_, places_, place_, free_bytes_min);
       !error.empty()) {
     return error;
   }

@@ -129,7 +129,7 @@ std::string check_place(const std::string& directory, const SnapshotFileHeader& 
   return "";
 }
 
-/// Reads and checks header, place and body; `body` is what the engine wrote.
+/// Reads and checks header, place and body; `body` is what the engine wrote, then the places.
 std::string read_snapshot(const std::string& directory, const SnapshotFile& file,
                           const EngineConfig& config, SnapshotFileHeader& header,
                           ByteBuffer& body) {
@@ -157,7 +157,7 @@ std::string read_snapshot(const std::string& directory, const SnapshotFile& file
     return "was made with other limits or another version";
   }
   if (header.seq != file.seq) return "holds seq " + std::to_string(header.seq);
-  if (header.body_bytes != size - sizeof header) {
+  if (header.body_bytes != size - sizeof header || header.places_bytes > header.body_bytes) {
     return "has " + std::to_string(size) + " bytes, and was made with " +
            std::to_string(sizeof header + header.body_bytes);
   }
@@ -173,16 +173,22 @@ std::string read_snapshot(const std::string& directory, const SnapshotFile& file
 
 std::unique_ptr<Engine> restore_snapshot(const std::string& directory, const SnapshotFile& file,
                                          const EngineConfig& config, SnapshotFileHeader& header,
-                                         ByteBuffer& body, std::string& error) {
+                                         ByteBuffer& body, OrderPlaces& places,
+                                         std::string& error) {
   error = read_snapshot(directory, file, config, header, body);
   if (!error.empty()) return nullptr;
   const char* refusal = nullptr;
-  std::unique_ptr<Engine> engine = Engine::restore(body.bytes(), refusal);
+  const std::uint64_t engine_bytes = header.body_bytes - header.places_bytes;
+  std::unique_ptr<Engine> engine = Engine::restore(body.bytes().first(engine_bytes), refusal);
   if (engine == nullptr) {
     error = refusal;
   } else if (engine->config() != config || engine->seq() != header.seq ||
              engine->digest() != header.digest) {
     error = "what it holds is not what its header says";
+    engine = nullptr;
+  } else if (places = OrderPlaces(config.max_client_order_ids);
+             !places.load(body.bytes().subspan(engine_bytes), engine->order_count())) {
+    error = "the places of its orders are not sound";
     engine = nullptr;
   }
   return engine;
@@ -212,11 +218,13 @@ std::string verify_file(const std::string& directory, const SnapshotFile& file,
                         const EngineConfig& config, const ByteBuffer& written) {
   SnapshotFileHeader header;
   ByteBuffer read;
+  OrderPlaces places;
   std::string error;
-  const auto restored = restore_snapshot(directory, file, config, header, read, error);
+  const auto restored = restore_snapshot(directory, file, config, header, read, places, error);
   if (restored == nullptr) return "verify " + file.path + ": " + error;
   read.clear();
   restored->snapshot(read);
+  places.save(read);
   const bool is_same =
       read.size() == written.size() && std::memcmp(read.data(), written.data(), read.size()) == 0;
   return is_same ? "" : "verify " + file.path + ": restoring it gives another state";
@@ -244,11 +252,11 @@ std::string check_snapshot(const std::string& directory, const SnapshotFile& fil
 }
 
 std::unique_ptr<Engine> load_snapshot(const std::string& directory, const SnapshotFile& file,
-                                      const EngineConfig& config, JournalPosition& next,
-                                      std::string& error) {
+                                      const EngineConfig& config, OrderPlaces& places,
+                                      JournalPosition& next, std::string& error) {
   SnapshotFileHeader header;
   ByteBuffer body;
-  auto engine = restore_snapshot(directory, file, config, header, body, error);
+  auto engine = restore_snapshot(directory, file, config, header, body, places, error);
   if (engine != nullptr) {
     next = {.seq = header.seq,
             .digest = header.digest,
@@ -259,9 +267,12 @@ std::unique_ptr<Engine> load_snapshot(const std::string& directory, const Snapsh
 }
 
 std::string write_snapshot(const std::string& directory, const Engine& engine,
-                           const SnapshotPlace& place, std::uint64_t free_bytes_min) {
+                           const OrderPlaces& places, const SnapshotPlace& place,
+                           std::uint64_t free_bytes_min) {
   ByteBuffer body;
   engine.snapshot(body);
+  const std::size_t engine_bytes = body.size();
+  places.save(body);
   const std::string path = snapshot_path(directory, engine.seq());
   const std::string unfinished = path + ".tmp";
   struct statvfs disk{};
@@ -281,6 +292,7 @@ std::string write_snapshot(const std::string& directory, const Engine& engine,
   header.entry_offset = place.entry_offset;
   header.next_offset = place.next_offset;
   header.body_bytes = body.size();
+  header.places_bytes = body.size() - engine_bytes;
   header.body_crc32c = crc32c(body.bytes());
   header.crc32c = header_crc(header);
   std::string error = write_file(unfinished, header, body.bytes());

@@ -48,7 +48,8 @@ class Shard {
         journal_({.directory = folder,
                   .shard_id = 0,
                   .segment_bytes = segment_bytes_default,
-                  .sync = false},
+                  .sync = false,
+                  .places = &places_},
                  JournalEnd(), engine_.digest()) {
     require(journal_.open());
     const ByteBuffer start = bench::opening(100);
@@ -58,6 +59,7 @@ class Shard {
   }
 
   [[nodiscard]] const Engine& engine() const noexcept { return engine_; }
+  [[nodiscard]] const OrderPlaces& places() const noexcept { return places_; }
 
   void add(bool is_marketable) {
     wire::NewOrder order;
@@ -110,11 +112,12 @@ class Shard {
     events_.clear();
     engine_.apply(command, events_, nullptr);
     journal_.append(engine_.seq(), engine_.digest(), engine_.last_event_count(),
-                    {command, bench::length_at(command)}, events_.bytes());
+                    {command, bench::length_at(command)}, events_.bytes(), engine_.order_count());
     if (engine_.seq() % group_commands == 0) commit();
   }
 
   Engine engine_;
+  OrderPlaces places_{EngineConfig{}.max_client_order_ids};
   JournalWriter journal_;
   ByteBuffer events_;
   std::vector<std::uint64_t> open_;
@@ -139,7 +142,7 @@ void make(const std::string& folder, std::uint64_t orders, std::uint64_t command
   while (shard.engine().open_order_count() < orders) shard.add(false);
   shard.commit();
   const std::uint64_t seq = shard.engine().seq();
-  require(write_snapshot(folder, shard.engine(), place_of(folder, seq), 0));
+  require(write_snapshot(folder, shard.engine(), shard.places(), place_of(folder, seq), 0));
   for (std::uint64_t count = 0; count < commands; ++count) shard.step(orders);
   shard.commit();
   std::printf("{\"resting_orders\": %lu, \"snapshot_seq\": %lu, \"seq\": %lu}\n",
@@ -154,7 +157,7 @@ void time_steps(const std::string& folder) {
   ByteBuffer scratch;
   const JournalEnd end =
       scan_journal_from(folder, 0, start.next, [&](auto entries, std::string& error) {
-        return replay_entries(*start.engine, scratch, entries, error);
+        return replay_entries(*start.engine, start.places, scratch, entries, error);
       });
   require(end.error);
   const double replayed = seconds();

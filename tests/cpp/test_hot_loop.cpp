@@ -105,6 +105,20 @@ std::string routing_id_of(std::uint64_t account_id) {
   return {'\0', '\0', '\0', '\0', static_cast<char>(account_id)};
 }
 
+wire::NewOrder order_of(std::uint64_t account_id, std::uint32_t number) {
+  wire::NewOrder order;
+  order.account_id = account_id;
+  order.client_order_id = number;
+  order.side = number % 2 == 0 ? wire::Side::buy : wire::Side::sell;
+  order.price_ticks = 95 + static_cast<std::int64_t>((number * 7 + account_id) % 11);
+  order.quantity_lots = 1 + number % 5;
+  order.instrument_id = 1;
+  order.order_type = wire::OrderType::limit;
+  order.time_in_force = wire::TimeInForce::gtc;
+  return order;
+}
+
+/// Every seventh is an order that was sent before, most of them.
 std::string request_of(std::uint64_t account_id, std::uint32_t request_id) {
   if (request_id % 10 == 0) return text_of(wire::StatusQuery{}, request_id);
   if (request_id % 97 == 0) {
@@ -112,15 +126,8 @@ std::string request_of(std::uint64_t account_id, std::uint32_t request_id) {
     cancel.account_id = account_id;
     return text_of(cancel, request_id);
   }
-  wire::NewOrder order;
-  order.account_id = account_id;
-  order.side = request_id % 2 == 0 ? wire::Side::buy : wire::Side::sell;
-  order.price_ticks = 95 + static_cast<std::int64_t>((request_id * 7 + account_id) % 11);
-  order.quantity_lots = 1 + request_id % 5;
-  order.instrument_id = 1;
-  order.order_type = wire::OrderType::limit;
-  order.time_in_force = wire::TimeInForce::gtc;
-  return text_of(order, request_id);
+  const std::uint32_t number = request_id % 7 == 0 ? request_id / 7 * 2 - 1 : request_id;
+  return text_of(order_of(account_id, number), request_id);
 }
 
 /// The last record of the answer to a request: the one that has the flag, or is the only one.
@@ -153,10 +160,12 @@ TEST(clients_the_loop_the_journal_and_its_readers_run_at_once) {
   const Folder folder;
   Engine engine(EngineConfig{.shard_id = shard_id, .max_orders = 10'000});
   const std::uint64_t genesis_digest = engine.digest();
+  OrderPlaces places(engine.config().max_client_order_ids);
   JournalWriter journal({.directory = folder.path,
                          .shard_id = shard_id,
                          .segment_bytes = segment_bytes_min,
-                         .sync = false},
+                         .sync = false,
+                         .places = &places},
                         JournalEnd{.error = {}, .last_digest = genesis_digest, .segment_path = {}},
                         genesis_digest);
   CHECK(journal.open().empty());
@@ -226,6 +235,7 @@ TEST(clients_the_loop_the_journal_and_its_readers_run_at_once) {
   CHECK(error.empty());
   CHECK(engine.check() == nullptr);
   CHECK(journal.committed_seq() == engine.seq());
+  CHECK(loop.counters().replayed_answers.load() > requests_per_client / 10);
 
   Engine replayed(EngineConfig{.shard_id = shard_id, .max_orders = 10'000});
   ByteBuffer events;

@@ -100,7 +100,7 @@ TEST(a_replica_follows_takes_snapshots_and_a_restart_goes_on_from_the_newest) {
   ByteBuffer scratch;
   const JournalEnd end =
       scan_journal_from(folder.path, shard_id, start.next, [&](auto entries, std::string& error) {
-        return replay_entries(*start.engine, scratch, entries, error);
+        return replay_entries(*start.engine, start.places, scratch, entries, error);
       });
   CHECK(end.error.empty() && end.entry_count == 1);
   CHECK(start.engine->seq() == live.engine.seq());

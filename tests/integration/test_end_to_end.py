@@ -114,23 +114,56 @@ def test_a_refused_order_leaves_no_trace_but_its_number(exchange: RunningExchang
     assert query(exchange, "SELECT count(*) AS count FROM orders") == before
 
 
-def place_until_definite(exchange: RunningExchange, body: dict[str, str]) -> bool:
-    """True once the order was taken, however often its answer got lost: the same id counts once."""
+def test_a_retry_over_rest_gets_the_first_answer_after_matcher_and_ingress_were_killed(
+    exchange: RunningExchange,
+) -> None:
+    with maker(exchange) as client:
+        for price_usd in (20_000, 20_001):
+            client.submit(
+                instrument_id=BTC_USD,
+                side=wire.Side.SELL,
+                price_ticks=price_usd * TICKS_PER_USD,
+                quantity_lots=4,
+            )
+    body = limit_order("buy", "20001.00", "0.0010", 500)
+    first = post_order(exchange, body)
+    assert (first.status, first.body["status"], len(first.body["fills"])) == (
+        201,
+        "partially_filled",
+        2,
+    )
+    call(f"{exchange.ingress_url}/v1/orders/{first.body['order_id']}", exchange.demo_key, "DELETE")
+    for name in (None, "matcher", "ingress"):
+        if name is not None:
+            os.kill(exchange.pids[name], signal.SIGKILL)
+            wait_until_all_serve(exchange, name)
+        again = answer_to(exchange, body)
+        assert (again.status, again.body) == (200, first.body | {"replayed": True})
+    other = answer_to(exchange, body | {"quantity": "0.0011"})
+    assert (other.status, other.body["code"]) == (409, "duplicate_client_order_id")
+    check_everything(exchange)
+
+
+def answer_to(exchange: RunningExchange, body: dict[str, str]) -> Answer:
+    """The first definite answer."""
     deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
+    while True:
         try:
             answer = post_order(exchange, body)
         except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-            continue
-        if answer.status == 201:
-            return True
-        if answer.status == 409:
-            assert answer.body["code"] == "duplicate_client_order_id", answer
-            return True
-        assert answer.status >= 500, answer
+            pass
+        else:
+            if answer.status < 500:
+                return answer
+        assert time.monotonic() < deadline, body
         time.sleep(0.05)
-    return False
+
+
+def place_until_definite(exchange: RunningExchange, body: dict[str, str]) -> bool:
+    """True once the order was taken, however often its answer got lost: the same id counts once."""
+    answer = answer_to(exchange, body)
+    assert answer.body.get("replayed", False) == (answer.status == 200), answer
+    return answer.status in (200, 201)
 
 
 def test_orders_go_on_while_each_part_is_killed_in_turn_and_all_count_once(

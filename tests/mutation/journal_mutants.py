@@ -13,6 +13,12 @@ JOURNAL_MUTANTS = [
         "  const std::uint64_t committed_seq = engine_.seq();\n",
     ),
     Mutant(
+        "a retry is looked for where its group has no other before it",
+        "whoever counts offsets from the buffer",
+        "word = word_of(begin.offset + std::uint64_t{word} * 8);",
+        "word = word_of(std::uint64_t{word} * 8);",
+    ),
+    Mutant(
         "nothing is synced",
         "etcd, Redis and PostgreSQL with their sync settings off",
         'if (config_.sync && detail::disk->fdatasync(file_) != 0) return fail("sync");',

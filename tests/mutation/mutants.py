@@ -367,4 +367,10 @@ MUTANTS = [
         "      count_quote_fill(taker, traded_lots, instrument);\n",
         "      (void)traded_lots;\n",
     ),
+    Mutant(
+        "a retry's fills do not add up",
+        "whoever answers a retry from the last fill alone",
+        "report_.filled_lots += event.quantity_lots;",
+        "report_.filled_lots = event.quantity_lots;",
+    ),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from tradepit.engine import Engine
+from tradepit.engine import Engine, replayed_answer
 from tradepit.protocol import wire
 
 from tests.command_source import LIMITS, CommandSource, opening
@@ -34,6 +34,7 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
     assert wire.decode_all(report_bytes) == reference.reports
     assert event_bytes == b"".join(event.encode() for event in expected)
     assert (engine.seq, engine.digest) == (reference.seq, reference.digest)
+    check_replayed(command, events, event_bytes, reference.reports)
     engine.check()
     assert engine.next_deadline_ns == reference.next_deadline_ns
     assert engine.open_order_count == len(reference.open_orders)
@@ -51,6 +52,28 @@ def agree(engine: Engine, reference: ReferenceEngine, command: Any) -> None:
         for asset_id in reference.assets:
             funds = reference.funds_of(account_id, asset_id)
             assert engine.balance(account_id, asset_id) == (funds.available, funds.held)
+
+
+def check_replayed(
+    command: Any, events: list[Any], event_bytes: bytes, reports: list[wire.ExecutionReport]
+) -> None:
+    """Sent again, an order gets its answer again, field by field."""
+    accepted = [event for event in events if type(event) is wire.OrderAccepted]
+    if type(command) is not wire.NewOrder or not accepted:
+        return
+    order_id = accepted[0].order_id
+    expected = [
+        report._replace(request_id=7, flags=report.flags | wire.ReportFlag.REPLAYED)
+        for report in reports
+        if report.order_id == order_id and report.request_id
+    ]
+    retry = command._replace(request_id=7, time_ns=command.time_ns + 5, session_id=9)
+    data = command.encode()
+    answer = wire.decode_all(replayed_answer(data, event_bytes, retry.encode(), order_id))
+    assert answer == expected
+    other = retry._replace(quantity_lots=retry.quantity_lots ^ 1)
+    assert replayed_answer(data, event_bytes, other.encode(), order_id) == b""
+    assert replayed_answer(data, event_bytes, retry.encode(), order_id + 1) == b""
 
 
 amounts = st.lists(st.sampled_from((0, 5_000, 60_000, 10**6, 10**7, 10**7)), min_size=3, max_size=3)

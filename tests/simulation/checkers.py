@@ -8,12 +8,13 @@ from tradepit.engine import JournalReader
 from tradepit.engine._core import SimulatedDisk, SimulatedMatcher
 from tradepit.ledger.batch import Position, StreamMessage, fold
 from tradepit.protocol import wire
-from tradepit.protocol.wire import ExecutionKind, Reason
+from tradepit.protocol.wire import ExecutionKind, Reason, ReportFlag
 
 from tests.ledger_model import Tables, apply, tables_of
 from tests.ledger_stream import Entry
 
 if TYPE_CHECKING:
+    from tests.simulation.clients import Client
     from tests.simulation.world import World
 
 BATCH = wire.COMMIT_BATCH_HEADER_LAYOUT
@@ -122,6 +123,7 @@ class Checkers:
     def _check_told(self, entries: list[Entry]) -> None:
         """Whatever a client was told stands in the journal under the same seq, with that outcome."""
         for client in self._world.clients:
+            check_replayed(client)
             for record in client.told:
                 if isinstance(record, wire.LoggedOn):
                     continue
@@ -190,6 +192,32 @@ def compare(found: Tables, expected: Tables, text: str) -> None:
             keys = [key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)]
             key = min(keys)
             raise Violation(f"{text}: {name}[{key}] is {ours.get(key)}, not {theirs.get(key)}")
+
+
+def check_replayed(client: "Client") -> None:
+    """Every answer to an order that was accepted is the same, however often it was sent, before a restart
+    and after it; each but the first says that it is a repeat.
+    """
+    first: dict[int, list[wire.ExecutionReport]] = {}
+    answer: list[wire.ExecutionReport] = []
+    for record in client.told:
+        if not isinstance(record, wire.ExecutionReport) or not record.request_id:
+            continue
+        if not isinstance(client.sent[record.request_id], wire.NewOrder):
+            continue
+        require(record.reason != Reason.DUPLICATE_CLIENT_ORDER_ID, f"a retry was refused: {record}")
+        answer.append(record._replace(flags=record.flags & ~ReportFlag.REPLAYED))
+        if not record.flags & ReportFlag.LAST:
+            continue
+        if answer[0].kind == ExecutionKind.ACCEPTED:
+            known = first.setdefault(record.request_id, answer)
+            require(answer == known, f"first the answer was {known}, then {answer}")
+            is_repeat = known is not answer
+            require(
+                not is_repeat or record.flags & ReportFlag.REPLAYED != 0,
+                f"an order was placed twice: {record}",
+            )
+        answer = []
 
 
 def check_order_ids(entries: list[Entry]) -> None:

@@ -17,7 +17,7 @@ INSTRUMENTS = range(1, 7)
 OPERATOR = 0
 KEY_BYTES = 32
 PENDING_MAX = 120
-DUPLICATES = (Reason.DUPLICATE_CLIENT_ORDER_ID, Reason.DUPLICATE_TRANSFER)
+REPLAYED = "REPLAYED"
 AGAIN = (Reason.BUSY, Reason.STORAGE_FULL)
 
 
@@ -155,8 +155,10 @@ class Client:
                     raise AssertionError(f"{self.account_id} was refused: {record}")
                 continue
             self.told.append(record)
-            if getattr(record, "reason", 0) in DUPLICATES:
-                self.refused[Reason(record.reason).name] += 1
+            if getattr(record, "reason", 0) == Reason.DUPLICATE_TRANSFER:
+                self.refused[Reason.DUPLICATE_TRANSFER.name] += 1
+            if isinstance(record, wire.ExecutionReport) and record.flags & ReportFlag.REPLAYED:
+                self.refused[REPLAYED] += 1
             self.acknowledged_seq = max(self.acknowledged_seq, getattr(record, "seq", 0))
             if isinstance(record, wire.LoggedOn):
                 self.is_logged_on = True

@@ -150,6 +150,22 @@ def test_the_fast_path_and_the_typed_route_answer_alike(matcher: FakeMatcher) ->
     run(matcher, body)
 
 
+def test_an_order_that_is_sent_again_gets_its_first_answer(matcher: FakeMatcher) -> None:
+    order = LIMIT | {"time_in_force": "ioc", "client_order_id": "5"}
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        async with client_of(app.litestar) as typed:
+            first = await client.post("/v1/orders", json=order, headers=AUTHORIZED)
+            assert (first.status_code, first.json()["status"]) == (201, "filled")
+            for sender in (client, typed):  # the fast path and the typed route
+                again = await sender.post("/v1/orders", json=order, headers=AUTHORIZED)
+                assert (again.status_code, again.json()) == (200, first.json() | {"replayed": True})
+        responses = app.litestar.openapi_schema.to_schema()["paths"]["/v1/orders"]["post"]
+        assert {"200", "201", "409"} <= set(responses["responses"])
+
+    run(matcher, body)
+
+
 def test_mass_cancel_takes_the_account_s_own_orders_only(matcher: FakeMatcher) -> None:
     async def body(client: httpx.AsyncClient, _: Ingress) -> None:
         other = {"authorization": f"Bearer {OTHER_KEY}"}

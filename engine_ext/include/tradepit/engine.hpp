@@ -121,6 +121,8 @@ class Engine {
 
   /// About the last command.
   [[nodiscard]] std::uint32_t last_event_count() const noexcept;
+  /// Orders accepted so far: the number of the last one, which its order_id ends with.
+  [[nodiscard]] std::uint64_t order_count() const noexcept;
   /// Instruments whose book the last command changed, each once.
   [[nodiscard]] std::span<const std::uint32_t> touched_instruments() const noexcept;
 

@@ -11,6 +11,7 @@
 #include "tradepit/buffer.hpp"
 #include "tradepit/engine.hpp"
 #include "tradepit/journal.hpp"
+#include "tradepit/replayed_answer.hpp"
 #include "tradepit/sessions.hpp"
 #include "tradepit/wire.hpp"
 #include "tradepit/zmq_api.hpp"
@@ -43,6 +44,7 @@ struct HotLoopCounters {
   std::atomic<std::uint64_t> refused_records{
       0};  ///< not sequenced: malformed, not authorized, busy
   std::atomic<std::uint64_t> rejected_commands{0};
+  std::atomic<std::uint64_t> replayed_answers{0};  ///< to orders that were sent again
   std::atomic<std::uint64_t> sessions{0};
   std::atomic<std::uint64_t> reply_latency_ns_sum{0};
   std::atomic<std::uint64_t> reply_latency_count[latency_bucket_count]{};  ///< receipt to reply
@@ -132,7 +134,16 @@ class HotLoop {
   /// Ends the tied sessions of the process before this one. Returns why it could not, or nothing.
   [[nodiscard]] std::string end_earlier_sessions();
   [[nodiscard]] wire::ShardStatus shard_status() const;
-  void route_reports(std::uint32_t session, std::uint32_t request_id);
+  void route_reports(std::uint32_t session, std::uint32_t request_id,
+                     std::span<const std::byte> record);
+  /// The order whose client order id the last command, a NewOrder that was refused, has; else 0.
+  [[nodiscard]] std::uint64_t repeated_order() const noexcept;
+  /// Queues the answer to an order that was sent again: what it is shows when it may leave.
+  void answer_later(std::uint32_t session, std::span<const std::byte> record,
+                    std::span<const std::byte> refusal, std::uint64_t order_id);
+  /// What answers it: the first answer, or the refusal. The bytes hold until the next call.
+  [[nodiscard]] std::span<const std::byte> answer_again(const Outbox::Item& item,
+                                                        std::span<const std::byte> retry);
   void forward_events(std::uint32_t session, std::uint32_t request_id, wire::MessageType command);
   void note_tops(std::int64_t time_ns);
   void note_auctions(std::int64_t time_ns);
@@ -162,6 +173,9 @@ class HotLoop {
   ByteBuffer events_;
   ByteBuffer reports_;
   ByteBuffer answer_;
+  ByteBuffer replayed_;
+  EntryReader entries_;
+  std::uint64_t waiting_retries_ = 0;  // in outbox_
   std::vector<std::uint32_t> with_output_;
   std::shared_ptr<std::atomic<std::uint64_t>> unsent_bytes_ =
       std::make_shared<std::atomic<std::uint64_t>>(0);  ///< of all sessions

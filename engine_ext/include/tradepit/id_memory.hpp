@@ -44,8 +44,7 @@ class OrderIds {
   [[nodiscard]] bool find(Name name, std::uint32_t& order_slot, NameOf name_of) const noexcept {
     order_slot = no_slot;
     if (name.client_order_id > highest_by_account_[name.account_index]) return false;
-    const std::uint64_t number = recent_by_name_.find(
-        name, [&](std::uint64_t found) { return recent_name_of(found) == name; });
+    const std::uint64_t number = recent_number_of(name);
     if (number != 0) {
       order_slot = recent_slot_of(number);
       return true;
@@ -54,6 +53,12 @@ class OrderIds {
     order_slot =
         old_by_name_.find(hash_of(name), [&](std::uint32_t slot) { return name_of(slot) == name; });
     return order_slot != no_slot;
+  }
+
+  /// The number of the recent order with this name, whose id is not 0, or 0.
+  [[nodiscard]] std::uint64_t recent_number_of(Name name) const noexcept {
+    return recent_by_name_.find(name,
+                                [&](std::uint64_t found) { return recent_name_of(found) == name; });
   }
 
   /// Where the order with this number, or for 0 any, may stand, or no_slot: for prefetching alone.

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "tradepit/order_places.hpp"
 #include "tradepit/wire.hpp"
 
 /// The journal: every sequenced command with its events, in segment files that are zero-filled
@@ -50,6 +51,7 @@ struct EntryView {
   wire::JournalEntry header;
   std::span<const std::byte> command;
   std::span<const std::byte> events;
+  EntryPlace place = {};
 };
 
 /// Where in a journal reading begins: behind the entry `seq`, or at the start of it all.
@@ -67,6 +69,7 @@ struct JournalEnd {
   std::uint64_t last_seq = 0;
   std::uint64_t last_digest = 0;
   std::string segment_path;  ///< last segment; empty if there is none
+  std::uint64_t segment_first_seq = 0;
   std::uint64_t segment_size = 0;
   std::uint64_t end_offset = 0;        ///< where the next entry goes
   std::uint64_t torn_bytes = 0;        ///< of a group that was never acknowledged, after end_offset
@@ -105,6 +108,8 @@ struct JournalConfig {
   /// Room that is kept for an entry. Less than the constant is for tests whose commands are small:
   /// the segments may be, too.
   std::uint64_t entry_bytes_max = tradepit::entry_bytes_max;
+  /// Is told where the entries of accepted orders stand, on the owner's thread, if it is set.
+  OrderPlaces* places = nullptr;
 };
 
 struct JournalCounters {
@@ -138,9 +143,11 @@ class JournalWriter {
   [[nodiscard]] bool lacks_space() const noexcept {
     return next_no_space_.load(std::memory_order_acquire);
   }
-  /// Adds an entry to the group that is being collected. Requires can_append().
+  /// Adds an entry to the group that is being collected. Requires can_append(). `order_count`:
+  /// orders accepted so far, this entry's included; for the places alone.
   void append(std::uint64_t seq, std::uint64_t digest, std::uint32_t event_count,
-              std::span<const std::byte> command, std::span<const std::byte> events) noexcept;
+              std::span<const std::byte> command, std::span<const std::byte> events,
+              std::uint64_t order_count = 0) noexcept;
   /// Gives the collected group to the disk if the disk is idle; cheap if it is not.
   void hand_over() noexcept;
   /// As hand_over, but writes and syncs on the calling thread: saves two wake-ups for a group that
@@ -156,6 +163,7 @@ class JournalWriter {
   /// Why it failed; meaningful once has_failed().
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
   [[nodiscard]] const JournalCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const JournalConfig& config() const noexcept { return config_; }
   /// An eventfd that counts up after each commit by the journal's thread, and on failure.
   [[nodiscard]] int commit_fd() const noexcept { return commit_fd_; }
   /// A second one, for a reader that follows the journal; counts up after every commit.
@@ -195,11 +203,12 @@ class JournalWriter {
   JournalConfig config_;
   std::uint64_t group_bytes_max_;
   Group groups_[2];
-  Group* active_ = &groups_[0];  // the owner's
-  Group* handed_ = &groups_[1];  // the writer's while busy_
-  std::uint64_t segment_bytes_;  // owner: size of the segment that offset_ is in
-  std::uint64_t offset_;         // owner: where the next group goes
-  bool handed_rotates_ = false;  // the handed group opens a new segment
+  Group* active_ = &groups_[0];      // the owner's
+  Group* handed_ = &groups_[1];      // the writer's while busy_
+  std::uint64_t segment_bytes_;      // owner: size of the segment that offset_ is in
+  std::uint64_t segment_first_seq_;  // owner: of that segment
+  std::uint64_t offset_;             // owner: where the next group goes
+  bool handed_rotates_ = false;      // the handed group opens a new segment
   std::uint64_t handed_offset_ = 0;
   std::chrono::steady_clock::time_point write_started_;
 

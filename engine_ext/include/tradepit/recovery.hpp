@@ -16,6 +16,7 @@ namespace tradepit {
 /// An engine, and where the journal goes on from it.
 struct EngineStart {
   std::unique_ptr<Engine> engine;  ///< null if `error` is set
+  OrderPlaces places;              ///< of its recent orders
   JournalPosition next;
   std::uint64_t snapshot_seq = 0;     ///< 0 = from the beginning of the journal
   std::vector<std::string> refusals;  ///< newer snapshots, and why each was not used
@@ -27,8 +28,9 @@ struct EngineStart {
 [[nodiscard]] EngineStart start_engine(const std::string& directory, const EngineConfig& config);
 
 /// Applies the commands of `entries` in order, and compares events and digest with what was
-/// recorded. Returns how many were the same; if not all, `error` says so.
-[[nodiscard]] std::size_t replay_entries(Engine& engine, ByteBuffer& scratch,
+/// recorded. Returns how many were the same; if not all, `error` says so. `places` learns of the
+/// orders that they accepted.
+[[nodiscard]] std::size_t replay_entries(Engine& engine, OrderPlaces& places, ByteBuffer& scratch,
                                          std::span<const EntryView> entries, std::string& error);
 
 }  // namespace tradepit

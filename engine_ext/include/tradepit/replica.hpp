@@ -51,12 +51,12 @@ class Replica {
   std::string directory_;
   EngineConfig config_;
   std::unique_ptr<Engine> engine_;
+  OrderPlaces places_;
   JournalReader reader_;
-  std::string batch_;                   // entries point into it
-  std::vector<EntryView> entries_;      // of the batch
-  std::vector<std::uint64_t> offsets_;  // of each in its segment
-  std::size_t next_ = 0;                // in entries_
-  SnapshotPlace place_;                 // of the last entry replayed
+  std::string batch_;               // entries point into it
+  std::vector<EntryView> entries_;  // of the batch
+  std::size_t next_ = 0;            // in entries_
+  SnapshotPlace place_;             // of the last entry replayed
   ByteBuffer scratch_;
   std::vector<std::string> refusals_;
   std::vector<std::uint64_t> kept_;

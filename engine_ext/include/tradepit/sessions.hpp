@@ -120,7 +120,7 @@ class Outbox {
     std::uint32_t session;
     std::uint32_t generation;
     std::uint32_t size;
-    std::uint32_t reserved = 0;
+    std::uint32_t is_retry = 0;  ///< its bytes are not what leaves
   };
 
   void push(const Item& item, std::span<const std::byte> bytes);

@@ -7,12 +7,13 @@
 #include "tradepit/engine.hpp"
 #include "tradepit/journal.hpp"
 
-/// Snapshot files: `<seq, 20 digits>.snapshot` beside the journal's segments, a SnapshotFileHeader
-/// and the engine's snapshot. A file gets its name once its bytes were synced, read back, restored
-/// and compared; until then it is called `<seq>.snapshot.tmp`.
+/// Snapshot files: `<seq, 20 digits>.snapshot` beside the journal's segments, a SnapshotFileHeader,
+/// the engine's snapshot, and where the journal holds its recent orders. A file gets its name once
+/// its bytes were synced, read back, restored and compared; until then it is called
+/// `<seq>.snapshot.tmp`.
 namespace tradepit {
 
-inline constexpr std::uint32_t snapshot_file_version = 1;
+inline constexpr std::uint32_t snapshot_file_version = 2;
 
 struct SnapshotFile {
   std::string path;
@@ -36,18 +37,19 @@ struct SnapshotPlace {
 [[nodiscard]] std::string check_snapshot(const std::string& directory, const SnapshotFile& file,
                                          const EngineConfig& config);
 
-/// The engine of a snapshot that check_snapshot() would pass, or null and an error text. `next` is
-/// where the journal goes on.
+/// The engine of a snapshot that check_snapshot() would pass, or null and an error text. `places`
+/// are its orders', `next` is where the journal goes on.
 [[nodiscard]] std::unique_ptr<Engine> load_snapshot(const std::string& directory,
                                                     const SnapshotFile& file,
-                                                    const EngineConfig& config,
+                                                    const EngineConfig& config, OrderPlaces& places,
                                                     JournalPosition& next, std::string& error);
 
-/// Writes a snapshot of `engine`, durably, and verifies what was written: an engine restored from
-/// the file gives the same bytes. Returns an error text or an empty one; after an error nothing of
-/// it is left. It leaves `free_bytes_min` of the disk free, or fails.
+/// Writes a snapshot of `engine` and its orders' places, durably, and verifies what was written:
+/// restored from the file they give the same bytes. Returns an error text or an empty one; after an
+/// error nothing of it is left. It leaves `free_bytes_min` of the disk free, or fails.
 [[nodiscard]] std::string write_snapshot(const std::string& directory, const Engine& engine,
-                                         const SnapshotPlace& place, std::uint64_t free_bytes_min);
+                                         const OrderPlaces& places, const SnapshotPlace& place,
+                                         std::uint64_t free_bytes_min);
 
 /// Removes what a writer that was killed left. Returns an error text or an empty one.
 [[nodiscard]] std::string remove_unfinished_snapshots(const std::string& directory);

@@ -247,7 +247,8 @@ enum class QuoteProtectionState : std::uint8_t {
 /// Bits of ReportFlag.
 namespace report_flag {
 inline constexpr std::uint8_t last = 1;  ///< The last report that answers the request.
-inline constexpr std::uint8_t known = 1;
+inline constexpr std::uint8_t replayed = 2;  ///< The order was placed by an earlier command, of which this is the answer: seq, time and all else are that one's.
+inline constexpr std::uint8_t known = 3;
 }
 
 /// Bits of ReplaceFlag.
@@ -309,7 +310,7 @@ enum class Reason : std::uint16_t {
   invalid_expire_time = 55,  ///< a gtd order's expire_time_ns must lie ahead; other orders have none
   invalid_offset = 56,  ///< a trailing stop order has either offset_ticks, from 1 to price_ticks_max, or trail_offset_bps, below 10000; a pegged order has a peg_reference and perhaps offset_ticks, at most price_ticks_max either way; other orders have none
   invalid_session = 57,  ///< session_id is stamped by the matcher: send 0
-  duplicate_client_order_id = 58,  ///< the account has used this client_order_id before
+  duplicate_client_order_id = 58,  ///< the account has used this client_order_id before; the same NewOrder again gets the first answer again
   duplicate_transfer = 59,  ///< this transfer_id was applied before
   insufficient_funds = 60,  ///< the available balance does not cover what the order could spend, fees included
   invalid_notional = 61,  ///< price times quantity must lie between the instrument's smallest and largest notional
@@ -1004,7 +1005,7 @@ struct OrderRejected {
   Header header{version, static_cast<std::uint8_t>(type), 56, 0};
   std::uint64_t seq{};  ///< of the command
   std::int64_t time_ns{};  ///< of the command
-  std::uint64_t order_id{};  ///< as in the command; 0 for NewOrder
+  std::uint64_t order_id{};  ///< as in the command; for NewOrder that of the order which has its client_order_id, or 0
   std::uint64_t account_id{};
   std::uint64_t client_order_id{};
   std::uint32_t instrument_id{};  ///< as in the command; 0 for cancel and replace
@@ -1806,7 +1807,7 @@ static_assert(offsetof(ExecutionReport, self_trade_prevention) == 162);
 static_assert(offsetof(ExecutionReport, peg_reference) == 163);
 static_assert(offsetof(ExecutionReport, reserved) == 164);
 
-/// The request was refused before it was sequenced, or a query or an administrative command was refused.
+/// The request was refused before it was sequenced, or a query or an administrative command was refused; or, `busy` with a seq, an order that was sent again cannot be given its first answer, since the peer does not read.
 struct Reject {
   static constexpr MessageType type = MessageType::reject;
   Header header{version, static_cast<std::uint8_t>(type), 24, 0};
@@ -2048,7 +2049,7 @@ static_assert(offsetof(SegmentHeader, reserved) == 40);
 static_assert(offsetof(SegmentHeader, reserved_tail) == 56);
 static_assert(offsetof(SegmentHeader, crc32c) == 60);
 
-/// Opens a snapshot file of a shard; the engine's snapshot follows. The entry with `seq` stands in the journal segment that begins with segment_first_seq.
+/// Opens a snapshot file of a shard; the engine's snapshot follows, then where the journal holds the shard's recent orders. The entry with `seq` stands in the journal segment that begins with segment_first_seq.
 struct SnapshotFileHeader {
   std::uint8_t magic[8]{};  ///< TPSNAP\0\0
   std::uint32_t version{};  ///< format of the file
@@ -2060,10 +2061,11 @@ struct SnapshotFileHeader {
   std::uint64_t entry_offset{};  ///< of the entry with seq in its segment
   std::uint64_t next_offset{};  ///< of the entry after it, unless that opens the next segment
   std::uint64_t body_bytes{};  ///< what follows this header
+  std::uint64_t places_bytes{};  ///< the last part of it, behind the engine's snapshot
   std::uint32_t body_crc32c{};  ///< over what follows this header
   std::uint32_t crc32c{};  ///< over everything before itself
 };
-static_assert(is_wire_layout<SnapshotFileHeader, 80>);
+static_assert(is_wire_layout<SnapshotFileHeader, 88>);
 static_assert(offsetof(SnapshotFileHeader, magic) == 0);
 static_assert(offsetof(SnapshotFileHeader, version) == 8);
 static_assert(offsetof(SnapshotFileHeader, shard_id) == 12);
@@ -2074,8 +2076,9 @@ static_assert(offsetof(SnapshotFileHeader, segment_first_seq) == 40);
 static_assert(offsetof(SnapshotFileHeader, entry_offset) == 48);
 static_assert(offsetof(SnapshotFileHeader, next_offset) == 56);
 static_assert(offsetof(SnapshotFileHeader, body_bytes) == 64);
-static_assert(offsetof(SnapshotFileHeader, body_crc32c) == 72);
-static_assert(offsetof(SnapshotFileHeader, crc32c) == 76);
+static_assert(offsetof(SnapshotFileHeader, places_bytes) == 72);
+static_assert(offsetof(SnapshotFileHeader, body_crc32c) == 80);
+static_assert(offsetof(SnapshotFileHeader, crc32c) == 84);
 
 /// Opens a JetStream message; whole JournalEntry items follow.
 struct CommitBatchHeader {

@@ -151,7 +151,7 @@ class Load:
             )
             return True
         self.refusals[order.reason] = self.refusals.get(order.reason, 0) + 1
-        if order.reason == _DUPLICATE and is_retry:
+        if order.reason == _DUPLICATE and is_retry:  # placed, and the journal has no answer left
             self.history.acknowledge(name, Acknowledged(0, 0, 0, ()))
             return True
         if order.reason in _TRY_AGAIN and order.seq == 0:

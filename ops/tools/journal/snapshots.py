@@ -42,7 +42,7 @@ def restored(snapshot: Snapshot) -> Engine | None:
     if header is None or len(body) != header.body_bytes or crc32c(body) != header.body_crc32c:
         return None
     try:
-        engine = Engine.restore(body)
+        engine = Engine.restore(body[: header.body_bytes - header.places_bytes])
     except ValueError:
         return None
     return engine if (engine.seq, engine.digest) == (snapshot.seq, snapshot.digest) else None

@@ -271,7 +271,7 @@ class Sender:
                 and answer.quantity_lots != record.quantity_lots
             )
         answer = self._ask(data)
-        if answer.reason == _APPLIED_BEFORE[kind]:
+        if answer.reason == _APPLIED_BEFORE[kind] or answer.flags & wire.ReportFlag.REPLAYED:
             return True
         self._count_command(record.request_id, time.monotonic_ns())
         if answer.reason:
