@@ -22,7 +22,7 @@ from tradepit.tools.journal.files import Journal
 from tradepit.tools.reconcile import stream
 from tradepit.tools.reconcile.report import Check
 
-from tests.exchange_checks import key_of, operator, query
+from tests.exchange_checks import check_ledger_reached, key_of, operator, query
 from tests.matcher_process import MatcherProcess, trade_once
 
 BTC_USD = 1
@@ -44,7 +44,7 @@ def failed(report: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _trades(exchange: RunningExchange) -> None:
-    """A few trades, and an order that stays open."""
+    """A few trades, and an order that stays open, all in the tables."""
     with (
         Client(exchange.order_endpoint, 101, key_of(exchange, "maker-101")) as maker,
         Client(exchange.order_endpoint, 111, key_of(exchange, "taker-111")) as taker,
@@ -56,6 +56,8 @@ def _trades(exchange: RunningExchange) -> None:
             taker.submit(
                 instrument_id=BTC_USD, side=wire.Side.BUY, price_ticks=5_000, quantity_lots=9
             )
+    with operator(exchange) as client:
+        check_ledger_reached(exchange, client.status())
 
 
 def test_an_exchange_that_trades_is_consistent(exchange: RunningExchange) -> None:
