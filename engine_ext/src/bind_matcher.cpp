@@ -72,6 +72,10 @@ class MatcherCore {
     const JournalEnd end =
         scan_journal_from(journal_config_.directory, journal_config_.shard_id, start.next, replay);
     raise_if(end.error);
+    // Without syncs a snapshot may well survive what it was made of.
+    if (journal_config_.sync) {
+      raise_if(check_snapshots_behind(journal_config_.directory, engine_.config(), end.last_seq));
+    }
     raise_if(cut_torn_tail(end));
     journal_ = std::make_unique<JournalWriter>(journal_config_, end, genesis_digest_);
     raise_if(journal_->open());
