@@ -76,6 +76,7 @@ class MatcherCore {
     if (journal_config_.sync) {
       raise_if(check_snapshots_behind(journal_config_.directory, engine_.config(), end.last_seq));
     }
+    raise_if(check_closed_mark(journal_config_.directory, end));
     raise_if(cut_torn_tail(end));
     journal_ = std::make_unique<JournalWriter>(journal_config_, end, genesis_digest_);
     raise_if(journal_->open());
@@ -117,6 +118,8 @@ class MatcherCore {
 
   /// Everything up to `seq` is in the stream. Matters under durability `replicated` alone.
   void note_replicated(std::uint64_t seq) {
+    // Elsewhere no answer waits for it: waking the hot thread would cost it time for nothing.
+    if (durability_ != wire::Durability::replicated) return;
     replicated_seq_ = seq;
     if (loop_) loop_->note_replicated(seq);
   }
