@@ -214,6 +214,7 @@ def test_no_limit_is_no_limit_however_the_broker_says_it() -> None:
     stream.settings = {"max_age": 0.0, "max_msgs": -1, "max_bytes": -1, "max_msgs_per_subject": -1}
     publisher, _, _ = publisher_of(stream)
     asyncio.run(publisher._ensure_stream(stream))
+    assert stream.config.max_msgs == -1  # as it was found
 
 
 @pytest.mark.parametrize(("replicas", "in_flight"), [(1, 8), (3, 1)])
