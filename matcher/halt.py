@@ -10,6 +10,9 @@ from tradepit.protocol.errors import TradepitError
 log = logging.getLogger(__name__)
 
 NAME = "halted"
+RESERVE = "halted.reserve"  # becomes the file above: that one must not fail for want of space
+RESERVE_BYTES = 4096
+REASON_CHARACTERS_MAX = 900  # four bytes each at most, so that the rest fits, too
 
 
 class ShardHalted(TradepitError):
@@ -19,21 +22,46 @@ class ShardHalted(TradepitError):
 def halt(journal_dir: Path, reason: str, committed_seq: int) -> ShardHalted:
     """Write the file that keeps the shard from starting, durably; the error to stop with."""
     text = (
-        f"reason: {reason}\n"
+        f"reason: {reason[:REASON_CHARACTERS_MAX]}\n"
         f"committed_seq: {committed_seq}\n"
         f"time: {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n"
     )
     try:
-        unfinished = journal_dir / f"{NAME}.tmp"
-        with unfinished.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(journal_dir / NAME)
-        sync_folder(journal_dir)
+        _write(journal_dir, text.encode())
     except OSError as error:
         log.critical("halted_file_not_written error=%s", error)
     return _error(journal_dir, text)
+
+
+def _write(journal_dir: Path, text: bytes) -> None:
+    unfinished = journal_dir / RESERVE
+    if not unfinished.exists():
+        _fill(unfinished)
+    with unfinished.open("r+b") as file:
+        file.write(text[:RESERVE_BYTES])
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(journal_dir / NAME)
+    sync_folder(journal_dir)
+
+
+def _fill(reserve: Path) -> None:
+    with reserve.open("wb") as file:
+        file.write(bytes(RESERVE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def reserve(journal_dir: Path) -> None:
+    """Set aside the space that halt() needs, while there is some."""
+    path = journal_dir / RESERVE
+    try:
+        if not path.exists() or path.stat().st_size < RESERVE_BYTES:
+            _fill(path)
+            sync_folder(journal_dir)
+    except OSError as error:
+        log.warning("halted_file_not_reserved error=%s again=at_the_next_start", error)
 
 
 def refuse_if_halted(journal_dir: Path) -> None:

@@ -14,7 +14,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import nats
 from nats.aio.client import Client as NatsClient
@@ -35,6 +35,9 @@ BATCH_BYTES_MAX = 64 * 1024
 PAYLOAD_BYTES_NEEDED = 2 * 1024 * 1024  # the longest entry: one command that trades 10,000 times
 HEADERS_BYTES_MAX = 1024  # of one message; the broker counts them as payload
 BATCHES_IN_FLIGHT_MAX = 8
+# A stream of several replicas refuses a second message that names the stream's sequence while the
+# first is on its way through the majority (err_code 10164), and each refusal costs a new connection.
+REPLICATED_IN_FLIGHT_MAX = 1
 # Batches begin at most this often while the stream keeps up, so that commits gather and leave the
 # processor to the orders. The first commit after a pause goes out at once.
 INTERVAL_S = 0.005
@@ -47,6 +50,7 @@ BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
 DUPLICATE_WINDOW_S = 120.0
 MAGIC = b"TPCB"
+UNLIMITED = (None, 0, -1)  # as the broker says it of a limit of a stream
 NO_REPLICAS_WITHOUT_CLUSTER = 10074  # the broker's code: replicas > 1 not supported
 
 
@@ -89,6 +93,7 @@ class Publisher:
         self.published_seq = 0
         self._replicas = replicas
         self._interval_s = INTERVAL_S if replicas == 1 else 0.0
+        self._in_flight_max = BATCHES_IN_FLIGHT_MAX if replicas == 1 else REPLICATED_IN_FLIGHT_MAX
         self._on_published = on_published
         self.is_connected = False
         self.lost_message_count = 0  # that the stream once had, when it was last looked at
@@ -195,18 +200,22 @@ class Publisher:
         await self._ensure_stream(jetstream)
         last_seq, last_digest = 0, None
         self._last_stream_seq, self._last_message_id = 0, ""
-        with suppress(NotFoundError):
+        reader = self._make_reader()
+        try:
             last = await jetstream.get_last_msg(self._stream, self._subject)
             header = _header_of(last.data or b"")
             last_seq, last_digest = header.last_seq, header.last_digest
             self._last_stream_seq = last.seq or 0
+        except NotFoundError:
+            self._note_published(0)
+        except MalformedRecord as error:
+            await self._make_anew(jetstream, reader, f"its last message: {error}")
         if last_seq > self._committed_seq():
             raise StreamAhead(
                 f"stream {self._stream} holds seq {last_seq}, the journal ends at "
                 f"{self._committed_seq()}: this is not the journal that the stream was made from; if "
                 "the journal was lost, `tradepit journal rebuild` makes it again from the stream"
             )
-        reader = self._make_reader()
         if last_seq == 0 and (oldest_seq := reader.oldest_seq) > 1:
             log.error(
                 "stream_lacks_the_past stream=%s first_seq=%d removed_from_journal=1",
@@ -248,6 +257,7 @@ class Publisher:
             found = (await jetstream.stream_info(self._stream)).config
         except NotFoundError:
             try:
+                self._note_published(0)
                 await jetstream.add_stream(wanted)
             except APIError as error:
                 raise self._unfit(error) from error
@@ -257,6 +267,12 @@ class Publisher:
                 raise StreamUnfit(
                     f"stream {self._stream} has {name} = {getattr(found, name)}, and needs "
                     f"{getattr(wanted, name)}: delete it, and it is made anew from the journal"
+                )
+        for name in ("max_age", "max_msgs", "max_bytes", "max_msgs_per_subject"):
+            if (limit := getattr(found, name)) not in UNLIMITED:
+                raise StreamUnfit(
+                    f"stream {self._stream} has {name} = {limit}, and must keep everything: take "
+                    "the limit away, or delete it, and it is made anew from the journal"
                 )
         if (found.num_replicas or 1) < self._replicas:
             try:
@@ -268,25 +284,60 @@ class Publisher:
         """A stream that has lost messages, by a damaged file or an operator's hand, stops its readers
         for good: it is deleted, to be made anew from the journal. Raises NotFoundError if it is gone.
         """
-        state = (await jetstream.stream_info(self._stream)).state
+        try:
+            state = (await jetstream.stream_info(self._stream)).state
+        except NotFoundError:
+            self._note_published(0)
+            raise
         self.lost_message_count = (state.num_deleted or 0) + max(state.first_seq - 1, 0)
-        if not self.lost_message_count or not state.messages:
+        if not state.messages:
+            if self._last_stream_seq > 0 and not self._in_flight:
+                log.error("stream_damaged stream=%s emptied=1 made_anew_from=journal", self._stream)
+                self._note_published(0)
+                if self._replicas == 1 and reader.oldest_seq == 1:
+                    await self._delete_stream(jetstream)
+                raise NatsError("the stream was emptied, and is filled again from the journal")
+            return
+        if not self.lost_message_count:
+            return
+        lost = f"lost_messages={self.lost_message_count}"
+        if self._replicas > 1:
+            # It is the only copy off this machine: what of it is worth keeping, a person decides.
+            self._log_damaged(lost, "an_operator_must_decide")
             return
         first = await jetstream.get_msg(self._stream, seq=state.first_seq)
-        if reader.oldest_seq > _header_of(first.data or b"").first_seq:
-            log.error(
-                "stream_damaged stream=%s lost_messages=%d not_made_anew=the_journal_begins_later",
-                self._stream,
-                self.lost_message_count,
-            )
+        try:
+            first_seq = _header_of(first.data or b"").first_seq
+        except MalformedRecord as error:
+            await self._make_anew(jetstream, reader, f"{lost}, its first message: {error}")
+        if reader.oldest_seq > first_seq:
+            self._log_damaged(lost, "the_journal_begins_later")
             return
-        log.error(
-            "stream_damaged stream=%s lost_messages=%d made_anew_from=journal",
-            self._stream,
-            self.lost_message_count,
-        )
+        log.error("stream_damaged stream=%s %s made_anew_from=journal", self._stream, lost)
+        await self._delete_stream(jetstream)
+
+    def _log_damaged(self, what: str, why_kept: str) -> None:
+        log.error("stream_damaged stream=%s %s not_made_anew=%s", self._stream, what, why_kept)
+
+    async def _make_anew(
+        self, jetstream: JetStreamContext, reader: JournalReader, damage: str
+    ) -> NoReturn:
+        """Delete a stream that holds what no matcher has written, if the journal has all of it."""
+        log.critical("stream_damaged stream=%s %s", self._stream, damage)
+        if self._replicas > 1 or reader.oldest_seq != 1:
+            raise StreamUnfit(
+                f"stream {self._stream} is damaged ({damage}), and is not made anew from the "
+                "journal: it is the only copy off this machine, or the journal's beginning is gone. "
+                "Restore the stream from a copy; or, once `tradepit journal verify` passes, delete "
+                "it, and it is made anew from what the journal has"
+            )
+        await self._delete_stream(jetstream)
+
+    async def _delete_stream(self, jetstream: JetStreamContext) -> NoReturn:
+        # First: once it is gone, nothing may be removed from the journal for its sake.
+        self._note_published(0)
         await jetstream.delete_stream(self._stream)
-        raise NatsError("the stream had lost messages and is made anew")
+        raise NatsError("the stream is damaged, and is made anew from the journal")
 
     def _unfit(self, error: APIError) -> Exception:
         """What the broker refuses for good; anything else may pass."""
@@ -300,7 +351,7 @@ class Publisher:
     async def _send_committed(
         self, sender: AsyncPublish, reader: JournalReader, batch_bytes_max: int
     ) -> None:
-        while len(self._in_flight) < BATCHES_IN_FLIGHT_MAX:
+        while len(self._in_flight) < self._in_flight_max:
             batch = reader.next_batch(self._committed_seq(), batch_bytes_max)
             if not batch:
                 return

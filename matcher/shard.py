@@ -16,7 +16,7 @@ import zmq.backend.cython._zmq as zmq_extension
 from tradepit.engine import JournalReader, MatcherCore
 from tradepit.matcher import metrics
 from tradepit.matcher.broker_sync import check_broker_sync
-from tradepit.matcher.halt import ShardHalted, halt, refuse_if_halted
+from tradepit.matcher.halt import ShardHalted, halt, refuse_if_halted, reserve
 from tradepit.matcher.publisher import Publisher
 from tradepit.matcher.retirement import retire_until
 from tradepit.matcher.settings import Settings
@@ -34,6 +34,8 @@ ROUTER_SEND_QUEUE_MESSAGES = 10_000  # of one peer; the hot loop bounds their by
 FEED_QUEUE_MESSAGES = 10_000
 LINGER_MS = 1000
 STREAM_CHECK_TIMEOUT_S = 5.0
+# Where the journal may have lost its end, and the stream alone could tell.
+DOUBTED_STREAM_CHECK_TIMEOUT_S = 60.0
 STREAM_REPLICAS = 3  # under durability `replicated`
 PUBLISH_REST_TIMEOUT_S = 10.0
 LIBZMQ_MIN = (4, 3, 5)  # earlier ones have known holes
@@ -54,9 +56,10 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(signum, stop.set)
     with _locked(settings.journal_dir):
         refuse_if_halted(settings.journal_dir)
+        reserve(settings.journal_dir)
         is_replicated = settings.durability == Durability.REPLICATED
         await check_broker_sync(settings.nats_monitor_urls, required=is_replicated)
-        core = _recover(settings)
+        core, doubts = _recover(settings)
         publisher = Publisher(
             settings.nats_url,
             settings.shard_id,
@@ -87,7 +90,7 @@ async def serve(settings: Settings) -> None:
                 publishing = tasks.create_task(
                     publisher.run(publishing_stop), name="matcher.publisher"
                 )
-                await _wait_for_stream(publisher, publishing, stop)
+                await _wait_for_stream(publisher, publishing, stop, doubts)
                 with hot_loop.open():
                     snapshotting = tasks.create_task(
                         _take_snapshots(snapshots, settings, core, stop), name="matcher.snapshots"
@@ -134,9 +137,13 @@ async def _take_snapshots(
     return None
 
 
-def _recover(settings: Settings) -> MatcherCore:
+def _recover(settings: Settings) -> tuple[MatcherCore, list[str]]:
+    """The recovered core, and what makes it doubtful that this was all of the journal."""
     core = MatcherCore(
         str(settings.journal_dir), settings.shard_id, settings.durability, settings.segment_bytes
+    )
+    has_traces = any(
+        next(settings.journal_dir.glob(traces), None) for traces in ("*.snapshot", "torn-*.bytes")
     )
     started_s = time.monotonic()
     try:
@@ -146,10 +153,12 @@ def _recover(settings: Settings) -> MatcherCore:
     for refusal in recovery.refusals:
         log.error("snapshot_refused %s", refusal)
     if recovery.torn_bytes:
+        saved = settings.journal_dir.glob(f"torn-{core.committed_seq + 1:020}*.bytes")
         log.warning(
-            "torn_tail_cut bytes=%d after_seq=%d never_acknowledged=1",
+            "torn_tail_cut bytes=%d after_seq=%d of=a_group_that_nothing_proves_synced saved_as=%s",
             recovery.torn_bytes,
             core.committed_seq,
+            max((path.name for path in saved), default="nothing:the_disk_is_full"),
         )
     log.info(
         "recovered snapshot_seq=%d entries=%d seq=%d took_s=%.2f",
@@ -158,23 +167,41 @@ def _recover(settings: Settings) -> MatcherCore:
         core.committed_seq,
         time.monotonic() - started_s,
     )
-    return core
+    doubts = {
+        "torn_tail_cut": recovery.torn_bytes > 0,
+        "snapshot_refused": bool(recovery.refusals),
+        "empty_journal_beside_traces_of_another": has_traces and core.committed_seq == 0,
+    }
+    return core, [doubt for doubt, is_there in doubts.items() if is_there]
 
 
 async def _wait_for_stream(
-    publisher: Publisher, publishing: asyncio.Task[None], stop: asyncio.Event
+    publisher: Publisher,
+    publishing: asyncio.Task[None],
+    stop: asyncio.Event,
+    doubts: list[str],
 ) -> None:
     """Give the stream the chance to say that it is ahead of this journal, before orders come."""
+    timeouts_s = [STREAM_CHECK_TIMEOUT_S]
+    if doubts:
+        timeouts_s.append(DOUBTED_STREAM_CHECK_TIMEOUT_S - STREAM_CHECK_TIMEOUT_S)
     waits = [
         asyncio.ensure_future(publisher.is_synchronized.wait()),
         asyncio.ensure_future(stop.wait()),
     ]
     try:
-        await asyncio.wait(
-            [*waits, publishing],
-            timeout=STREAM_CHECK_TIMEOUT_S,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        for timeout_s in timeouts_s:
+            done, _ = await asyncio.wait(
+                [*waits, publishing], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done:
+                break
+            if timeout_s != timeouts_s[-1]:
+                log.error(
+                    "stream_unreachable waiting_s=%.0f because_of=%s the_stream_may_know_more=1",
+                    timeouts_s[-1],
+                    ",".join(doubts),
+                )
     finally:
         for wait in waits:
             wait.cancel()

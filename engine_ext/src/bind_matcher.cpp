@@ -75,6 +75,11 @@ class MatcherCore {
     const JournalEnd end =
         scan_journal_from(journal_config_.directory, journal_config_.shard_id, start.next, replay);
     raise_if(end.error);
+    // Without syncs a snapshot may well survive what it was made of.
+    if (journal_config_.sync) {
+      raise_if(check_snapshots_behind(journal_config_.directory, engine_.config(), end.last_seq));
+    }
+    raise_if(check_closed_mark(journal_config_.directory, end));
     raise_if(cut_torn_tail(end));
     journal_ = std::make_unique<JournalWriter>(journal_config_, end, genesis_digest_);
     raise_if(journal_->open());
@@ -116,6 +121,8 @@ class MatcherCore {
 
   /// Everything up to `seq` is in the stream. Matters under durability `replicated` alone.
   void note_replicated(std::uint64_t seq) {
+    // Elsewhere no answer waits for it: waking the hot thread would cost it time for nothing.
+    if (durability_ != wire::Durability::replicated) return;
     replicated_seq_ = seq;
     if (loop_) loop_->note_replicated(seq);
   }

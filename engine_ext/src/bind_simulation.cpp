@@ -197,6 +197,7 @@ class SimulatedMatcher {
     const JournalEnd end =
         scan_journal(journal_config_.directory, journal_config_.shard_id, genesis_digest, replay);
     raise_if(end.error);
+    raise_if(check_closed_mark(journal_config_.directory, end));
     raise_if(cut_torn_tail(end));
     journal_ = std::make_unique<JournalWriter>(journal_config_, end, genesis_digest);
     raise_if(JournalSteps::open(*journal_));

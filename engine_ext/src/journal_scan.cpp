@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "journal_closed.hpp"
 #include "journal_files.hpp"
 #include "tradepit/crc32c.hpp"
 #include "tradepit/journal.hpp"
@@ -247,6 +248,7 @@ std::uint64_t oldest_seq(const std::string& directory, std::string& error) {
 
 std::string cut_torn_tail(const JournalEnd& end) {
   if (end.torn_bytes == 0) return "";
+  if (std::string error = detail::save_torn_tail(end); !error.empty()) return error;
   const int file = detail::disk->open(end.segment_path.c_str(), O_WRONLY | O_CLOEXEC, 0);
   if (file < 0) return errno_text("open", end.segment_path);
   const std::vector<std::byte> zeros(end.torn_bytes);

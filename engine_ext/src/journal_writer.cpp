@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "journal_closed.hpp"
 #include "journal_files.hpp"
 #include "tradepit/crc32c.hpp"
 #include "tradepit/journal.hpp"
@@ -109,6 +110,9 @@ std::string JournalWriter::open_files() {
   }
   file_ = detail::disk->open(open_path_.c_str(), O_RDWR | O_CLOEXEC, 0);
   if (file_ < 0) return errno_text("open", open_path_);
+  if (std::string error = detail::remove_closed_mark(config_.directory); !error.empty()) {
+    return error;
+  }
   return start_commit_offset_ == 0 || !config_.sync ? "" : write_again(start_commit_offset_);
 }
 
@@ -331,6 +335,9 @@ void JournalWriter::close() noexcept {
   writer_.join();
   preparer_.join();
   detail::disk->unlink(next_path().c_str());
+  if (!config_.sync || has_failed()) return;
+  // Without the mark the next start knows less, and that is all.
+  (void)detail::write_closed_mark(config_.directory, committed_seq(), written_digest_);
 }
 
 }  // namespace tradepit

@@ -50,6 +50,23 @@ EngineStart start_engine(const std::string& directory, const EngineConfig& confi
   return start;
 }
 
+std::string check_snapshots_behind(const std::string& directory, const EngineConfig& config,
+                                   std::uint64_t last_seq) {
+  std::vector<SnapshotFile> snapshots;
+  if (std::string error = list_snapshots(directory, snapshots); !error.empty()) return error;
+  for (const SnapshotFile& file : snapshots) {
+    const std::uint64_t seq = proven_seq(file, config);
+    if (seq <= last_seq) continue;
+    return "the journal in " + directory + " ends at seq " + std::to_string(last_seq) + ", and " +
+           file.path + " was made of seq " + std::to_string(seq) +
+           ", which was synced: " + detail::missing(last_seq + 1, seq) +
+           ". Bring the missing segments back, or rebuild the journal from the stream; only to "
+           "give "
+           "up those commands for good, move the snapshots that are ahead away";
+  }
+  return "";
+}
+
 std::size_t replay_entries(Engine& engine, OrderPlaces& places, ByteBuffer& scratch,
                            std::span<const EntryView> entries, std::string& error) {
   Engine::Ahead aheads[aheads_max];

@@ -244,6 +244,17 @@ std::string list_snapshots(const std::string& directory, std::vector<SnapshotFil
   return list_files(directory, suffix, out);
 }
 
+std::uint64_t proven_seq(const SnapshotFile& file, const EngineConfig& config) {
+  const File opened(file.path, O_RDONLY | O_CLOEXEC);
+  SnapshotFileHeader header;
+  const bool is_ours =
+      opened.number() >= 0 && detail::read_at(opened.number(), &header, sizeof header, 0) &&
+      std::memcmp(header.magic, magic, sizeof magic) == 0 && header.crc32c == header_crc(header) &&
+      header.shard_id == config.shard_id && header.version == snapshot_file_version &&
+      header.configuration == configuration_hash(config);
+  return is_ours ? header.seq : 0;
+}
+
 std::string check_snapshot(const std::string& directory, const SnapshotFile& file,
                            const EngineConfig& config) {
   SnapshotFileHeader header;

@@ -201,3 +201,88 @@ def test_the_reader_publishes_nothing_that_is_not_sound(journal: Journal, tmp_pa
     assert reader.digest == journal.entries[-3].header.digest
     with pytest.raises(RuntimeError, match=f"seq {entry.header.seq}: the entry is not sound"):
         reader.next_batch(entry.header.seq, 1)
+
+
+@pytest.fixture
+def closed_folder(journal: Journal, tmp_path: Path) -> Path:
+    """A copy of the journal and of the mark that its matcher left when it was stopped."""
+    folder = tmp_path / "closed in order"
+    folder.mkdir()
+    for path in (journal.segment, journal.segment.with_name("closed")):
+        shutil.copyfile(path, folder / path.name)
+    return folder
+
+
+def recover_folder(folder: Path) -> MatcherCore:
+    core = MatcherCore(str(folder), SHARD_ID, wire.Durability.DISK, SEGMENT_BYTES)
+    core.recover()
+    return core
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("entry", [0, 7, 19])
+def test_a_flipped_bit_in_the_last_group_of_a_journal_that_was_closed_is_damage(
+    journal: Journal, closed_folder: Path, entry: int
+) -> None:
+    place, header = journal.last_group[entry]
+    flipped = bytearray(journal.data)
+    flipped[place + 70] ^= 4
+    segment = closed_folder / journal.segment.name
+    segment.write_bytes(flipped)
+    before = bytes_of(closed_folder)
+    where = f"damaged journal: {segment} offset {place} seq {header.seq}: "
+    with pytest.raises(RuntimeError, match=f"{where}the journal was closed in order behind seq"):
+        recover_folder(closed_folder)
+    assert bytes_of(closed_folder) == before
+    segment.write_bytes(journal.data)
+    assert recover_folder(closed_folder).committed_seq == journal.entries[-1].header.seq
+
+
+def test_a_closed_journal_that_is_gone_does_not_start_anew(
+    journal: Journal, closed_folder: Path
+) -> None:
+    (closed_folder / journal.segment.name).unlink()
+    last_seq = journal.entries[-1].header.seq
+    with pytest.raises(RuntimeError, match=f"seqs 1 to {last_seq} are missing"):
+        recover_folder(closed_folder)
+    assert list(bytes_of(closed_folder)) == ["closed"]
+
+
+def test_the_mark_of_a_closed_journal_goes_before_anything_is_appended(closed_folder: Path) -> None:
+    mark = closed_folder / "closed"
+    text = mark.read_bytes()
+    core = recover_folder(closed_folder)
+    assert not mark.exists()
+    del core
+    assert mark.read_bytes() == text
+    assert mark.stat().st_mode & 0o777 == 0o600
+    mark.write_bytes(text.replace(b"seq=", b"seq=1", 1))
+    with pytest.raises(RuntimeError, match=f"damaged journal: {mark} "):
+        recover_folder(closed_folder)
+
+
+def test_what_is_cut_off_is_saved_first_and_the_newest_few_are_kept(
+    journal: Journal, tmp_path: Path
+) -> None:
+    folder = tmp_path / "j"
+    last_seq = journal.entries[-1].header.seq
+    torn = b"half a group" * 9
+    for number in range(6):
+        data = bytearray(journal.data)
+        tail = torn + bytes([number + 1])
+        data[journal.end : journal.end + len(tail)] = tail
+        folder.mkdir(exist_ok=True)
+        (folder / "closed").unlink(missing_ok=True)
+        (folder / journal.segment.name).write_bytes(data)
+        core = MatcherCore(str(folder), SHARD_ID, wire.Durability.DISK, SEGMENT_BYTES)
+        assert core.recover().torn_bytes == len(tail)
+        assert (folder / journal.segment.name).read_bytes() == journal.data
+        del core
+    saved = sorted(folder.glob(f"torn-{last_seq + 1:020}*.bytes"))
+    assert [path.read_bytes()[-1] for path in saved] == [3, 4, 5, 6]
+    assert all(path.read_bytes()[:-1] == torn for path in saved)
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in saved)
+    assert not list(folder.glob("*.tmp"))

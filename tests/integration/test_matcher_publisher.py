@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -144,3 +145,34 @@ def test_a_stream_that_is_wiped_is_made_anew_without_a_further_command(
         return False
 
     wait_until(is_back, "the stream is as it was")
+
+
+def test_a_foreign_message_costs_the_stream_and_not_the_shard(
+    matcher: MatcherProcess, nats_url: str
+) -> None:
+    trade_once(matcher)
+    before = wait_for_stream(matcher, nats_url)
+
+    async def intrude() -> None:
+        client = await nats.connect(nats_url, connect_timeout=2)
+        try:
+            subject = names.events_subject(matcher.shard_id)
+            await client.jetstream().publish(subject, b"hello", timeout=5)
+        finally:
+            await client.close()
+
+    asyncio.run(intrude())
+    trade_once(matcher, price_ticks=1100)  # its batch is refused: the stream has gone on without it
+
+    def is_back() -> bool:
+        with suppress(NotFoundError, struct.error, AssertionError):
+            return stream_entries(nats_url, matcher.shard_id)[: len(before)] == before
+        return False
+
+    wait_until(is_back, "the stream is as it was")
+    assert "stream_damaged" in matcher.log
+    asyncio.run(intrude())
+    matcher.kill()
+    matcher.start()
+    wait_until(is_back, "the stream is as it was, after a restart")
+    assert len(wait_for_stream(matcher, nats_url)) == matcher.status().seq

@@ -20,8 +20,10 @@ HEADER = wire.SNAPSHOT_FILE_HEADER_LAYOUT
 Outcome = Replica.Outcome
 
 
-def recover(folder: Path) -> tuple[MatcherCore, Recovery]:
-    core = MatcherCore(str(folder), SHARD_ID, wire.Durability.DISK, SEGMENT_BYTES)
+def recover(
+    folder: Path, durability: wire.Durability = wire.Durability.DISK
+) -> tuple[MatcherCore, Recovery]:
+    core = MatcherCore(str(folder), SHARD_ID, durability, SEGMENT_BYTES)
     return core, core.recover()
 
 
@@ -149,7 +151,6 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "another place": (lambda path: change(path, entry_offset=64), "does not hold"),
     "no such segment": (lambda path: change(path, segment_first_seq=3), "does not hold"),
     "no sense": (lambda path: change(path, entry_offset=2**63, next_offset=0), "does not hold"),
-    "ahead of the journal": (rename_ahead, "does not hold seq 5000"),
 }
 
 
@@ -171,6 +172,49 @@ def test_a_snapshot_that_cannot_be_used_is_named_and_the_one_before_is_used(
     assert follow(replica, built.last_seq, newer) is Outcome.MAY_SNAPSHOT
     replica.write_snapshot(0)
     assert replica.kept == [older, replica.seq]
+
+
+@pytest.mark.parametrize("durability", [wire.Durability.DISK, wire.Durability.REPLICATED])
+def test_a_snapshot_that_is_ahead_of_a_synced_journal_refuses_and_names_what_is_missing(
+    folder: Path, built: Built, durability: wire.Durability
+) -> None:
+    _, newer = snapshot(folder, built, 60, 150)
+    rename_ahead(folder / f"{newer:020}.snapshot")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(RuntimeError, match=f"seqs {built.last_seq + 1} to 5000 are missing"):
+        recover(folder, durability)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_snapshot_that_is_ahead_of_a_journal_without_syncs_is_named_and_not_used(
+    folder: Path, built: Built
+) -> None:
+    older, newer = snapshot(folder, built, 60, 150)
+    rename_ahead(folder / f"{newer:020}.snapshot")
+    core, recovery = recover(folder, wire.Durability.MEMORY)
+    assert recovery.snapshot_seq == older
+    (refusal,) = recovery.refusals
+    assert "does not hold seq 5000" in refusal
+    assert core.committed_seq == built.last_seq
+
+
+def test_a_journal_whose_newest_segment_is_gone_refuses_to_use_its_seqs_again(
+    folder: Path, built: Built
+) -> None:
+    last_segment = built.segment_seqs[-1]
+    taken = snapshot(folder, built, last_segment, last_segment + 5)
+    (folder / f"{last_segment:020}.journal").unlink()
+    # Damage to a body does not make a sound header prove less.
+    flip(folder / f"{taken[1]:020}.snapshot", HEADER.size + 200)
+    with pytest.raises(RuntimeError, match=f"seqs {last_segment} to {taken[1]} are missing"):
+        recover(folder)
+
+
+def test_an_ahead_snapshot_of_other_limits_proves_nothing(folder: Path, built: Built) -> None:
+    older, newer = snapshot(folder, built, 60, 150)
+    rename_ahead(folder / f"{newer:020}.snapshot")
+    change(folder / f"{5000:020}.snapshot", configuration=1)
+    assert recover(folder)[1].snapshot_seq == older
 
 
 def test_without_any_usable_snapshot_the_whole_journal_is_replayed(

@@ -20,7 +20,9 @@
 ///
 /// What is acknowledged was synced. A group of entries that was being written when the power went
 /// may be torn; all of its entries carry one commit_first_seq, so that a torn last group can be
-/// told from damage to something that was acknowledged.
+/// told from damage to something that was acknowledged. Damage to the last group alone looks the
+/// same; a journal that was closed in order therefore leaves a file `closed` with its last seq and
+/// digest, removed before anything is appended again.
 namespace tradepit {
 
 inline constexpr std::uint32_t journal_version = 1;
@@ -72,7 +74,7 @@ struct JournalEnd {
   std::uint64_t segment_first_seq = 0;
   std::uint64_t segment_size = 0;
   std::uint64_t end_offset = 0;        ///< where the next entry goes
-  std::uint64_t torn_bytes = 0;        ///< of a group that was never acknowledged, after end_offset
+  std::uint64_t torn_bytes = 0;        ///< of a group that nothing proves synced, after end_offset
   std::uint64_t commit_first_seq = 0;  ///< of the last entry
   std::uint64_t commit_offset = 0;     ///< where its group begins, or the first entry would
 };
@@ -97,7 +99,12 @@ using EntryVisitor =
 /// read. Older seqs were in segments that are gone.
 [[nodiscard]] std::uint64_t oldest_seq(const std::string& directory, std::string& error);
 
-/// Zeroes what a torn group left behind `end`, durably. Returns an error text or an empty one.
+/// Empty if nothing says that the journal was closed in order anywhere but at `end`. If something
+/// does, what looks like a torn last group was synced, and is damage. Changes nothing on disk.
+[[nodiscard]] std::string check_closed_mark(const std::string& directory, const JournalEnd& end);
+
+/// Zeroes what a torn group left behind `end`, durably; first the bytes are saved in a file
+/// `torn-<seq>.bytes`, of which the newest few are kept. Returns an error text or an empty one.
 [[nodiscard]] std::string cut_torn_tail(const JournalEnd& end);
 
 struct JournalConfig {
@@ -169,7 +176,8 @@ class JournalWriter {
   /// A second one, for a reader that follows the journal; counts up after every commit.
   [[nodiscard]] int follower_fd() const noexcept { return follower_fd_; }
 
-  /// Commits what was appended and stops the threads. Called by the owner.
+  /// Commits what was appended, marks the journal as closed in order if all of it was synced, and
+  /// stops the threads. Called by the owner.
   void close() noexcept;
 
  private:

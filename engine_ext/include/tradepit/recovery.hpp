@@ -27,6 +27,13 @@ struct EngineStart {
 /// journal begins with seq 1. Changes nothing on disk.
 [[nodiscard]] EngineStart start_engine(const std::string& directory, const EngineConfig& config);
 
+/// Empty if no snapshot of this shard and configuration is ahead of `last_seq`, where the journal
+/// ends. One that is, where the journal syncs, proves that synced commands are gone: to go on would
+/// give their seqs and order ids to others.
+[[nodiscard]] std::string check_snapshots_behind(const std::string& directory,
+                                                 const EngineConfig& config,
+                                                 std::uint64_t last_seq);
+
 /// Applies the commands of `entries` in order, and compares events and digest with what was
 /// recorded. Returns how many were the same; if not all, `error` says so. `places` learns of the
 /// orders that they accepted.

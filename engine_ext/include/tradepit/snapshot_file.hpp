@@ -37,6 +37,10 @@ struct SnapshotPlace {
 [[nodiscard]] std::string check_snapshot(const std::string& directory, const SnapshotFile& file,
                                          const EngineConfig& config);
 
+/// The seq in a snapshot's header, if that is sound and of this shard and configuration; else 0.
+/// The journal had that seq synced before the file was written, whatever has become of its body.
+[[nodiscard]] std::uint64_t proven_seq(const SnapshotFile& file, const EngineConfig& config);
+
 /// The engine of a snapshot that check_snapshot() would pass, or null and an error text. `places`
 /// are its orders', `next` is where the journal goes on.
 [[nodiscard]] std::unique_ptr<Engine> load_snapshot(const std::string& directory,
