@@ -10,9 +10,9 @@ from tradepit.protocol.errors import TradepitError
 log = logging.getLogger(__name__)
 
 NAME = "halted"
-RESERVE = "halted.reserve"  # becomes the file above: that one must not fail for want of space
-RESERVE_BYTES = 4096
-REASON_CHARACTERS_MAX = 900  # four bytes each at most, so that the rest fits, too
+# Becomes the file above: a new name needs room on the disk, another name for a file needs none. It
+# is empty, so that it takes nothing from the journal.
+RESERVE = "halted.reserve"
 
 
 class ShardHalted(TradepitError):
@@ -22,44 +22,38 @@ class ShardHalted(TradepitError):
 def halt(journal_dir: Path, reason: str, committed_seq: int) -> ShardHalted:
     """Write the file that keeps the shard from starting, durably; the error to stop with."""
     text = (
-        f"reason: {reason[:REASON_CHARACTERS_MAX]}\n"
+        f"reason: {reason}\n"
         f"committed_seq: {committed_seq}\n"
         f"time: {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n"
     )
     try:
-        _write(journal_dir, text.encode())
+        _write(journal_dir, text)
     except OSError as error:
         log.critical("halted_file_not_written error=%s", error)
     return _error(journal_dir, text)
 
 
-def _write(journal_dir: Path, text: bytes) -> None:
+def _write(journal_dir: Path, text: str) -> None:
     unfinished = journal_dir / RESERVE
-    if not unfinished.exists():
-        _fill(unfinished)
-    with unfinished.open("r+b") as file:
-        file.write(text[:RESERVE_BYTES])
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with unfinished.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if not unfinished.exists():
+            raise
+        # It is the name that keeps the shard down; the reason is in the log as well.
+        log.critical("halted_file_is_incomplete error=%s", error)
     unfinished.replace(journal_dir / NAME)
     sync_folder(journal_dir)
 
 
-def _fill(reserve: Path) -> None:
-    with reserve.open("wb") as file:
-        file.write(bytes(RESERVE_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def reserve(journal_dir: Path) -> None:
-    """Set aside the space that halt() needs, while there is some."""
-    path = journal_dir / RESERVE
+    """Make the file that halt() renames, while there is space for one."""
     try:
-        if not path.exists() or path.stat().st_size < RESERVE_BYTES:
-            _fill(path)
-            sync_folder(journal_dir)
+        (journal_dir / RESERVE).touch(mode=0o600)
+        sync_folder(journal_dir)
     except OSError as error:
         log.warning("halted_file_not_reserved error=%s again=at_the_next_start", error)
 
@@ -70,7 +64,7 @@ def refuse_if_halted(journal_dir: Path) -> None:
         text = (journal_dir / NAME).read_text(errors="replace")
     except FileNotFoundError:
         return
-    raise _error(journal_dir, text)
+    raise _error(journal_dir, text or "the disk was full: the reason is in the log")
 
 
 def _error(journal_dir: Path, text: str) -> ShardHalted:

@@ -156,7 +156,9 @@ std::string check_closed_mark(const std::string& directory, const JournalEnd& en
   } else {
     what += " with another digest";
   }
-  return detail::damage(place, end.end_offset, end.last_seq + 1, what + " (" + path + " says so)");
+  return detail::damage(
+      place, end.end_offset, end.last_seq + 1,
+      what + " (" + path + " says so; delete it only if you know why the journal ends elsewhere)");
 }
 
 }  // namespace tradepit

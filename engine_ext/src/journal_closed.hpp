@@ -17,8 +17,8 @@ namespace tradepit::detail {
 /// or an empty one.
 [[nodiscard]] std::string remove_closed_mark(const std::string& directory);
 
-/// Saves what a torn group left behind `end`, durably, before it is zeroed. Of a disk that is full
-/// it asks nothing. Returns an error text or an empty one.
+/// Saves what a torn group left behind `end`, durably, before it is zeroed; not if the disk is
+/// full. Returns an error text or an empty one.
 [[nodiscard]] std::string save_torn_tail(const JournalEnd& end);
 
 }  // namespace tradepit::detail
