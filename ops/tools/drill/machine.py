@@ -16,7 +16,7 @@ from tradepit.protocol.errors import ConfigurationError, OutcomeUnknown, Unreach
 from tradepit.tools.drill.arena import Arena, NotRecovered
 from tradepit.tools.drill.load import INSTRUMENT_ID
 
-DISK_MIB = 48
+DISK_MIB = 56  # three segments, and something beside them
 SEGMENT_MIB = 16
 FILLER_ACCOUNT_ID = 112
 FILLER_ORDERS = 4_000
