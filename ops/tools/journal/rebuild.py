@@ -22,6 +22,7 @@ from tradepit.tools.journal.files import SEGMENT_MAGIC, Journal, read_entry
 SEGMENT_BYTES = 64 << 20
 FETCH_TIMEOUT_S = 2.0
 SILENCE_MAX_S = 30.0
+CLOSED = "closed"  # where a journal that was closed in order ends
 _STREAM = Path("stream")
 
 
@@ -45,6 +46,7 @@ def rebuild(data_dir: Path, shard_id: int, nats_url: str) -> int:
             asyncio.run(_copy(nats_url, shard_id, writer))
             if writer.last_seq == 0:
                 raise ConfigurationError(f"the stream of shard {shard_id} holds no command")
+            (directory / CLOSED).unlink(missing_ok=True)  # it speaks of the journal that was there
             # The last first: what an interruption leaves is no journal that a matcher would go on with.
             for path in sorted(Path(folder).glob("*.journal"), reverse=True):
                 path.replace(directory / path.name)
