@@ -19,7 +19,7 @@ from tradepit.cli.supervisor import Part, Supervisor
 from tradepit.protocol.errors import ConfigurationError
 
 SHARD_ID = 0
-READY_TIMEOUT_S = 60.0  # a matcher may have a long journal to replay
+READY_TIMEOUT_S = 120.0  # a matcher may have a long journal to replay, and a stream to wait for
 MIGRATE_TIMEOUT_S = 120.0
 SERVICE_STOP_TIMEOUT_S = 15.0
 PROBE_TIMEOUT_S = 1.0
