@@ -249,7 +249,9 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
   if (refusal != wire::Reason::none) {
     reject(session, header.request_id, record_offset, header.type, refusal);
   } else if (message_reply_bytes_ > reply_bytes_per_message_max ||
-             sessions_[session].unsent_bytes->load(std::memory_order_relaxed) > unsent_bytes_busy) {
+             sessions_[session].waiting_bytes +
+                     sessions_[session].unsent_bytes->load(std::memory_order_relaxed) >
+                 unsent_bytes_busy) {
     reject(session, header.request_id, record_offset, header.type, wire::Reason::busy);
   } else if (is_command) {
     std::memcpy(buffer.bytes + time_offset, &now_ns_, sizeof now_ns_);
@@ -476,6 +478,7 @@ void HotLoop::note_auctions(std::int64_t time_ns) {
 /// no answer tells of a state that could be lost.
 void HotLoop::reply(std::uint32_t session, std::span<const std::byte> bytes) {
   message_reply_bytes_ += bytes.size();
+  sessions_[session].waiting_bytes += bytes.size();
   outbox_.push({.seq = engine_.seq(),
                 .time_ns = now_ns_,
                 .session = session,

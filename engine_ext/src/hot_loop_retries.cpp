@@ -37,6 +37,7 @@ void HotLoop::answer_later(std::uint32_t session, std::span<const std::byte> rec
                     .command = load<wire::NewOrder>(record.data()),
                     .order_id = order_id};
   message_reply_bytes_ += sizeof retry;
+  sessions_[session].waiting_bytes += sizeof retry;
   ++waiting_retries_;
   outbox_.push({.seq = engine_.seq(),
                 .time_ns = now_ns_,

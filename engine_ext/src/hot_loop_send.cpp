@@ -78,6 +78,7 @@ void HotLoop::release(std::uint64_t committed_seq) {
     if (item.is_retry != 0) --waiting_retries_;
     Session& session = sessions_[item.session];
     if (session.generation != item.generation) return;  // the peer is gone
+    session.waiting_bytes -= item.size;
     if (item.is_retry != 0) bytes = answer_again(item, bytes);
     if (session.output.size() + bytes.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
       send_output(item.session);

@@ -1,5 +1,6 @@
 """What sessions may send a matcher, what they receive, and what garbage gets."""
 
+import signal
 import time
 import urllib.request
 from contextlib import ExitStack
@@ -294,11 +295,15 @@ def test_a_peer_that_asks_for_more_than_it_reads_is_told_so(matcher: MatcherProc
     queries = query * (wire.MESSAGE_BYTES_MAX // len(query))
     with RawPeer(matcher.order_endpoint) as peer:
         peer.log_on(MAKER, matcher.trader_keys[MAKER])
+        matcher.send_signal(signal.SIGSTOP)  # all of them are there before the first is answered
         for _ in range(20):
             peer.send(queries)
+        matcher.send_signal(signal.SIGCONT)
         answer_count = busy_count = 0
         while answer_count + busy_count < 20 * len(queries) // len(query):
-            for record in peer.receive():
+            records = peer.receive()
+            assert records, (answer_count, busy_count)
+            for record in records:
                 if isinstance(record, wire.Reject):
                     assert record.reason == wire.Reason.BUSY
                     busy_count += 1

@@ -50,7 +50,8 @@ struct Session {
   /// Bytes that libzmq has not given to the network: its own limit counts messages, and they are of
   /// any size.
   std::shared_ptr<std::atomic<std::uint64_t>> unsent_bytes;
-  ByteBuffer output;  ///< durable records that wait to be sent in this turn
+  std::uint64_t waiting_bytes = 0;  ///< of replies that wait for their commit
+  ByteBuffer output;                ///< durable records that wait to be sent in this turn
 };
 
 /// Sessions by the routing id that ZeroMQ gives a connection. A reconnect is a new session.
