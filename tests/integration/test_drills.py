@@ -3,9 +3,10 @@
 import contextlib
 import io
 import json
-import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tradepit.cli.main import main
@@ -34,8 +35,12 @@ def test_nothing_is_lost_or_doubled(name: str) -> None:
     check_drill(name)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
-def test_a_full_disk_stops_orders_and_room_lets_them_go_on() -> None:
+def test_a_full_disk_stops_orders_and_room_lets_them_go_on(tmp_path: Path) -> None:
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    words = ["-t", "tmpfs", "-o", "size=1m", "tradepit-test", str(tmp_path)]
+    if not mount or not umount or subprocess.run([mount, *words], check=False).returncode != 0:
+        pytest.skip("this user, or this container, may not mount a file system")
+    subprocess.run([umount, tmp_path], check=True)
     check_drill("fill-disk")
 
 
