@@ -113,6 +113,7 @@ def test_an_order_whose_answer_got_lost_is_not_called_refused_and_counts_once(
     browser.evaluate(press)
     browser.wait_until(f"{text_of('#answer')}.includes('had been placed the first time')")
     browser.evaluate(press)  # meant as another one
+    browser.wait_until(f"!{text_of('#answer')}.includes('the first time')")
     browser.wait_until(f"{text_of('#answer')}.includes(': open, traded')")
     canceled = call(f"{exchange.ingress_url}/v1/orders", exchange.demo_key, "DELETE")
     assert canceled.body["canceled_count"] == 2
