@@ -11,6 +11,7 @@ import time
 from tradepit.ledger.errors import Fenced, LedgerStopped
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.writer import Writer
+from tradepit.protocol.waiting import wait_for_event
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,7 @@ class Parking:
                 raise
             except LedgerStopped as error:
                 self._park(str(error))
-                try:
-                    async with asyncio.timeout(LOOK_AGAIN_S):
-                        await stop.wait()
-                except TimeoutError:
-                    continue
+                await wait_for_event(stop, LOOK_AGAIN_S)
 
     def note_progress(self) -> None:
         """What there was has been read, and stored unless it had been: it is parked no longer."""

@@ -19,6 +19,7 @@ from tradepit.ledger.errors import (
 )
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import Cache, EventStream, Store
+from tradepit.protocol.waiting import wait_for_event
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Writer:
                     command_count = await self._step()
                     if 0 < command_count < BACKLOG_COMMANDS:
                         passed_s = asyncio.get_running_loop().time() - started_s
-                        await _wait(stop, INTERVAL_S - passed_s)
+                        await wait_for_event(stop, INTERVAL_S - passed_s)
             except LedgerStopped:
                 self._ready = False
                 raise
@@ -87,7 +88,7 @@ class Writer:
                 if not waiting:  # said once: before the first order of a shard this is normal
                     log.info("waiting reason=%s", error)
                 waiting = self._ready = True
-                await _wait(stop, MISSING_STREAM_WAIT_S)
+                await wait_for_event(stop, MISSING_STREAM_WAIT_S)
             except Interrupted as error:
                 self._ready = False
                 server = "postgres" if isinstance(error, StoreInterrupted) else "nats"
@@ -95,7 +96,7 @@ class Writer:
                 wait_s = backoff_s(failure_count)
                 failure_count += 1
                 log.warning("interrupted server=%s wait_s=%.1f error=%s", server, wait_s, error)
-                await _wait(stop, wait_s)
+                await wait_for_event(stop, wait_s)
         self._ready = False
 
     async def _open(self) -> None:
@@ -159,13 +160,3 @@ def backoff_s(failure_count: int) -> float:
     """How long to wait after so many failures in a row: doubled each time to a maximum, half random."""
     longest_s = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failure_count, 16))
     return longest_s * random.uniform(0.5, 1)  # noqa: S311 - jitter
-
-
-async def _wait(stop: asyncio.Event, timeout_s: float) -> None:
-    if timeout_s <= 0:
-        return
-    try:
-        async with asyncio.timeout(timeout_s):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -13,7 +13,6 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 import nats
@@ -27,6 +26,7 @@ from tradepit.engine import JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.protocol import names
 from tradepit.protocol.errors import MalformedRecord, TradepitError
+from tradepit.protocol.waiting import wait_for_event
 from tradepit.protocol.wire import COMMIT_BATCH_HEADER_LAYOUT, CommitBatchHeader
 
 log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class Publisher:
                 )
             if stop.is_set():
                 return  # what is missing goes out after the next start
-            await _wait_for(stop, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            await wait_for_event(stop, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
 
     async def _connect(self) -> NatsClient:
@@ -392,7 +392,7 @@ class Publisher:
 
     async def _wait_for_commit(self, client: NatsClient) -> None:
         self._is_healthy = True
-        await _wait_for(self._committed, IDLE_WAIT_S)
+        await wait_for_event(self._committed, IDLE_WAIT_S)
         if not client.is_connected:
             raise ConnectionClosedError
         self._committed.clear()
@@ -415,10 +415,3 @@ def _header_of(batch: bytes) -> CommitBatchHeader:
 
 async def _log_error(error: Exception) -> None:
     log.info("nats_error error=%r", error)
-
-
-async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
-    # Not wait_for: Python 3.11's loses a cancellation that comes just as the event is set.
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradepit.matcher.halt import sync_folder
+from tradepit.protocol.waiting import wait_for_event
 
 log = logging.getLogger(__name__)
 
@@ -139,8 +140,4 @@ async def retire_until(
                 log.info("segments_removed count=%d last=%s", len(removed), removed[-1].name)
         except (OSError, TimeoutError) as error:
             log.warning("segments_not_removed error=%r again_in_s=%.0f", error, INTERVAL_S)
-        try:
-            async with asyncio.timeout(INTERVAL_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await wait_for_event(stop, INTERVAL_S)

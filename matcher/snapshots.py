@@ -13,6 +13,7 @@ from typing import Any
 
 from tradepit.matcher.snapshotter import EXIT_DIVERGED, SEQ_BYTES
 from tradepit.protocol.errors import TradepitError
+from tradepit.protocol.waiting import wait_for_event
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Snapshots:
             wait_s = backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
             log.error("snapshotter_ended exit_code=%s again_in_s=%.1f", code, wait_s)
             self.restart_count += 1
-            await _wait_for(stop, wait_s)
+            await wait_for_event(stop, wait_s)
             backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
 
     async def _run_once(self, stop: asyncio.Event) -> int | None:
@@ -121,7 +122,7 @@ class Snapshots:
             if stdin.transport.get_write_buffer_size() == 0:
                 stdin.write(self._committed_seq().to_bytes(SEQ_BYTES, "little"))
             await asyncio.sleep(TELL_INTERVAL_S)
-            await _wait_for(self._committed, TELL_AGAIN_S)
+            await wait_for_event(self._committed, TELL_AGAIN_S)
 
     async def _hear(self, stdout: asyncio.StreamReader) -> None:
         try:
@@ -152,11 +153,3 @@ async def _has_ended(process: asyncio.subprocess.Process, timeout_s: float) -> b
     except TimeoutError:
         return False
     return True
-
-
-async def _wait_for(event: asyncio.Event, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return
