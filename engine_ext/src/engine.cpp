@@ -76,7 +76,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
   request_id_ = header.request_id;
   command_type_ = header.type;
   last_answer_offset_ = 0;
-  newest_before_ = (std::uint64_t{config.shard_id} << 48) | order_counter;
+  newest_before_ = make_id(config.shard_id, order_counter);
 
   bool is_about_one_order = false;
   switch (static_cast<wire::MessageType>(header.type)) {

@@ -50,7 +50,8 @@ void describe(Event& event, const RememberedTrade& trade, std::uint64_t trade_id
 
 Reason EngineState::find_trade(std::uint64_t trade_id, RememberedTrade*& trade) noexcept {
   trade = nullptr;
-  if (trade_id >> 48 == config.shard_id) trade = trades.find(number_of(trade_id), trade_counter);
+  if (trade_id >> id_number_bits == config.shard_id)
+    trade = trades.find(number_of(trade_id), trade_counter);
   if (trade == nullptr) return Reason::unknown_trade;
   return trade->is_busted != 0 ? Reason::trade_already_busted : Reason::none;
 }

@@ -186,7 +186,7 @@ void EngineState::new_order_list(const std::byte* bytes) noexcept {
   }
   ended.accepted_count = static_cast<std::uint16_t>(order_counter - counter_before);
   if (ended.accepted_count != 0) {
-    ended.first_order_id = (std::uint64_t{config.shard_id} << 48) | (counter_before + 1);
+    ended.first_order_id = make_id(config.shard_id, counter_before + 1);
   }
   emit(ended);
   finish_trading(instrument);

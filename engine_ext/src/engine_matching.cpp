@@ -208,7 +208,7 @@ std::int64_t EngineState::settle(Order& taker, std::uint32_t maker_slot, std::in
   wire::Trade event;
   event.seq = seq;
   event.time_ns = time_ns;
-  event.trade_id = (std::uint64_t{config.shard_id} << 48) | ++trade_counter;
+  event.trade_id = make_id(config.shard_id, ++trade_counter);
   event.price_ticks = price_ticks;
   event.quantity_lots = traded_lots;
   event.notional_units = notional;

@@ -69,7 +69,7 @@ std::uint64_t EngineState::order_with_id_of(const wire::NewOrder& command) const
   if (account_index == no_slot) return 0;
   const OrderIds::Name name{command.client_order_id, account_index};
   const std::uint64_t number = order_ids.recent_number_of(name);
-  if (number != 0) return (std::uint64_t{config.shard_id} << 48) | number;
+  if (number != 0) return make_id(config.shard_id, number);
   std::uint32_t order_slot;
   return find_name(name, order_slot) ? orders[order_slot].order_id : 0;
 }
@@ -79,7 +79,7 @@ Order EngineState::accept(const wire::NewOrder& command, std::uint32_t account_i
                           const Placing& placing, const Instrument& instrument,
                           bool is_pending) noexcept {
   Order order{};
-  order.order_id = (std::uint64_t{config.shard_id} << 48) | ++order_counter;
+  order.order_id = make_id(config.shard_id, ++order_counter);
   order.client_order_id = command.client_order_id;
   order.price_ticks = placing.price_ticks;
   order.quantity_lots = placing.quantity_lots;

@@ -84,8 +84,8 @@ const char* EngineState::take_order(const OrderRecord& record, const OrderTerms&
   const std::int64_t price_ticks_min = is_stop && record.side == 2 ? 0 : 1;
   if (instrument == nullptr || record.account_index >= accounts.count() ||
       record.account_index == Accounts::house || store.orders.is_full() ||
-      record.order_id >> 48 != config.shard_id || (record.order_id << 16) == 0 ||
-      (record.order_id & ((std::uint64_t{1} << 48) - 1)) > order_counter ||
+      record.order_id != make_id(config.shard_id, number_of(record.order_id)) ||
+      number_of(record.order_id) == 0 || number_of(record.order_id) > order_counter ||
       find_order_id(record.order_id) != no_slot || record.price_ticks < price_ticks_min ||
       (price_ticks_min == 0 && record.price_ticks != 0) || !is_kind_possible ||
       record.is_waiting > 1 || record.has_terms > 1 || (record.has_terms == 0) != is_plain(own) ||

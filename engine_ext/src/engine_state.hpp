@@ -266,7 +266,7 @@ class EngineState {
                                          std::uint64_t client_order_id) const noexcept;
   /// The number of an order at its acceptance, without the shard.
   [[nodiscard]] static std::uint64_t number_of(std::uint64_t order_id) noexcept {
-    return order_id & ((std::uint64_t{1} << 48) - 1);
+    return number_of_id(order_id);
   }
   [[nodiscard]] static OrderIds::Name name_of(const Order& order) noexcept {
     return {order.client_order_id, order.account_index};

@@ -3,6 +3,7 @@
 
 #include "hot_loop_detail.hpp"
 #include "tradepit/hot_loop.hpp"
+#include "tradepit/units.hpp"
 
 namespace tradepit {
 namespace {
@@ -66,10 +67,9 @@ std::span<const std::byte> HotLoop::answer_again(const Outbox::Item& item,
     replayed_.append(busy);
     return replayed_.bytes();
   }
-  constexpr std::uint64_t number_mask = (std::uint64_t{1} << 48) - 1;
   const OrderPlaces* const places = journal_.config().places;
   EntryView entry;
-  if (places == nullptr || !entries_.read(places->find(retry.order_id & number_mask), entry) ||
+  if (places == nullptr || !entries_.read(places->find(number_of_id(retry.order_id)), entry) ||
       !replay_answer(entry, retry.command, retry.order_id, replayed_)) {
     replayed_.append(retry.refusal);
     return replayed_.bytes();

@@ -61,8 +61,7 @@ std::string check_snapshots_behind(const std::string& directory, const EngineCon
            file.path + " was made of seq " + std::to_string(seq) +
            ", which was synced: " + detail::missing(last_seq + 1, seq) +
            ". Bring the missing segments back, or rebuild the journal from the stream; only to "
-           "give "
-           "up those commands for good, move the snapshots that are ahead away";
+           "give up those commands for good, move the snapshots that are ahead away";
   }
   return "";
 }

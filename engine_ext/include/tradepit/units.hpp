@@ -10,6 +10,16 @@ __extension__ using int128 = __int128;
 
 inline constexpr std::int64_t millionths = 1'000'000;
 
+/// The ids of orders and trades: the shard's, and a number that counts from 1 in it.
+inline constexpr int id_number_bits = 48;
+[[nodiscard]] constexpr std::uint64_t make_id(std::uint32_t shard_id,
+                                              std::uint64_t number) noexcept {
+  return std::uint64_t{shard_id} << id_number_bits | number;
+}
+[[nodiscard]] constexpr std::uint64_t number_of_id(std::uint64_t id) noexcept {
+  return id & ((std::uint64_t{1} << id_number_bits) - 1);
+}
+
 /// Price times quantity in the quote asset's smallest unit. SetInstrument admits no limits under
 /// which it could pass units_max, so a larger one is a fault of ours.
 [[nodiscard]] inline std::int64_t notional_units(std::int64_t price_ticks,
