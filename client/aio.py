@@ -124,7 +124,7 @@ class AsyncClient(AsyncAdministration):
         except TimeoutError:
             self.close()
             raise Unreachable(f"{self._endpoint} does not answer a logon") from None
-        except BaseException:
+        except BaseException:  # a refusal or a cancellation: no socket stays behind
             self.close()
             raise
 

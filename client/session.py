@@ -122,7 +122,7 @@ class Session:
         self._socket.sndtimeo = self._socket.rcvtimeo = int(self.timeout_s * 1000)
         try:
             return self.log_on()[0]
-        except BaseException:
+        except BaseException:  # a refusal, no answer, Ctrl-C: no socket stays behind
             self.close()
             raise
 

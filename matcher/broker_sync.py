@@ -52,6 +52,6 @@ async def check_broker_sync(monitor_urls: Sequence[str], *, required: bool) -> N
 
 def _jetstream_config(url: str) -> dict[str, Any]:
     request = urllib.request.Request(f"{url.rstrip('/')}/varz")  # noqa: S310 - checked in settings
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
         config: dict[str, Any] = json.loads(answer.read(PAGE_BYTES_MAX))["jetstream"]["config"]
     return config

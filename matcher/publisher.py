@@ -97,6 +97,7 @@ class Publisher:
         self._on_published = on_published
         self.is_connected = False
         self.lost_message_count = 0  # that the stream once had, when it was last looked at
+        self._reported_lost_count = 0
         self.is_synchronized = asyncio.Event()
         self._url = nats_url
         self._shard_id = shard_id
@@ -119,8 +120,8 @@ class Publisher:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop` is set and everything committed by then is in the stream.
 
-        Outlives an absent broker. Raises StreamAhead, StreamForked, StreamUnfit, or RuntimeError if the journal
-        cannot be read: the shard must stop.
+        Outlives an absent broker. Raises StreamAhead, StreamForked, StreamUnfit, or RuntimeError if
+        the journal cannot be read: the shard must stop.
         """
         backoff_s = BACKOFF_S_MIN
         while True:
@@ -317,6 +318,9 @@ class Publisher:
         await self._delete_stream(jetstream)
 
     def _log_damaged(self, what: str, why_kept: str) -> None:
+        if self.lost_message_count == self._reported_lost_count:
+            return  # it is looked at every few seconds, and stays as it is
+        self._reported_lost_count = self.lost_message_count
         log.error("stream_damaged stream=%s %s not_made_anew=%s", self._stream, what, why_kept)
 
     async def _make_anew(

@@ -48,7 +48,8 @@ class HotLoopFailed(TradepitError):
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what was sequenced by then is durable and published.
 
-    Raises ConfigurationError, JournalDamaged, HotLoopFailed, StreamAhead, or ShardHalted.
+    Raises ConfigurationError, JournalDamaged, HotLoopFailed, ShardHalted, or what the publisher stops
+    the shard for: StreamAhead, StreamForked, StreamUnfit.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

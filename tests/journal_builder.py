@@ -4,12 +4,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from tradepit.engine import Engine, crc32c
+from tradepit.engine import JOURNAL_VERSION, Engine, crc32c
 from tradepit.protocol import wire
 
 from tests.matcher_process import FUNDS_UNITS, INSTRUMENT, MAKER, TAKER
 
-JOURNAL_VERSION = 1
 LAST_SEGMENT_BYTES = 16 << 20  # the smallest that a matcher goes on with
 PAST_CRC = 8  # the checksum of an entry covers what follows it
 

@@ -87,7 +87,7 @@ class EmbeddedServers:
                 self.servers[name].child.start()
             for name in names:
                 self.wait_until_ready(name)
-        except BaseException:
+        except BaseException:  # one that does not start, or Ctrl-C: none of them stays behind
             self.stop()
             raise
 

@@ -106,7 +106,7 @@ class Arena:
             self.signal(part, signal.SIGKILL)
         for part in parts:
             self.wait(
-                lambda part=part: self.count(f"{part} serves again") > before[part],  # type: ignore[misc]
+                lambda part=part: self.count(f"{part} serves again") > before[part],  # type: ignore[misc]  # a default binds the part of this turn
                 f"{part} to serve again",
             )
 

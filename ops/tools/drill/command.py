@@ -64,7 +64,7 @@ def run(argv: list[str]) -> int:
             print(f"{fault.name:{width}}{fault.summary}\n{'':{width}}expected: {fault.expected}")
         return 0
     signal.signal(signal.SIGTERM, _stop)  # what was begun is undone, as by Ctrl-C
-    seed = arguments.seed if arguments.seed is not None else random.randrange(2**32)  # noqa: S311
+    seed = arguments.seed if arguments.seed is not None else random.randrange(2**32)  # noqa: S311 - no secret: a seed is to give the same run again
     chosen = list(FAULTS) if arguments.name == "all" else [arguments.name]
     results = []
     for name in chosen:
@@ -154,7 +154,7 @@ def drill(arena: Arena, fault: Fault, seed: int) -> Result:
         assert arena.load is not None
         arena.wait_for_answers(LOAD_BEFORE_ANSWERS)
         started_s = time.monotonic()
-        fault.inject(arena, random.Random(seed))  # noqa: S311
+        fault.inject(arena, random.Random(seed))  # noqa: S311 - no secret: a seed is to give the same run again
         arena.wait_for_answers(LOAD_AFTER_ANSWERS)
         result.recovery_s = round(time.monotonic() - started_s, 2)
         result.silence_s = round(arena.history.longest_silence_s(started_s, time.monotonic()), 2)
@@ -184,7 +184,7 @@ class _Deaths:
 
 def chaos(arena: Arena, seed: int, fault_count: int) -> Result:
     """A sequence of faults, each as soon as the one before is over, and one verdict at the end."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311 - no secret: a seed is to give the same run again
     faults = list(FAULTS.values())
     weights = [fault.chaos_weight for fault in faults]
     kills = {part: _Deaths() for part in KILLS.values()}

@@ -59,7 +59,7 @@ class Load:
         self._threads = [
             threading.Thread(
                 target=self._guarded,
-                args=(self._trade_over_zeromq, account_id, key, random.Random(seed + account_id)),  # noqa: S311
+                args=(self._trade_over_zeromq, account_id, key, random.Random(seed + account_id)),  # noqa: S311 - no secret: a seed is to give the same run again
                 name=f"trader-{account_id}",
                 daemon=True,
             )
@@ -73,7 +73,7 @@ class Load:
                     self._trade_over_rest,
                     rest_account_id,
                     keys[rest_account_id],
-                    random.Random(seed),  # noqa: S311
+                    random.Random(seed),  # noqa: S311 - no secret: a seed is to give the same run again
                 ),
                 name="trader-rest",
                 daemon=True,

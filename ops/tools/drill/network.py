@@ -28,7 +28,7 @@ def unruly_nats(folder: Path, seed: int) -> Iterator[dict[str, str]]:
     with EmbeddedServers(folder / "nats-beside") as servers:
         parts = urlsplit(servers.nats_url)
         port = ports.choose({}, ["proxy"])["proxy"]
-        proxy = _Proxy(port, parts.port or 0, random.Random(seed))  # noqa: S311
+        proxy = _Proxy(port, parts.port or 0, random.Random(seed))  # noqa: S311 - no secret: a seed is to give the same run again
         with proxy.running():
             address = f"{parts.username}:{parts.password}@{ports.LOOPBACK}:{port}"
             yield {"TRADEPIT_NATS_URL": f"nats://{address}"}

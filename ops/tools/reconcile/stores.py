@@ -66,7 +66,7 @@ async def read_tables(postgres_url: str, shard_id: int, seq: int, wait_s: float)
                 shard_id,
             )
             positions = await connection.fetch(
-                f"SELECT {', '.join(AccountPosition._fields)} FROM positions "  # noqa: S608
+                f"SELECT {', '.join(AccountPosition._fields)} FROM positions "  # noqa: S608 - names of ours alone
                 "WHERE shard_id = $1",
                 shard_id,
             )
@@ -80,7 +80,7 @@ async def read_tables(postgres_url: str, shard_id: int, seq: int, wait_s: float)
             view_rows = {
                 view: [
                     dict(found)
-                    for found in await connection.fetch(f"SELECT * FROM {view} LIMIT 10")  # noqa: S608
+                    for found in await connection.fetch(f"SELECT * FROM {view} LIMIT 10")  # noqa: S608 - names of ours alone
                 ]
                 for view in VIEWS
             }
@@ -124,7 +124,7 @@ async def read_sums(
         for table, fields in (("orders", ORDER_FIELDS), ("trades", TRADE_FIELDS)):
             columns = ", ".join(f"coalesce(sum({column}), 0)" for column in fields.values())
             row = await connection.fetchrow(
-                f"SELECT count(*), {columns} FROM {table} "  # noqa: S608
+                f"SELECT count(*), {columns} FROM {table} "  # noqa: S608 - names of ours alone
                 f"WHERE shard_id = $1 AND {fields['seq']} BETWEEN $2 AND $3",
                 shard_id,
                 first_seq,
