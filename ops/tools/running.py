@@ -1,5 +1,6 @@
 """A running exchange, as far as the tools that check it or trade on it need it."""
 
+import argparse
 import json
 import os
 from collections.abc import Mapping
@@ -8,6 +9,17 @@ from typing import NamedTuple
 
 from tradepit.protocol import configuration
 from tradepit.protocol.errors import ConfigurationError
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """The argument that says whose data folder is meant."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
+        help="the data folder (default: TRADEPIT_DATA_DIR, or ./data)",
+    )
 
 
 class Running(NamedTuple):

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tradepit.cli.data_folder import DataFolder
@@ -14,6 +13,7 @@ from tradepit.cli.embedded import EmbeddedServers
 from tradepit.protocol import text, wire
 from tradepit.protocol.configuration import SHARD_ID_MAX
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged
+from tradepit.tools import running
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.rebuild import rebuild
 from tradepit.tools.quiet import only_errors
@@ -36,13 +36,7 @@ an engine as well.
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """The arguments that say whose journal is meant."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
-        help="the data folder (default: TRADEPIT_DATA_DIR, or ./data)",
-    )
+    running.add_data(parser)
     parser.add_argument(
         "--shard", type=shard_id, default=0, metavar="N", help="the shard (default: 0)"
     )

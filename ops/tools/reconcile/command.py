@@ -3,9 +3,7 @@
 import argparse
 import asyncio
 import json
-import os
 from dataclasses import asdict
-from pathlib import Path
 
 import asyncpg
 import nats.errors
@@ -59,13 +57,7 @@ def run(argv: list[str]) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
-        help="the data folder (default: TRADEPIT_DATA_DIR, or ./data)",
-    )
+    running.add_data(parser)
     parser.add_argument(
         "--wait",
         type=float,
