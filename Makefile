@@ -45,6 +45,7 @@ lint: $(STAMPS)/built $(STAMPS)/dev ## Check style, types and generated files
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 	$(BIN)/python engine_ext/protocol/generate.py --check
+	$(BIN)/python ops/settings_page.py --check
 
 .PHONY: format
 format: $(STAMPS)/dev ## Bring every file into the house's format

@@ -15,6 +15,7 @@ from tradepit.ingress.app import Ingress, create_app
 from tradepit.ingress.settings import Settings, read_settings
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.log import setup_logging
+from tradepit.protocol.settings import help_text
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +23,11 @@ BACKLOG = 1_024
 KEEP_ALIVE_S = 30
 SHUTDOWN_TIMEOUT_S = 5
 CONNECTIONS_MAX = 4_096
-HELP = """usage: tradepit ingress
+HELP = f"""usage: tradepit ingress
 
-Serves the REST API, its documentation at /docs and the market page at /. Settings come from the
-environment: TRADEPIT_HTTP_HOST (127.0.0.1), TRADEPIT_HTTP_PORT (8000), TRADEPIT_ORDER_ENDPOINT,
-TRADEPIT_FEED_ENDPOINT, TRADEPIT_POSTGRES_URL, TRADEPIT_REDIS_URL, TRADEPIT_KEYS_FILE.
+Serves the REST API, its documentation at /docs and the market page at /.
+
+{help_text("ingress")}
 """
 
 
@@ -51,9 +52,9 @@ def main(argv: Sequence[str] = ()) -> int:
     if argv:
         print(HELP, end="", file=sys.stdout if argv[0] in ("-h", "--help") else sys.stderr)
         return 0 if argv[0] in ("-h", "--help") else 2
-    setup_logging("ingress")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
+        setup_logging("ingress")
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
         settings = read_settings()
         listener = _listen(settings)
     except ConfigurationError as error:

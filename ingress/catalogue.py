@@ -5,7 +5,7 @@ import logging
 from typing import NamedTuple
 
 from tradepit.ingress.errors import Problem
-from tradepit.ingress.router import Router
+from tradepit.ingress.router import MatcherLink, Router
 from tradepit.protocol import wire
 from tradepit.protocol.errors import TradepitError
 from tradepit.protocol.units import InstrumentUnits
@@ -62,6 +62,7 @@ class Catalogue:
                     await self.refresh()
                 except (TradepitError, Problem) as error:
                     log.warning("instruments_not_loaded error=%s", type(error).__name__)
+                    await asyncio.sleep(REFRESH_INTERVAL_S)
             await asyncio.sleep(FOLLOW_INTERVAL_S)
 
     async def find(self, symbol: str) -> Instrument:
@@ -102,37 +103,59 @@ class Catalogue:
         await asyncio.shield(self._loading)
 
     async def _load(self) -> None:
-        for link in self._router.all():
-            epoch = link.epoch
-            answer = await link.request(wire.InstrumentsQuery)
-            if not isinstance(answer[-1], wire.QueryEnd):
-                raise Problem("matcher_unreachable", "the matcher refused to list its instruments")
-            for record in answer:
-                if isinstance(record, wire.AssetChanged):
-                    self.assets[record.asset_id] = Asset(
-                        record.asset_id, record.symbol, record.decimals
-                    )
-            tiers = {
-                record.instrument_id: record.tiers
-                for record in answer
-                if isinstance(record, wire.FeeScheduleChanged)
-            }
-            bands = {
-                record.instrument_id: record.bands
-                for record in answer
-                if isinstance(record, wire.TickTableChanged)
-            }
-            for record in answer:
-                if isinstance(record, wire.InstrumentChanged):
-                    self._list(
-                        record,
-                        link.shard_id,
-                        tiers.get(record.instrument_id, ()),
-                        bands.get(record.instrument_id, ()),
-                    )
-            self._loaded_epochs[link.shard_id] = epoch
+        """A shard that does not answer keeps nobody from the instruments of the others."""
+        links = self._router.all()
+        outcomes = await asyncio.gather(
+            *(self._load_shard(link) for link in links), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
         self._loaded_s = asyncio.get_running_loop().time()
         self.loaded.set()
+
+    async def _load_shard(self, link: MatcherLink) -> None:
+        epoch = link.epoch
+        answer = await link.request(wire.InstrumentsQuery)
+        if not isinstance(answer[-1], wire.QueryEnd):
+            raise Problem("matcher_unreachable", "the matcher refused to list its instruments")
+        for record in answer:
+            if isinstance(record, wire.AssetChanged):
+                self._note_asset(link.shard_id, record)
+        tiers = {
+            record.instrument_id: record.tiers
+            for record in answer
+            if isinstance(record, wire.FeeScheduleChanged)
+        }
+        bands = {
+            record.instrument_id: record.bands
+            for record in answer
+            if isinstance(record, wire.TickTableChanged)
+        }
+        for record in answer:
+            if isinstance(record, wire.InstrumentChanged):
+                self._list(
+                    record,
+                    link.shard_id,
+                    tiers.get(record.instrument_id, ()),
+                    bands.get(record.instrument_id, ()),
+                )
+        self._loaded_epochs[link.shard_id] = epoch
+
+    def _note_asset(self, shard_id: int, record: wire.AssetChanged) -> None:
+        asset = Asset(record.asset_id, record.symbol, record.decimals)
+        known = self.assets.setdefault(asset.asset_id, asset)
+        if known.decimals != asset.decimals:
+            log.error(
+                "assets_contradict shard_id=%d asset_id=%d symbol=%s decimals=%d others=%d",
+                shard_id, asset.asset_id, asset.symbol, asset.decimals, known.decimals,
+            )  # fmt: skip
+            raise Problem(
+                "matcher_unreachable",
+                f"shard {shard_id} counts asset {asset.symbol} in other units than the others: an "
+                "operator must mend its listing",
+            )
+        self.assets[asset.asset_id] = asset
 
     def _list(
         self,
@@ -145,6 +168,13 @@ class Catalogue:
         units = InstrumentUnits.of(
             record, base_decimals=base.decimals, quote_decimals=quote.decimals
         )
+        for known in (self.by_id.get(record.instrument_id), self.by_symbol.get(record.symbol)):
+            if known is not None and known.shard_id != shard_id:
+                log.error(
+                    "instrument_listed_twice symbol=%s instrument_id=%d shard_id=%d served_from=%d",
+                    record.symbol, record.instrument_id, shard_id, known.shard_id,
+                )  # fmt: skip
+                return
         old = self.by_id.get(record.instrument_id)
         if old is not None and old.symbol != record.symbol:
             self.by_symbol.pop(old.symbol, None)

@@ -7,8 +7,8 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from tradepit.ingress.bodies import decode_body, read_json_body
 from tradepit.ingress.openapi import operation_with_body, problem_responses
-from tradepit.ingress.order_answers import refuse_rejects
 from tradepit.ingress.router import Router
+from tradepit.ingress.shards import ask
 from tradepit.protocol import wire
 
 NS_PER_MS = 1_000_000
@@ -59,11 +59,8 @@ async def set_cancel_after(
     """
     asked = decode_body(decode_cancel_after, await read_json_body(request))
     deadline_ns = seq = 0
-    for link in router.all():
-        changed = (
-            await link.request(wire.CancelAfter, 0, account_id, asked.timeout_ms * NS_PER_MS)
-        )[-1]
-        refuse_rejects(changed)
+    answers = await ask(router.all(), wire.CancelAfter, 0, account_id, asked.timeout_ms * NS_PER_MS)
+    for _, (*_, changed) in answers:
         deadline_ns, seq = max(deadline_ns, changed.deadline_ns), max(seq, changed.seq)
     return Timer(deadline_ns=str(deadline_ns) if deadline_ns else None, seq=seq)
 
@@ -77,11 +74,8 @@ async def engage_kill_switch(
     Only an operator can release it: who stopped an account may not be the one to go on.
     """
     canceled_count = seq = 0
-    for link in router.all():
-        changed = (
-            await link.request(wire.KillSwitch, 0, account_id, wire.KillSwitchState.ENGAGED)
-        )[-1]
-        refuse_rejects(changed)
+    answers = await ask(router.all(), wire.KillSwitch, 0, account_id, wire.KillSwitchState.ENGAGED)
+    for _, (*_, changed) in answers:
         canceled_count += changed.canceled_count
         seq = max(seq, changed.seq)
     return KillSwitch(engaged=True, canceled_count=canceled_count, seq=seq)

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import logging
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -106,9 +106,13 @@ class Feed:
     """
 
     def __init__(
-        self, endpoint: str, catalogue: Catalogue, router: Router, ledger: LedgerReads
+        self,
+        endpoints: Sequence[str],
+        catalogue: Catalogue,
+        router: Router,
+        ledger: LedgerReads,
     ) -> None:
-        self._endpoint = endpoint
+        self._endpoints = endpoints
         self._catalogue = catalogue
         self._router = router
         self._ledger = ledger
@@ -132,7 +136,8 @@ class Feed:
         socket.setsockopt(zmq.RECONNECT_IVL, 100)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2_000)
         socket.subscribe(b"")
-        socket.connect(self._endpoint)
+        for endpoint in self._endpoints:
+            socket.connect(endpoint)
         self._socket = socket
         self._loop.add_reader(socket.FD, self._read)
         self._timer = self._loop.call_later(WATCHDOG_S, self._look_again)
@@ -201,7 +206,9 @@ class Feed:
         instrument_id = instrument.instrument_id
         if len(self._trades[instrument_id]) < TRADES_KEPT and instrument_id not in self._filled:
             try:
-                rows = await self._ledger.recent_trades(instrument_id, TRADES_KEPT)
+                rows = await self._ledger.recent_trades(
+                    instrument.shard_id, instrument_id, TRADES_KEPT
+                )
             except Problem:  # what the feed brought is better than nothing
                 rows = []
             else:

@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from tradepit.ingress.errors import Problem
-from tradepit.protocol.configuration import ApiKey
+from tradepit.protocol.keys import ApiKey
 
 _SCHEME = b"bearer "
 _KEY_CHARACTERS = 64

@@ -6,7 +6,7 @@ seq that he has seen, and waits, with a bound, until the ledger has it.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -15,6 +15,7 @@ import asyncpg
 import redis.asyncio
 from redis.exceptions import RedisError
 from tradepit.ingress.errors import Problem
+from tradepit.protocol.names import applied_key, position_key
 
 log = logging.getLogger(__name__)
 
@@ -73,25 +74,27 @@ class LedgerReads:
     without either server, and each read then tells: Problem(ledger_unreachable).
     """
 
-    def __init__(self, postgres_url: str, redis_url: str) -> None:
-        self._postgres_url = postgres_url
+    def __init__(self, postgres_urls: Mapping[int, str], redis_url: str) -> None:
+        self._postgres_urls = postgres_urls  # by shard; several shards may share a database
         self._redis_url = redis_url
+        self._pools: dict[str, asyncpg.Pool] = {}
         self._applied: dict[int, int] = {}  # newest seq seen per shard: it never falls
 
     async def __aenter__(self) -> Self:
-        self._pool = await asyncpg.create_pool(
-            self._postgres_url,
-            min_size=0,  # opens no connection yet
-            max_size=CONNECTIONS_MAX,
-            timeout=CONNECT_TIMEOUT_S,
-            command_timeout=STATEMENT_TIMEOUT_S,
-            max_inactive_connection_lifetime=60.0,
-            server_settings={
-                "application_name": "tradepit-ingress",
-                "default_transaction_read_only": "on",
-                "statement_timeout": str(int(STATEMENT_TIMEOUT_S * 1000)),
-            },
-        )
+        for url in dict.fromkeys(self._postgres_urls.values()):
+            self._pools[url] = await asyncpg.create_pool(
+                url,
+                min_size=0,  # opens no connection yet
+                max_size=CONNECTIONS_MAX,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                max_inactive_connection_lifetime=60.0,
+                server_settings={
+                    "application_name": "tradepit-ingress",
+                    "default_transaction_read_only": "on",
+                    "statement_timeout": str(int(STATEMENT_TIMEOUT_S * 1000)),
+                },
+            )
         self._redis = redis.asyncio.Redis.from_url(
             self._redis_url,
             socket_timeout=REDIS_TIMEOUT_S,
@@ -110,23 +113,36 @@ class LedgerReads:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._redis.aclose()
-                await self._pool.close()
+                for pool in self._pools.values():
+                    await pool.close()
         except TimeoutError:
-            self._pool.terminate()
+            for pool in self._pools.values():
+                pool.terminate()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        """A connection; what its server's absence raises becomes Problem(ledger_unreachable)."""
+    async def _connection(self, url: str) -> AsyncIterator[Any]:
+        """A connection to a database; what its server's absence raises becomes Problem(ledger_unreachable)."""
         try:
-            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            async with self._pools[url].acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 yield connection
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("ledger_unreachable error=%s", type(error).__name__)
             raise Problem("ledger_unreachable") from error
 
+    async def _gather(self, shard_ids: Sequence[int], query: str, *arguments: Any) -> list[Any]:
+        """The rows of every database that these shards are in."""
+
+        async def fetch(url: str) -> list[Any]:
+            async with self._connection(url) as connection:
+                rows: list[Any] = await connection.fetch(query, *arguments)
+            return rows
+
+        urls = dict.fromkeys(self._postgres_urls[shard_id] for shard_id in shard_ids)
+        return [row for rows in await asyncio.gather(*map(fetch, urls)) for row in rows]
+
     async def applied_seq(self, shard_id: int) -> int:
         """The newest command of the shard that is in PostgreSQL; 0 for none."""
-        async with self._connection() as connection:
+        async with self._connection(self._postgres_urls[shard_id]) as connection:
             seq = await connection.fetchval("SELECT seq FROM applied WHERE shard_id = $1", shard_id)
         self._applied[shard_id] = int(seq or 0)
         return self._applied[shard_id]
@@ -144,17 +160,16 @@ class LedgerReads:
             pause_s = min(2 * pause_s, POLL_MAX_S)
         return applied
 
-    async def order(self, account_id: int, order_id: int) -> Any | None:
+    async def order(self, shard_id: int, account_id: int, order_id: int) -> Any | None:
         """The account's order of that id, or None."""
-        async with self._connection() as connection:
-            return await connection.fetchrow(
-                f"{_ORDERS} WHERE order_id = $1 AND account_id = $2",
-                order_id,
-                account_id,
-            )
+        rows = await self._gather(
+            [shard_id], f"{_ORDERS} WHERE order_id = $1 AND account_id = $2", order_id, account_id
+        )
+        return rows[0] if rows else None
 
     async def orders(
         self,
+        shard_ids: Sequence[int],
         account_id: int,
         *,
         before: int,
@@ -163,25 +178,28 @@ class LedgerReads:
         instrument_id: int | None = None,
         client_order_id: int | None = None,
     ) -> list[Any]:
-        """The account's orders with ids below `before`, newest first."""
-        async with self._connection() as connection:
-            rows: list[Any] = await connection.fetch(
-                f"""{_ORDERS}
-                WHERE account_id = $1 AND order_id < $2 AND status = ANY($3::smallint[])
-                    AND ($4::bigint IS NULL OR instrument_id = $4)
-                    AND ($5::bigint IS NULL OR client_order_id = $5)
-                ORDER BY order_id DESC LIMIT $6""",
-                account_id,
-                before,
-                list(statuses),
-                instrument_id,
-                client_order_id,
-                limit,
-            )
-        return rows
+        """The account's orders with ids below `before`, highest first: of a shard, newest first."""
+        rows = await self._gather(
+            shard_ids,
+            f"""{_ORDERS}
+            WHERE account_id = $1 AND order_id < $2 AND status = ANY($3::smallint[])
+                AND ($4::bigint IS NULL OR instrument_id = $4)
+                AND ($5::bigint IS NULL OR client_order_id = $5)
+                AND shard_id = ANY($7::integer[])
+            ORDER BY order_id DESC LIMIT $6""",
+            account_id,
+            before,
+            list(statuses),
+            instrument_id,
+            client_order_id,
+            limit,
+            list(shard_ids),
+        )
+        return sorted(rows, key=lambda row: row["order_id"], reverse=True)[:limit]
 
     async def fills(
         self,
+        shard_ids: Sequence[int],
         account_id: int,
         *,
         before: int,
@@ -189,24 +207,24 @@ class LedgerReads:
         instrument_id: int | None,
         order_id: int | None,
     ) -> list[Any]:
-        """The account's trades with ids below `before`, newest first."""
-        async with self._connection() as connection:
-            rows: list[Any] = await connection.fetch(
-                _FILLS, account_id, before, instrument_id, order_id, limit
-            )
-        return rows
+        """The account's trades with ids below `before`, highest first: of a shard, newest first."""
+        rows = await self._gather(
+            shard_ids, _FILLS, account_id, before, instrument_id, order_id, limit
+        )
+        return sorted(rows, key=lambda row: row["trade_id"], reverse=True)[:limit]
 
-    async def recent_trades(self, instrument_id: int, limit: int) -> list[Any]:
+    async def recent_trades(self, shard_id: int, instrument_id: int, limit: int) -> list[Any]:
         """The instrument's newest trades, newest first, without parties."""
-        async with self._connection() as connection:
-            rows: list[Any] = await connection.fetch(
-                """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
-                FROM (SELECT * FROM current_trades ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
-                WHERE instrument_id = $1 AND quantity_lots > 0 ORDER BY trade_id DESC LIMIT $2""",
-                instrument_id,
-                limit,
-            )
-        return rows
+        return await self._gather(
+            [shard_id],
+            """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
+            FROM (SELECT * FROM current_trades WHERE shard_id = $3
+                ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
+            WHERE instrument_id = $1 AND quantity_lots > 0 ORDER BY trade_id DESC LIMIT $2""",
+            instrument_id,
+            limit,
+            shard_id,
+        )
 
     async def cached_positions(
         self, account_id: int, instrument_ids: Sequence[int], shard_id: int, seq: int
@@ -219,9 +237,9 @@ class LedgerReads:
         try:
             async with asyncio.timeout(2 * REDIS_TIMEOUT_S):
                 async with self._redis.pipeline(transaction=True) as pipeline:
-                    pipeline.hget(f"tp:applied:{shard_id}", "seq")
+                    pipeline.get(applied_key(shard_id))
                     for instrument_id in instrument_ids:
-                        pipeline.hgetall(f"tp:position:{account_id}:{instrument_id}")
+                        pipeline.hgetall(position_key(account_id, instrument_id))
                     applied, *hashes = await pipeline.execute()
             if applied is None or int(applied) < seq:
                 return None
@@ -232,23 +250,24 @@ class LedgerReads:
         except (RedisError, OSError, TimeoutError, KeyError, ValueError):
             return None
 
-    async def positions(self, account_id: int) -> list[Position]:
+    async def positions(self, shard_id: int, account_id: int) -> list[Position]:
         """The account's positions from PostgreSQL. The sums are numeric there, whole numbers."""
-        async with self._connection() as connection:
-            rows = await connection.fetch(
-                """SELECT instrument_id, bought_lots::text, sold_lots::text,
-                    bought_notional_units::text, sold_notional_units::text, fee_units::text,
-                    trade_count, seq
-                FROM positions WHERE account_id = $1 ORDER BY instrument_id""",
-                account_id,
-            )
+        rows = await self._gather(
+            [shard_id],
+            """SELECT instrument_id, bought_lots::text, sold_lots::text,
+                bought_notional_units::text, sold_notional_units::text, fee_units::text,
+                trade_count, seq
+            FROM positions WHERE account_id = $1 AND shard_id = $2 ORDER BY instrument_id""",
+            account_id,
+            shard_id,
+        )
         return [Position(*(int(value) for value in row)) for row in rows]
 
     async def health(self) -> dict[str, bool]:
         """Which of the two servers answers now."""
         postgres = cache = True
         try:
-            await self.applied_seq(0)
+            await asyncio.gather(*map(self.applied_seq, self._postgres_urls))
         except Problem:
             postgres = False
         try:

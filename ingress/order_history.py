@@ -5,6 +5,7 @@ account. A list that could not be brought up to date says `"complete": false` an
 single order that is not found then is 503 `ledger_behind`, not 404.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -20,10 +21,10 @@ from tradepit.ingress.order_answers import (
     Order,
     order_of_report,
     parse_id,
-    refuse_rejects,
 )
 from tradepit.ingress.orders import link_of_order
 from tradepit.ingress.router import MatcherLink, Router
+from tradepit.ingress.shards import AsOf, ask, bring_up_to_date
 from tradepit.protocol import wire
 
 LIMIT_MAX = 400  # what one OpenOrdersQuery may ask for
@@ -43,22 +44,14 @@ Before = Annotated[
 
 class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
     """Some orders. `next` goes into `before` (`after` for open orders) to ask for more; null at the
-    end. The page holds everything up to `as_of_seq`; `complete` is false if the account has changed
-    since and the ledger did not catch up in time.
+    end. The page holds everything up to the seq of each shard in `as_of_seqs`; `complete` is false if
+    the account has changed since and the ledger did not catch up in time.
     """
 
     orders: list[Order]
     next: str | None
-    as_of_seq: int
+    as_of_seqs: dict[str, int]
     complete: bool
-
-
-async def account_seq(link: MatcherLink, account_id: int) -> int:
-    """The last command that changed the account: what its owner can have seen."""
-    end = (await link.request(wire.BalancesQuery, account_id))[-1]
-    refuse_rejects(end)
-    seq: int = end.account_seq
-    return seq
 
 
 async def order_of_row(row: Any, catalogue: Catalogue) -> Order:
@@ -126,12 +119,11 @@ async def get_order(
         return await _open_order(report, catalogue)
     if report.reason != wire.Reason.UNKNOWN_ORDER:
         raise problem_of_reason(report.reason)
-    seq = await account_seq(link, account_id)
-    applied = await ledger.catch_up(link.shard_id, seq)
-    row = await ledger.order(account_id, number)
+    as_of = await bring_up_to_date([link], account_id, ledger)
+    row = await ledger.order(link.shard_id, account_id, number)
     if row is not None and row["status"] in _CLOSED:
         return await order_of_row(row, catalogue)
-    if applied < seq:
+    if not as_of.complete:
         raise Problem("ledger_behind")
     raise Problem("unknown_order", "no order of this account has that id")
 
@@ -157,31 +149,31 @@ async def list_orders(
     """The account's orders
 
     Open orders come from the matcher, oldest first, paged with `after`. Closed ones and `all` come
-    from the ledger, newest first, paged with `before`. With `client_order_id` the status does not
+    from the ledger, newest first, paged with `before`. Those of several shards come shard by shard.
+    With `client_order_id` the status does not
     matter: an empty, complete list means that no order with that id was ever accepted.
     """
     if status not in _STATUSES:
         raise invalid_parameter("status", "must be open, closed or all")
-    instrument_id = None if symbol is None else (await catalogue.find(symbol)).instrument_id
-    link = (
-        router.all()[0] if symbol is None else router.of_shard(catalogue.by_symbol[symbol].shard_id)
-    )
+    instrument = None if symbol is None else await catalogue.find(symbol)
+    instrument_id = None if instrument is None else instrument.instrument_id
+    links = router.all_or(None if instrument is None else instrument.shard_id)
     if client_order_id is not None:
         number = parse_id(client_order_id)
         if number is None:
             raise invalid_parameter("client_order_id", "must be digits, from 1 to 2^63 - 1")
-        return await _by_client_order_id(link, account_id, number, catalogue, ledger)
+        return await _by_client_order_id(links, account_id, number, catalogue, ledger)
     if status == "open":
         if before is not None:
             raise invalid_parameter("before", "does not go with status=open: use after")
         return await _open_page(
-            link, account_id, parse_cursor("after", after, 0), instrument_id or 0, limit, catalogue
+            links, account_id, parse_cursor("after", after, 0), instrument_id or 0, limit, catalogue
         )
     if after is not None:
         raise invalid_parameter("after", "goes with status=open only: use before")
-    seq = await account_seq(link, account_id)
-    applied = await ledger.catch_up(link.shard_id, seq)
+    as_of = await bring_up_to_date(links, account_id, ledger)
     rows = await ledger.orders(
+        [link.shard_id for link in links],
         account_id,
         before=parse_cursor("before", before, ID_MAX),
         statuses=_STATUSES[status],
@@ -191,63 +183,60 @@ async def list_orders(
     return OrderPage(
         orders=[await order_of_row(row, catalogue) for row in rows],
         next=str(rows[-1]["order_id"]) if len(rows) == limit else None,
-        as_of_seq=applied,
-        complete=applied >= seq,
+        as_of_seqs=as_of.seqs,
+        complete=as_of.complete,
     )
 
 
 async def _open_page(
-    link: MatcherLink,
+    links: Sequence[MatcherLink],
     account_id: int,
     after: int,
     instrument_id: int,
     limit: int,
     catalogue: Catalogue,
 ) -> OrderPage:
-    *reports, end = await link.request(
-        wire.OpenOrdersQuery, account_id, after, instrument_id, limit
-    )
-    refuse_rejects(end)
+    answers = await ask(links, wire.OpenOrdersQuery, account_id, after, instrument_id, limit)
+    reports = [report for _, answer in answers for report in answer[:-1]][:limit]
     return OrderPage(
         orders=[await _open_order(report, catalogue) for report in reports],
         next=str(reports[-1].order_id) if len(reports) == limit else None,
-        as_of_seq=end.seq,
+        as_of_seqs={str(link.shard_id): answer[-1].seq for link, answer in answers},
         complete=True,
     )
 
 
 async def _by_client_order_id(
-    link: MatcherLink,
+    links: Sequence[MatcherLink],
     account_id: int,
     client_order_id: int,
     catalogue: Catalogue,
     ledger: LedgerReads,
 ) -> OrderPage:
-    report = (await link.request(wire.OrderQuery, account_id, 0, client_order_id))[-1]
-    if isinstance(report, wire.ExecutionReport):
-        return OrderPage(
-            orders=[await _open_order(report, catalogue)],
-            next=None,
-            as_of_seq=link.last_seq,
-            complete=True,
-        )
-    if report.reason != wire.Reason.UNKNOWN_ORDER:
-        raise problem_of_reason(report.reason)
-    seq = await account_seq(link, account_id)
-    applied = await ledger.catch_up(link.shard_id, seq)
-    rows = await ledger.orders(
+    answers = await ask(
+        links,
+        wire.OrderQuery,
         account_id,
-        before=ID_MAX,
-        statuses=_CLOSED,
-        client_order_id=client_order_id,
-        limit=LIMIT_MAX,
+        0,
+        client_order_id,
+        ignored=wire.Reason.UNKNOWN_ORDER,
     )
-    return OrderPage(
-        orders=[await order_of_row(row, catalogue) for row in rows],
-        next=None,
-        as_of_seq=applied,
-        complete=applied >= seq,
-    )
+    orders = [await _open_order(answer[-1], catalogue) for _, answer in answers]
+    as_of = AsOf({str(link.shard_id): link.last_seq for link, _ in answers}, True)
+    others = [link for link in links if link not in {link for link, _ in answers}]
+    if others:
+        applied = await bring_up_to_date(others, account_id, ledger)
+        rows = await ledger.orders(
+            [link.shard_id for link in others],
+            account_id,
+            before=ID_MAX,
+            statuses=_CLOSED,
+            client_order_id=client_order_id,
+            limit=LIMIT_MAX,
+        )
+        orders += [await order_of_row(row, catalogue) for row in rows]
+        as_of = AsOf(as_of.seqs | applied.seqs, applied.complete)
+    return OrderPage(orders=orders, next=None, as_of_seqs=as_of.seqs, complete=as_of.complete)
 
 
 def parse_cursor(name: str, text: str | None, default: int) -> int:

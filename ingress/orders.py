@@ -31,6 +31,7 @@ from tradepit.ingress.order_requests import (
     quantity_lots_of,
 )
 from tradepit.ingress.router import MatcherLink, Router
+from tradepit.ingress.shards import ask
 from tradepit.protocol import wire
 
 CREATED, REPLAYED = 201, 200
@@ -164,15 +165,14 @@ async def cancel_orders(
     instrument = None if symbol is None else await catalogue.find(symbol)
     canceled = remaining = seq = 0
     order_ids: list[str] = []
-    links = router.all() if instrument is None else [router.of_shard(instrument.shard_id)]
-    for link in links:
-        answer = await link.request(
-            wire.MassCancel,
-            account_id=account_id,
-            instrument_id=0 if instrument is None else instrument.instrument_id,
-            side=0 if side is None else SIDES[side],
-        )
-        refuse_rejects(answer[-1])
+    answers = await ask(
+        router.all_or(None if instrument is None else instrument.shard_id),
+        wire.MassCancel,
+        account_id=account_id,
+        instrument_id=0 if instrument is None else instrument.instrument_id,
+        side=0 if side is None else SIDES[side],
+    )
+    for _, answer in answers:
         canceled += answer[-1].canceled_count
         remaining += answer[-1].remaining_count
         seq = max(seq, answer[-1].seq)

@@ -1,5 +1,6 @@
 """What an account has: balances from the matcher, fills and positions from the ledger."""
 
+from collections import defaultdict
 from typing import Annotated, Any
 
 import msgspec
@@ -10,9 +11,10 @@ from tradepit.ingress.catalogue import Catalogue, Instrument
 from tradepit.ingress.errors import invalid_parameter
 from tradepit.ingress.ledger_reads import LedgerReads, Position
 from tradepit.ingress.openapi import problem_responses
-from tradepit.ingress.order_answers import ID_MAX, SIDE_NAMES, parse_id, refuse_rejects
-from tradepit.ingress.order_history import Before, Limit, account_seq, parse_cursor
+from tradepit.ingress.order_answers import ID_MAX, SIDE_NAMES, parse_id
+from tradepit.ingress.order_history import Before, Limit, parse_cursor
 from tradepit.ingress.router import Router
+from tradepit.ingress.shards import account_seqs, ask, bring_up_to_date
 from tradepit.protocol import wire
 from tradepit.protocol.units import format_units
 
@@ -27,10 +29,10 @@ class BalanceView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balances(msgspec.Struct, frozen=True, kw_only=True):
-    """All assets that the account has had, exact as of `as_of_seq`."""
+    """All assets that the account has had, on all shards together, exact as of the seq of each shard."""
 
     balances: list[BalanceView]
-    as_of_seq: int
+    as_of_seqs: dict[str, int]
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +54,12 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Positions(msgspec.Struct, frozen=True, kw_only=True):
-    """Positions up to `as_of_seq`; `complete` is false if the account has traded since and the
-    ledger did not catch up in time.
+    """Positions up to the seq of each shard in `as_of_seqs`; `complete` is false if the account has
+    traded since and the ledger did not catch up in time.
     """
 
     positions: list[PositionView]
-    as_of_seq: int
+    as_of_seqs: dict[str, int]
     complete: bool
 
 
@@ -83,11 +85,11 @@ class FillView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FillPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Fills, newest first. `next` goes into `before`; null at the end."""
+    """Fills, newest first, shard by shard. `next` goes into `before`; null at the end."""
 
     fills: list[FillView]
     next: str | None
-    as_of_seq: int
+    as_of_seqs: dict[str, int]
     complete: bool
 
 
@@ -98,15 +100,17 @@ async def list_balances(
     router: NamedDependency[Router],
 ) -> Balances:
     """What the account has, from the matcher: it includes every order that was answered"""
-    *records, end = await router.all()[0].request(wire.BalancesQuery, account_id)
-    refuse_rejects(end)
+    answers = await ask(router.all(), wire.BalancesQuery, account_id)
+    sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for _, (*records, _) in answers:
+        for record in records:
+            sums[record.asset_id][0] += record.available_units
+            sums[record.asset_id][1] += record.held_units
+    if not sums.keys() <= catalogue.assets.keys():
+        await catalogue.refresh()
     balances = []
-    for record in records:
-        asset = catalogue.assets.get(record.asset_id)
-        if asset is None:
-            await catalogue.refresh()
-            asset = catalogue.assets[record.asset_id]
-        available, held = record.available_units, record.held_units
+    for asset_id, (available, held) in sorted(sums.items()):
+        asset = catalogue.assets[asset_id]
         balances.append(
             BalanceView(
                 asset=asset.symbol,
@@ -115,7 +119,10 @@ async def list_balances(
                 total=format_units(available + held, asset.decimals),
             )
         )
-    return Balances(balances=balances, as_of_seq=end.seq)
+    return Balances(
+        balances=balances,
+        as_of_seqs={str(link.shard_id): answer[-1].seq for link, answer in answers},
+    )
 
 
 @get("/positions", responses=problem_responses(400, 401, 403, 404, 503, 504))
@@ -131,26 +138,25 @@ async def list_positions(
     From Redis if it is up to date, else from PostgreSQL.
     """
     instrument = None if symbol is None else await catalogue.find(symbol)
-    link = router.all()[0] if instrument is None else router.of_shard(instrument.shard_id)
-    seq = await account_seq(link, account_id)
-    instrument_ids = [instrument.instrument_id] if instrument else sorted(catalogue.by_id)
-    found = await ledger.cached_positions(account_id, instrument_ids, link.shard_id, seq)
-    applied = seq
-    if found is None:
-        applied = await ledger.catch_up(link.shard_id, seq)
-        found = [
-            position
-            for position in await ledger.positions(account_id)
-            if instrument is None or position.instrument_id == instrument.instrument_id
-        ]
-    return Positions(
-        positions=[
-            _position_view(await catalogue.of_id(position.instrument_id), position)
-            for position in found
-        ],
-        as_of_seq=applied,
-        complete=applied >= seq,
-    )
+    links = router.all_or(None if instrument is None else instrument.shard_id)
+    listed = [instrument] if instrument else sorted(catalogue.by_id.values())
+    positions: list[PositionView] = []
+    as_of_seqs: dict[str, int] = {}
+    complete = True
+    for link, seq in await account_seqs(links, account_id):
+        instrument_ids = [each.instrument_id for each in listed if each.shard_id == link.shard_id]
+        found = await ledger.cached_positions(account_id, instrument_ids, link.shard_id, seq)
+        applied = seq
+        if found is None:
+            applied = await ledger.catch_up(link.shard_id, seq)
+            found = await ledger.positions(link.shard_id, account_id)
+        for position in found:
+            if instrument is None or position.instrument_id == instrument.instrument_id:
+                traded = await catalogue.of_id(position.instrument_id)
+                positions.append(_position_view(traded, position))
+        as_of_seqs[str(link.shard_id)] = applied
+        complete = complete and applied >= seq
+    return Positions(positions=positions, as_of_seqs=as_of_seqs, complete=complete)
 
 
 def _position_view(instrument: Instrument, position: Position) -> PositionView:
@@ -192,10 +198,10 @@ async def list_fills(
     order_number = None if order_id is None else parse_id(order_id)
     if order_id is not None and order_number is None:
         raise invalid_parameter("order_id", "must be digits, from 1 to 2^63 - 1")
-    link = router.all()[0] if instrument is None else router.of_shard(instrument.shard_id)
-    seq = await account_seq(link, account_id)
-    applied = await ledger.catch_up(link.shard_id, seq)
+    links = router.all_or(None if instrument is None else instrument.shard_id)
+    as_of = await bring_up_to_date(links, account_id, ledger)
     rows = await ledger.fills(
+        [link.shard_id for link in links],
         account_id,
         before=parse_cursor("before", before, ID_MAX),
         limit=limit,
@@ -214,8 +220,8 @@ async def list_fills(
     return FillPage(
         fills=fills,
         next=str(rows[-1]["trade_id"]) if len(rows) == limit else None,
-        as_of_seq=applied,
-        complete=applied >= seq,
+        as_of_seqs=as_of.seqs,
+        complete=as_of.complete,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import NamedTuple
 
 from tradepit.ingress.catalogue import Catalogue
@@ -33,11 +33,17 @@ class Resources(NamedTuple):
 
 def make_resources(settings: Settings) -> Resources:
     """Wire the parts; opens nothing."""
-    link = MatcherLink(settings.order_endpoint, settings.operator_key, settings.shard_id)
-    router = Router({settings.shard_id: link})
+    router = Router(
+        {
+            shard.shard_id: MatcherLink(shard.order_endpoint, settings.operator_key, shard.shard_id)
+            for shard in settings.shards
+        }
+    )
     catalogue = Catalogue(router)
-    ledger = LedgerReads(settings.postgres_url, settings.redis_url)
-    feed = Feed(settings.feed_endpoint, catalogue, router, ledger)
+    ledger = LedgerReads(
+        {shard.shard_id: shard.postgres_url for shard in settings.shards}, settings.redis_url
+    )
+    feed = Feed([shard.feed_endpoint for shard in settings.shards], catalogue, router, ledger)
     return Resources(KeyRing(settings.keys), router, catalogue, ledger, feed, Metrics(router, feed))
 
 
@@ -45,10 +51,14 @@ def make_resources(settings: Settings) -> Resources:
 async def opened(resources: Resources) -> AsyncIterator[None]:
     """Sockets and pools open, tasks running; closed in reverse order.
 
-    Waits a moment for the matcher, so that a normal start is ready at once, and goes on without it:
+    Waits a moment for the matchers, so that a normal start is ready at once, and goes on without them:
     requests are refused with `matcher_unreachable` until it answers.
     """
-    async with resources.ledger, resources.router.all()[0], resources.feed:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(resources.ledger)
+        for link in resources.router.all():
+            await stack.enter_async_context(link)
+        await stack.enter_async_context(resources.feed)
         tasks = [
             asyncio.create_task(_kept_running(run), name=f"ingress.{run.__qualname__}")
             for run in (resources.catalogue.follow, resources.feed.broadcast)

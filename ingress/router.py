@@ -378,5 +378,10 @@ class Router:
         """The link to the shard that gave out `order_id`, or None if there is no such shard."""
         return self.links.get(shard_of_id(order_id))
 
+    def all_or(self, shard_id: int | None) -> list[MatcherLink]:
+        """The link to that shard; to every one for None."""
+        return self.all() if shard_id is None else [self.links[shard_id]]
+
     def all(self) -> list[MatcherLink]:
+        """By shard id, which is the order of their order ids, too."""
         return list(self.links.values())

@@ -4,49 +4,62 @@ import os
 from collections.abc import Mapping
 
 import msgspec
-from tradepit.protocol import configuration
-from tradepit.protocol.configuration import ApiKey
+from tradepit.protocol import keys, settings
+from tradepit.protocol.keys import ApiKey
+
+
+class Shard(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard: ZeroMQ addresses to connect to, and the database of its ledger."""
+
+    shard_id: int = 0
+    order_endpoint: str = settings.ORDER_ENDPOINT.default
+    feed_endpoint: str = settings.FEED_ENDPOINT.default
+    postgres_url: str = settings.POSTGRES_URL.default
+
+    def __repr__(self) -> str:  # the database's password stays out of logs
+        return f"Shard({self.shard_id}, order={self.order_endpoint})"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Endpoints are ZeroMQ addresses that the ingress connects to."""
-
-    shard_id: int = 0
-    order_endpoint: str = "tcp://127.0.0.1:5555"
-    feed_endpoint: str = "tcp://127.0.0.1:5556"
-    postgres_url: str = "postgresql://127.0.0.1:5432/tradepit"
-    redis_url: str = "redis://127.0.0.1:6379/0"
-    http_host: str = "127.0.0.1"
-    http_port: int = 8000
+    shards: tuple[Shard, ...] = (Shard(),)
+    redis_url: str = settings.REDIS_URL.default
+    http_host: str = settings.HTTP_HOST.default
+    http_port: int = int(settings.HTTP_PORT.default)
     keys: tuple[ApiKey, ...] = ()
 
     @property
     def operator_key(self) -> bytes:
-        """The key with which the ingress logs on to the matcher, for all accounts."""
+        """The key with which the ingress logs on to the matchers, for all accounts."""
         return next(key.key_bytes for key in self.keys if key.is_operator)
 
-    def __repr__(self) -> str:  # the database's password stays out of logs
-        return f"Settings(http={self.http_host}:{self.http_port}, order={self.order_endpoint})"
+    def __repr__(self) -> str:
+        return f"Settings(http={self.http_host}:{self.http_port}, shards={self.shards})"
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from TRADEPIT_* variables and the keys file. Raises ConfigurationError."""
-    defaults = Settings()
+    """Settings from the environment and the keys file. Raises ConfigurationError."""
     return Settings(
-        shard_id=configuration.integer(
-            environment, "TRADEPIT_SHARD_ID", defaults.shard_id, 0, configuration.SHARD_ID_MAX
-        ),
-        order_endpoint=configuration.endpoint(
-            environment, "TRADEPIT_ORDER_ENDPOINT", defaults.order_endpoint
-        ),
-        feed_endpoint=configuration.endpoint(
-            environment, "TRADEPIT_FEED_ENDPOINT", defaults.feed_endpoint
-        ),
-        postgres_url=environment.get("TRADEPIT_POSTGRES_URL", defaults.postgres_url),
-        redis_url=environment.get("TRADEPIT_REDIS_URL", defaults.redis_url),
-        http_host=environment.get("TRADEPIT_HTTP_HOST", defaults.http_host),
-        http_port=configuration.integer(
-            environment, "TRADEPIT_HTTP_PORT", defaults.http_port, 0, configuration.PORT_MAX
-        ),
-        keys=configuration.read_keys(configuration.keys_file(environment)),
+        shards=_read_shards(environment),
+        redis_url=settings.REDIS_URL.read(environment),
+        http_host=settings.HTTP_HOST.read(environment),
+        http_port=settings.HTTP_PORT.read(environment),
+        keys=keys.read_keys(keys.keys_file(environment)),
+    )
+
+
+def _read_shards(environment: Mapping[str, str]) -> tuple[Shard, ...]:
+    postgres_url = settings.POSTGRES_URL.read(environment)
+    endpoints = zip(
+        settings.of_each_shard(settings.ORDER_ENDPOINT, environment),
+        settings.of_each_shard(settings.FEED_ENDPOINT, environment),
+        strict=True,
+    )
+    return tuple(
+        Shard(
+            shard_id=shard_id,
+            order_endpoint=order_endpoint,
+            feed_endpoint=feed_endpoint,
+            postgres_url=settings.of_shard(postgres_url, shard_id),
+        )
+        for shard_id, (order_endpoint, feed_endpoint) in enumerate(endpoints)
     )

@@ -21,6 +21,7 @@ from tradepit.ledger.writer import Writer
 from tradepit.protocol.errors import ConfigurationError, TradepitError
 from tradepit.protocol.health_server import serve_health
 from tradepit.protocol.log import setup_logging
+from tradepit.protocol.settings import help_text
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ async def serve(settings: Settings) -> None:
 
         resources.enter_context(
             serve_health(
+                settings.metrics_host,
                 settings.metrics_port,
                 why_not_ready,
                 metrics.render,
@@ -96,8 +98,9 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="tradepit ledger",
         description="Writes one shard's events from JetStream to PostgreSQL, exactly once, and "
-        "mirrors positions in Redis. Settings come from the environment: TRADEPIT_SHARD_ID, "
-        "TRADEPIT_POSTGRES_URL, TRADEPIT_NATS_URL, TRADEPIT_REDIS_URL, TRADEPIT_METRICS_PORT.",
+        "mirrors positions in Redis.",
+        epilog=help_text("ledger"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command")
     commands.add_parser(
@@ -106,8 +109,8 @@ def main(argv: Sequence[str]) -> int:
         description="Runs the numbered SQL files that the database lacks, each in a transaction.",
     )
     arguments = parser.parse_args(argv)
-    setup_logging("ledger")
     try:
+        setup_logging("ledger")
         if arguments.command == "migrate":
             for migration in asyncio.run(migrate(postgres_url_of(os.environ))):
                 log.info("migrated number=%d name=%s", migration.number, migration.name)

@@ -24,6 +24,7 @@ from tradepit.ledger.errors import Interrupted, LedgerStopped
 from tradepit.ledger.ports import AccountPosition
 from tradepit.ledger.store import PositionReader
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.names import applied_key, position_key
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +53,6 @@ if found and tonumber(found) >= tonumber(ARGV[1]) and tonumber(ARGV[2]) > tonumb
 end
 return found
 """
-
-
-def position_key(account_id: int, instrument_id: int) -> str:
-    return f"tp:position:{account_id}:{instrument_id}"
-
-
-def applied_key(shard_id: int) -> str:
-    return f"tp:applied:{shard_id}"
 
 
 class RedisCache:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from tradepit.protocol import configuration
+from tradepit.protocol import settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,7 @@ class Settings:
     nats_url: str
     postgres_url: str
     redis_url: str
+    metrics_host: str
     metrics_port: int
     """0 = no metrics and no health page."""
 
@@ -20,17 +21,16 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises ConfigurationError, which names the variable."""
         return cls(
-            shard_id=configuration.integer(
-                environment, "TRADEPIT_SHARD_ID", 0, 0, configuration.SHARD_ID_MAX
-            ),
-            nats_url=environment.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
+            shard_id=settings.SHARD_ID.read(environment),
+            nats_url=settings.NATS_URL.read(environment),
             postgres_url=postgres_url_of(environment),
-            redis_url=environment.get("TRADEPIT_REDIS_URL", "redis://127.0.0.1:6379/0"),
-            metrics_port=configuration.integer(
-                environment, "TRADEPIT_METRICS_PORT", 0, 0, configuration.PORT_MAX
-            ),
+            redis_url=settings.REDIS_URL.read(environment),
+            metrics_host=settings.METRICS_HOST.read(environment),
+            metrics_port=settings.METRICS_PORT.read(environment),
         )
 
 
 def postgres_url_of(environment: Mapping[str, str]) -> str:
-    return environment.get("TRADEPIT_POSTGRES_URL", "postgresql://tradepit@127.0.0.1:5432/tradepit")
+    """The database of the shard that the environment names."""
+    shard_id = settings.SHARD_ID.read(environment)
+    return settings.of_shard(settings.POSTGRES_URL.read(environment), shard_id)

@@ -5,17 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradepit.protocol import configuration
-from tradepit.protocol.configuration import ApiKey
-from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol import keys, settings
+from tradepit.protocol.keys import ApiKey
 from tradepit.protocol.wire import Durability
-
-SEGMENT_MIB_DEFAULT = 64
-SNAPSHOT_COMMANDS_DEFAULT = 1_000_000
-SNAPSHOT_COMMANDS_MAX = 10**12
-RETENTION_HOURS_DEFAULT = 24
-RETENTION_HOURS_MAX = 24 * 366 * 10
-SEGMENT_MIB_MIN = 16  # two groups of the longest entry (journal.hpp)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +24,7 @@ class Settings:
     nats_monitor_urls: tuple[str, ...]
     durability: Durability
     segment_bytes: int
+    metrics_host: str
     metrics_port: int
     snapshot_commands: int
     retention_hours: int
@@ -43,57 +36,20 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from TRADEPIT_* variables and the keys file. Raises ConfigurationError."""
-    durability = environment.get("TRADEPIT_DURABILITY", "disk")
-    if durability not in ("memory", "disk", "replicated"):
-        raise ConfigurationError(
-            f"TRADEPIT_DURABILITY must be memory, disk or replicated, not {durability!r}"
-        )
-    segment_mib = configuration.integer(
-        environment, "TRADEPIT_SEGMENT_MIB", SEGMENT_MIB_DEFAULT, SEGMENT_MIB_MIN, 4096
-    )
+    """Settings from the environment and the keys file. Raises ConfigurationError."""
+    shard_id = settings.SHARD_ID.read(environment)
     return Settings(
-        shard_id=configuration.integer(
-            environment, "TRADEPIT_SHARD_ID", 0, 0, configuration.SHARD_ID_MAX
-        ),
-        data_dir=Path(environment.get("TRADEPIT_DATA_DIR", "data")),
-        order_endpoint=configuration.endpoint(
-            environment, "TRADEPIT_ORDER_ENDPOINT", "tcp://127.0.0.1:5555"
-        ),
-        feed_endpoint=configuration.endpoint(
-            environment, "TRADEPIT_FEED_ENDPOINT", "tcp://127.0.0.1:5556"
-        ),
-        nats_url=environment.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
-        nats_monitor_urls=_monitor_urls(environment.get("TRADEPIT_NATS_MONITOR_URLS", "")),
-        durability=Durability[durability.upper()],
-        segment_bytes=segment_mib << 20,
-        metrics_port=configuration.integer(
-            environment, "TRADEPIT_METRICS_PORT", 0, 0, configuration.PORT_MAX
-        ),
-        snapshot_commands=configuration.integer(
-            environment,
-            "TRADEPIT_SNAPSHOT_COMMANDS",
-            SNAPSHOT_COMMANDS_DEFAULT,
-            0,
-            SNAPSHOT_COMMANDS_MAX,
-        ),
-        retention_hours=configuration.integer(
-            environment,
-            "TRADEPIT_JOURNAL_RETENTION_HOURS",
-            RETENTION_HOURS_DEFAULT,
-            0,
-            RETENTION_HOURS_MAX,
-        ),
-        keys=configuration.read_keys(configuration.keys_file(environment)),
+        shard_id=shard_id,
+        data_dir=settings.DATA_DIR.read(environment),
+        order_endpoint=settings.of_shard(settings.ORDER_ENDPOINT.read(environment), shard_id),
+        feed_endpoint=settings.of_shard(settings.FEED_ENDPOINT.read(environment), shard_id),
+        nats_url=settings.NATS_URL.read(environment),
+        nats_monitor_urls=settings.NATS_MONITOR_URLS.read(environment),
+        durability=Durability[settings.DURABILITY.read(environment).upper()],
+        segment_bytes=settings.SEGMENT_MIB.read(environment) << 20,
+        metrics_host=settings.METRICS_HOST.read(environment),
+        metrics_port=settings.METRICS_PORT.read(environment),
+        snapshot_commands=settings.SNAPSHOT_COMMANDS.read(environment),
+        retention_hours=settings.JOURNAL_RETENTION_HOURS.read(environment),
+        keys=keys.read_keys(keys.keys_file(environment)),
     )
-
-
-def _monitor_urls(text: str) -> tuple[str, ...]:
-    urls = tuple(url for url in text.split(",") if url)
-    for url in urls:
-        if not url.startswith(("http://", "https://")):
-            raise ConfigurationError(
-                "TRADEPIT_NATS_MONITOR_URLS must be addresses such as http://127.0.0.1:8222, with "
-                f"commas between, not {url!r}"
-            )
-    return urls

@@ -84,7 +84,12 @@ async def serve(settings: Settings) -> None:
 
         with (
             _following(core, publisher, snapshots),
-            serve_health(settings.metrics_port, why_not_ready, lambda: metrics.render(registry)),
+            serve_health(
+                settings.metrics_host,
+                settings.metrics_port,
+                why_not_ready,
+                lambda: metrics.render(registry),
+            ),
         ):
             publishing_stop = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 from tradepit.ingress.app import Ingress, create_app
-from tradepit.ingress.settings import Settings
-from tradepit.protocol.configuration import ApiKey
+from tradepit.ingress.settings import Settings, Shard
+from tradepit.protocol.keys import ApiKey
 
 from tests.fake_matcher import FakeMatcher
 
@@ -28,9 +28,13 @@ Run = Callable[[httpx.AsyncClient, Ingress], Awaitable[None]]
 
 def settings_for(matcher: FakeMatcher) -> Settings:
     return Settings(
-        order_endpoint=matcher.endpoint,
-        feed_endpoint=matcher.feed_endpoint,
-        postgres_url=f"postgresql://{NOBODY_LISTENS}/tradepit",
+        shards=(
+            Shard(
+                order_endpoint=matcher.endpoint,
+                feed_endpoint=matcher.feed_endpoint,
+                postgres_url=f"postgresql://{NOBODY_LISTENS}/tradepit",
+            ),
+        ),
         redis_url=f"redis://{NOBODY_LISTENS}/0",
         keys=KEYS,
     )

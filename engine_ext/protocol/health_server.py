@@ -1,4 +1,4 @@
-"""A service's own small HTTP server: /health/live, /health/ready and /metrics, on loopback.
+"""A service's own small HTTP server: /health/live, /health/ready and /metrics.
 
 It answers from a thread of its own, so that a busy event loop still tells that it lives.
 """
@@ -21,10 +21,10 @@ SHUTDOWN_TIMEOUT_S = 5.0
 
 @contextmanager
 def serve_health(
+    host: str,
     port: int,
     why_not_ready: Callable[[], str],
     render_metrics: Callable[[], bytes],
-    host: str = "127.0.0.1",
 ) -> Iterator[None]:
     """Serve while the context is open; a port of 0 serves nothing.
 
@@ -74,7 +74,7 @@ def serve_health(
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {host}:{port} for metrics ({error.strerror}): set "
-            "TRADEPIT_METRICS_PORT"
+            "TRADEPIT_METRICS_HOST and TRADEPIT_METRICS_PORT"
         ) from error
     with server:
         thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)

@@ -7,8 +7,12 @@ people, by `tradepit up` (which repeats warnings and errors on the terminal) and
 """
 
 import logging
+import os
 import sys
 import time
+
+from tradepit.protocol import settings
+from tradepit.protocol.errors import ConfigurationError
 
 
 class _OneLine(logging.Formatter):
@@ -32,10 +36,11 @@ class _Stderr(logging.Handler):
             pass
 
 
-def setup_logging(service: str, level: int = logging.INFO) -> None:
+def setup_logging(service: str) -> None:
     """Send this process's log records to stderr under the service's name; call it once, first.
 
-    A second call replaces the first; handlers that others have installed stay.
+    A second call replaces the first; handlers that others have installed stay. Raises
+    ConfigurationError for a wrong LOG_LEVEL, with logging set up all the same, to tell of it.
     """
     formatter = _OneLine(f"%(asctime)s %(levelname)s {service} %(message)s")
     formatter.converter = time.gmtime
@@ -45,4 +50,8 @@ def setup_logging(service: str, level: int = logging.INFO) -> None:
     for old in [old for old in root.handlers if isinstance(old, _Stderr)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level)
+    try:
+        root.setLevel(settings.LOG_LEVEL.read(os.environ))
+    except ConfigurationError:
+        root.setLevel(settings.LOG_LEVEL.default)
+        raise

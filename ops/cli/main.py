@@ -37,6 +37,9 @@ COMMANDS = {
     "ingress": Command(
         "tradepit.ingress.__main__", "main", "serve REST in front of the matcher", "ingress"
     ),
+    "demo": Command(
+        "tradepit.tools.demo", "main", "list a few instruments and trade gently on them"
+    ),
     "replay": Command(
         "tradepit.tools.replay",
         "run",

@@ -13,6 +13,7 @@ from tradepit.cli.data_folder import DataFolder
 from tradepit.cli.exchange import Exchange, ServerUrls
 from tradepit.cli.files import write_json
 from tradepit.cli.supervisor import StopRequested, Supervisor
+from tradepit.protocol import settings
 from tradepit.protocol.errors import ConfigurationError, TradepitError
 
 DESCRIPTION = """\
@@ -40,7 +41,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--data",
         type=Path,
         metavar="DIR",
-        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
+        default=settings.DATA_DIR.read(os.environ),
         help="where everything is kept (default: TRADEPIT_DATA_DIR, or ./data)",
     )
     parser.add_argument(

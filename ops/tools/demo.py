@@ -1,29 +1,32 @@
-"""The demo: its listing, and a small market on it.
+"""`tradepit demo`: a listing, and a small market on it.
 
-`seed` lists three assets against USD, opens the demo accounts and gives them funds, once. `python -m
-tradepit.tools.demo` keeps quotes in the books and trades now and then, from a few trader accounts,
+`seed` lists three assets against USD, spread over the shards, opens the demo accounts and gives them
+funds, once. `serve` keeps quotes in the books and trades now and then, from a few trader accounts,
 through the SDK. It is there to look at, so it stays gentle: some twenty requests a second.
 """
 
+import argparse
 import asyncio
 import logging
 import os
 import random
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tradepit.client import AsyncClient, Client, Refused, TradepitError
-from tradepit.protocol import configuration, wire
+from tradepit.protocol import settings, wire
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.keys import keys_file, read_keys
 from tradepit.protocol.log import setup_logging
 from tradepit.protocol.wire import Reason, Side, TimeInForce
 
 log = logging.getLogger(__name__)
 
+OPERATOR_ACCOUNT_ID = 0  # as the keys file has it
 DEMO_ACCOUNT_ID = 1
 MAKER_ACCOUNT_IDS = (101, 102, 103)
 TAKER_ACCOUNT_IDS = (111, 112)
@@ -92,8 +95,13 @@ MARKETS = (
 )
 
 
-def seed(order_endpoint: str, operator_key: str) -> None:
-    """List the demo's assets and instruments, open its accounts and credit them.
+def markets_of(shard_id: int, shard_count: int) -> tuple[Market, ...]:
+    """Those that live on a shard; on all of them, if it is the only one."""
+    return MARKETS[shard_id::shard_count]
+
+
+def seed(order_endpoint: str, operator_key: str, markets: Sequence[Market] = MARKETS) -> None:
+    """List the demo's assets and these instruments on a shard, open its accounts and credit them.
 
     What is there already stays as it is, and a credit counts once, so that it can be repeated. Raises
     the SDK's errors.
@@ -103,7 +111,7 @@ def seed(order_endpoint: str, operator_key: str) -> None:
         for asset in ASSETS:
             if listing.asset(asset.symbol) is None:
                 operator.set_asset(asset)
-        for market in MARKETS:
+        for market in markets:
             if listing.instrument(market.terms.symbol) is None:
                 operator.set_instrument(market.terms)
         for account_ids, funds in (
@@ -208,13 +216,14 @@ class Maker:
 class Taker:
     """Hits a quote now and then, and rather the way that brings its own trades back to nothing."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, markets: Sequence[Market]) -> None:
         self._client = client
+        self._markets = markets
         self._bought_lots: dict[int, int] = {}
 
     async def turn(self, chance: random.Random) -> None:
         """One market order. Raises the SDK's errors."""
-        market = chance.choice(MARKETS)
+        market = chance.choice(self._markets)
         instrument_id = market.terms.instrument_id
         bought_lots = self._bought_lots.get(instrument_id, 0)
         lean = max(-0.3, min(0.3, bought_lots / (40 * market.size_lots)))
@@ -247,27 +256,32 @@ async def keep_trading(trader: Maker | Taker, name: str, pause_s: float, number:
         await asyncio.sleep(pause_s * chance.uniform(0.5, 1.5))
 
 
-async def serve(order_endpoint: str, keys: Mapping[int, str]) -> None:
-    """Trade until SIGTERM or SIGINT. `keys` are by account."""
+async def serve(order_endpoints: Sequence[str], keys: Mapping[int, str]) -> None:
+    """Trade on every shard until SIGTERM or SIGINT. `keys` are by account."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    prices = [Price(market) for market in MARKETS]
     async with AsyncExitStack() as clients:
         traders: list[tuple[Maker | Taker, str, float]] = []
-        for width, account_id in enumerate(MAKER_ACCOUNT_IDS, 1):
-            client = await clients.enter_async_context(_client(order_endpoint, account_id, keys))
-            pause_s = MAKER_PAUSE_S / len(MARKETS)
-            traders.append((Maker(client, prices, width), f"maker-{account_id}", pause_s))
-        for account_id in TAKER_ACCOUNT_IDS:
-            client = await clients.enter_async_context(_client(order_endpoint, account_id, keys))
-            traders.append((Taker(client), f"taker-{account_id}", TAKER_PAUSE_S))
+        for shard_id, endpoint in enumerate(order_endpoints):
+            markets = markets_of(shard_id, len(order_endpoints))
+            if not markets:
+                continue
+            prices = [Price(market) for market in markets]
+            for width, account_id in enumerate(MAKER_ACCOUNT_IDS, 1):
+                client = await clients.enter_async_context(_client(endpoint, account_id, keys))
+                name, pause_s = f"maker-{account_id}", MAKER_PAUSE_S / len(markets)
+                traders.append((Maker(client, prices, width), name, pause_s))
+            for account_id in TAKER_ACCOUNT_IDS:
+                client = await clients.enter_async_context(_client(endpoint, account_id, keys))
+                name, pause_s = f"taker-{account_id}", TAKER_PAUSE_S * len(MARKETS) / len(markets)
+                traders.append((Taker(client, markets), name, pause_s))
         tasks = [
             loop.create_task(keep_trading(trader, name, pause_s, number), name=name)
             for number, (trader, name, pause_s) in enumerate(traders)
         ]
-        log.info("ready traders=%d endpoint=%s", len(traders), order_endpoint)
+        log.info("ready traders=%d shards=%d", len(traders), len(order_endpoints))
         stopped = loop.create_task(stop.wait(), name="stop")
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in [stopped, *tasks]:
@@ -283,19 +297,32 @@ def _client(endpoint: str, account_id: int, keys: Mapping[int, str]) -> AsyncCli
     return AsyncClient(endpoint, account_id, keys[account_id], on_report=lambda _: None)
 
 
-def main() -> int:
-    """Read the settings and trade. Exit code 0 after a signal, 2 for settings, 1 for the rest."""
-    setup_logging("demo")
+def main(argv: Sequence[str] = ()) -> int:
+    """Seed and trade. Exit code 0 after a signal, 2 for settings, 1 for the rest."""
+    parser = argparse.ArgumentParser(
+        prog="tradepit demo",
+        description="Lists a few instruments with funded accounts, once, and then trades gently on them.",
+        epilog=settings.help_text("demo"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--seed-only", action="store_true", help="list and fund, then exit")
+    parts.add_argument("--trade-only", action="store_true", help="what is listed already")
+    arguments = parser.parse_args(argv)
     try:
-        endpoint = configuration.endpoint(
-            os.environ, "TRADEPIT_ORDER_ENDPOINT", "tcp://127.0.0.1:5555"
-        )
-        keys_file = configuration.keys_file(os.environ)
-        keys = {key.account_id: key.key for key in configuration.read_keys(keys_file)}
+        setup_logging("demo")
+        endpoints = settings.of_each_shard(settings.ORDER_ENDPOINT, os.environ)
+        path = keys_file(os.environ)
+        keys = {key.account_id: key.key for key in read_keys(path)}
         missing = {*MAKER_ACCOUNT_IDS, *TAKER_ACCOUNT_IDS} - keys.keys()
         if missing:
-            raise ConfigurationError(f"{keys_file} has no key for account {min(missing)}")
-        asyncio.run(serve(endpoint, keys))
+            raise ConfigurationError(f"{path} has no key for account {min(missing)}")
+        if not arguments.trade_only:
+            for shard_id, endpoint in enumerate(endpoints):
+                seed(endpoint, keys[OPERATOR_ACCOUNT_ID], markets_of(shard_id, len(endpoints)))
+            log.info("seeded shards=%d", len(endpoints))
+        if not arguments.seed_only:
+            asyncio.run(serve(endpoints, keys))
     except ConfigurationError as error:
         log.critical("fatal %s", error)
         return 2
@@ -306,4 +333,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tradepit.protocol import configuration
+from tradepit.protocol import settings
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.keys import keys_file, read_keys
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        default=Path(os.environ.get("TRADEPIT_DATA_DIR", "data")),
+        default=settings.DATA_DIR.read(os.environ),
         help="the data folder (default: TRADEPIT_DATA_DIR, or ./data)",
     )
 
@@ -60,18 +61,18 @@ def find(data_dir: Path, environment: Mapping[str, str] = os.environ) -> Running
             raise ConfigurationError(
                 f"{path} is not a ready file of `tradepit up`: {error!r}"
             ) from None
-    if "TRADEPIT_POSTGRES_URL" not in environment:
+    if settings.POSTGRES_URL.given(environment) is None:
         raise ConfigurationError(
             f"no exchange runs here ({path} does not exist): start one with `tradepit up`, name its "
             "data folder with --data, or set TRADEPIT_POSTGRES_URL and the other settings of its "
             "services"
         )
-    keys = configuration.read_keys(configuration.keys_file(environment))
+    shard_id = settings.SHARD_ID.read(environment)
     return Running(
         data_dir,
-        configuration.endpoint(environment, "TRADEPIT_ORDER_ENDPOINT", "tcp://127.0.0.1:5555"),
-        next(key.key for key in keys if key.is_operator),
-        environment["TRADEPIT_POSTGRES_URL"],
-        environment.get("TRADEPIT_NATS_URL", "nats://127.0.0.1:4222"),
-        environment.get("TRADEPIT_REDIS_URL", "redis://127.0.0.1:6379/0"),
+        settings.of_shard(settings.ORDER_ENDPOINT.read(environment), shard_id),
+        next(key.key for key in read_keys(keys_file(environment)) if key.is_operator),
+        settings.of_shard(settings.POSTGRES_URL.read(environment), shard_id),
+        settings.NATS_URL.read(environment),
+        settings.REDIS_URL.read(environment),
     )

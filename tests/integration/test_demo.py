@@ -51,7 +51,9 @@ def matcher(data_dir: Path, nats_url: str, shard_id: int) -> Iterator[MatcherPro
 def running_demo(matcher: MatcherProcess, log_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tradepit.tools.demo"], env=matcher.environment, stderr=log
+            [sys.executable, "-P", "-m", "tradepit.tools.demo", "--trade-only"],
+            env=matcher.environment,
+            stderr=log,
         )
     try:
         yield process

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
-from tradepit.ledger.cache import applied_key, position_key
 from tradepit.ledger.errors import StoreInterrupted
 from tradepit.ledger.ports import AccountPosition
+from tradepit.protocol.names import applied_key, position_key
 
 from tests.simulation.database import STATEMENT_S, Database
 

@@ -23,7 +23,7 @@ def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 def test_the_pages_answer() -> None:
     port = free_port()
     reasons = ["not following the stream", ""]
-    with serve_health(port, lambda: reasons.pop(0), Metrics().render):
+    with serve_health("127.0.0.1", port, lambda: reasons.pop(0), Metrics().render):
         assert get(port, "/health/live") == (200, "live\n")
         assert get(port, "/health/ready") == (503, "not following the stream\n")
         assert get(port, "/health/ready") == (200, "ready\n")
@@ -44,7 +44,7 @@ def test_a_peer_that_goes_away_before_its_answer_leaves_no_trace(
         gone.wait(TIMEOUT_S)
         return b"x" * 2**24
 
-    with serve_health(port, lambda: "", pages):
+    with serve_health("127.0.0.1", port, lambda: "", pages):
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as peer:
             peer.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert asked.wait(TIMEOUT_S)
@@ -61,7 +61,7 @@ def test_a_peer_that_goes_away_before_its_answer_leaves_no_trace(
 def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     with (
-        serve_health(port, lambda: str(1 // 0), bytes),
+        serve_health("127.0.0.1", port, lambda: str(1 // 0), bytes),
         pytest.raises(httpx.RemoteProtocolError),
     ):
         get(port, "/health/ready")
@@ -70,7 +70,7 @@ def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_garbage_does_not_end_it() -> None:
     port = free_port()
-    with serve_health(port, lambda: "", bytes):
+    with serve_health("127.0.0.1", port, lambda: "", bytes):
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as peer:
             peer.sendall(b"x" * 100_000 + b"\r\n")
         assert get(port, "/health/live")[0] == 200
@@ -78,7 +78,7 @@ def test_garbage_does_not_end_it() -> None:
 
 def test_port_zero_serves_nothing() -> None:
     threads = threading.active_count()
-    with serve_health(0, lambda: "", bytes):
+    with serve_health("127.0.0.1", 0, lambda: "", bytes):
         assert threading.active_count() == threads
 
 
@@ -87,6 +87,6 @@ def test_a_taken_port_is_a_clear_sentence() -> None:
         port = listener.getsockname()[1]
         with (
             pytest.raises(ConfigurationError, match=f":{port} for metrics"),
-            serve_health(port, lambda: "", bytes),
+            serve_health("127.0.0.1", port, lambda: "", bytes),
         ):
             pass

@@ -15,8 +15,8 @@ from tradepit.ingress.errors import CODES, Problem
 from tradepit.ingress.guards import KeyRing
 from tradepit.ingress.settings import Settings, read_settings
 from tradepit.protocol import wire
-from tradepit.protocol.configuration import read_keys
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.keys import read_keys
 
 from tests.fake_matcher import FakeMatcher
 from tests.ingress_harness import (

@@ -10,8 +10,7 @@ from typing import Any
 
 from tradepit.cli.data_folder import DataFolder
 from tradepit.cli.embedded import EmbeddedServers
-from tradepit.protocol import text, wire
-from tradepit.protocol.configuration import SHARD_ID_MAX
+from tradepit.protocol import settings, text, wire
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged
 from tradepit.tools import running
 from tradepit.tools.journal.files import Journal
@@ -44,8 +43,8 @@ def add_place(parser: argparse.ArgumentParser) -> None:
 
 def shard_id(argument: str) -> int:
     value = int(argument)
-    if not 0 <= value <= SHARD_ID_MAX:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and {SHARD_ID_MAX}")
+    if not 0 <= value <= settings.SHARD_ID_MAX:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and {settings.SHARD_ID_MAX}")
     return value
 
 
@@ -79,7 +78,7 @@ def run(argv: list[str]) -> int:
         elif name == "rebuild":
             action.add_argument(
                 "--nats-url",
-                default=os.environ.get("TRADEPIT_NATS_URL", ""),
+                default=settings.NATS_URL.given(os.environ),
                 help="where the stream is; the variable TRADEPIT_NATS_URL keeps a password out of the "
                 "list of processes (default: that, or the server of the data folder, which is started "
                 "for it)",

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, Self
 
 import asyncpg
 from redis.asyncio import Redis
-from tradepit.ledger.cache import applied_key, position_key
 from tradepit.ledger.ports import AccountPosition
+from tradepit.protocol.names import applied_key, position_key
 from tradepit.tools.reconcile.recorded import (
     ORDER_FIELDS,
     TRADE_FIELDS,

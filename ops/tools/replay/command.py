@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tradepit.client import Client, Session
-from tradepit.protocol import configuration, wire
+from tradepit.protocol import wire
 from tradepit.protocol.errors import ConfigurationError, Refused, TradepitError, Unreachable
+from tradepit.protocol.keys import read_keys
 from tradepit.tools.replay import journal
 from tradepit.tools.replay.database import wait_until_applied
 from tradepit.tools.replay.lobster import ReplayError, read_recording
@@ -162,7 +163,7 @@ def _find_exchange(arguments: argparse.Namespace) -> Exchange:
     if arguments.endpoint:
         if not arguments.operator_key_file:
             raise ConfigurationError("--endpoint needs --operator-key-file")
-        keys = configuration.read_keys(arguments.operator_key_file)
+        keys = read_keys(arguments.operator_key_file)
         operator_key = next(key.key for key in keys if key.is_operator)
         return Exchange(arguments.endpoint, operator_key, "")
     if arguments.operator_key_file:

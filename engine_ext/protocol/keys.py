@@ -1,16 +1,16 @@
-"""Reading settings from the environment, and API keys from their file. Standard library only."""
+"""API keys, and the file that holds them. Standard library only."""
 
 import json
+import os
 import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tradepit.protocol import settings
 from tradepit.protocol.errors import ConfigurationError
 
-SHARD_ID_MAX = 32767
-PORT_MAX = 65535
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,23 +36,27 @@ class ApiKey(NamedTuple):
 
 def keys_file(environment: Mapping[str, str]) -> Path:
     """Where the keys file is."""
-    default = Path(environment.get("TRADEPIT_DATA_DIR", "data")) / "keys.json"
-    return Path(environment.get("TRADEPIT_KEYS_FILE", default))
+    if settings.KEYS_FILE.name in environment:
+        return settings.KEYS_FILE.read(environment)
+    return settings.DATA_DIR.read(environment) / "keys.json"
 
 
 def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """The keys of `{"keys": [{"key", "account_id", "role", "name"}]}`, an operator's among them.
 
-    Refused if others can read the file. Raises ConfigurationError; its text never quotes the file.
+    Refused if others can read the file: PostgreSQL's rule, which lets the group of a file of root's
+    read it, as orchestrators mount secrets. Raises ConfigurationError; its text never quotes the file.
     """
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
         text = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the keys file {path} ({error.strerror}): set TRADEPIT_KEYS_FILE"
         ) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    is_mounted_secret = status.st_uid == 0 and os.geteuid() != 0
+    allowed = 0o640 if is_mounted_secret else 0o600
+    if stat.S_IMODE(status.st_mode) & ~allowed & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigurationError(f"{path} holds keys and others may read it: chmod 600 {path}")
     try:
         keys = tuple(ApiKey(**entry) for entry in json.loads(text)["keys"])
@@ -77,23 +81,3 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     if not any(key.is_operator for key in keys):
         raise ConfigurationError(f"{path} has no operator's key, which the services log on with")
     return keys
-
-
-def integer(
-    environment: Mapping[str, str], name: str, default: int, lowest: int, highest: int
-) -> int:
-    """A whole number within bounds. Raises ConfigurationError."""
-    text = environment.get(name, str(default))
-    if not re.fullmatch(r"[0-9]{1,18}", text) or not lowest <= int(text) <= highest:
-        raise ConfigurationError(
-            f"{name} must be a number from {lowest} to {highest}, not {text[:40]!r}"
-        )
-    return int(text)
-
-
-def endpoint(environment: Mapping[str, str], name: str, default: str) -> str:
-    """A ZeroMQ address. Raises ConfigurationError."""
-    text = environment.get(name, default)
-    if not re.fullmatch(r"(tcp|ipc)://\S+", text):
-        raise ConfigurationError(f"{name} must be a ZeroMQ address such as {default}, not {text!r}")
-    return text
