@@ -33,6 +33,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     places = [BUILDS in item.path.parents for item in session.items]
     if not any(places) or all(places) or session.config.option.collectonly:
         return
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+        return  # the first of several workers does it for all
     command = [sys.executable, "-m", "tests.builds.prebuild"]
     prebuild = subprocess.Popen(command, cwd=BUILDS.parents[1], start_new_session=True)
 

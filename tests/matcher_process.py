@@ -5,7 +5,6 @@ import os
 import resource
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tradepit.cli import ports
 from tradepit.client import Client
 from tradepit.protocol import wire
 
@@ -26,10 +26,7 @@ FUNDS_UNITS = 10**15
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    return ports.choose({}, ["any"])["any"]
 
 
 class MatcherProcess:
