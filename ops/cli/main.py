@@ -54,6 +54,15 @@ COMMANDS = {
         "prove that journal, stream, ledger and cache of a running exchange agree",
         "ledger",
     ),
+    "backup": Command(
+        "tradepit.tools.backup", "run_backup", "back up an exchange, or verify a backup", "ledger"
+    ),
+    "restore": Command(
+        "tradepit.tools.backup",
+        "run_restore",
+        "a new data folder from a backup, at any seq of its journal",
+        "ledger",
+    ),
     "drill": Command(
         "tradepit.tools.drill", "run", "break an exchange on purpose and count what it loses", "all"
     ),
