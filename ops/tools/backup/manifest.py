@@ -61,8 +61,10 @@ class Database:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
+    run_count: int
+    """Backups into this folder. Each has a folder of its own beside the journals, `0001` and so on."""
     tradepit: str
-    """The version of the program that made it."""
+    """The version of the program that made the last."""
     made_at: str
     shards: tuple[Shard, ...]
     databases: tuple[Database, ...]
@@ -97,6 +99,7 @@ def read(folder: Path) -> Manifest:
                 f"Tradepit that made it ({document.get('tradepit')})"
             )
         return Manifest(
+            run_count=document["run_count"],
             tradepit=document["tradepit"],
             made_at=document["made_at"],
             shards=tuple(

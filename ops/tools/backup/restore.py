@@ -60,19 +60,19 @@ def restore(
     for url in targets:
         if url:
             postgres.refuse_unless_empty(url)
-    for shard_id in ends:
-        if "TRADEPIT_NATS_URL" in environment:
-            asyncio.run(_refuse_a_stream(environment["TRADEPIT_NATS_URL"], shard_id))
-        if "TRADEPIT_REDIS_URL" in environment:
-            _refuse_a_mirror(environment["TRADEPIT_REDIS_URL"], shard_id)
+    for shard_id in ends if "TRADEPIT_NATS_URL" in environment else ():
+        asyncio.run(_refuse_a_stream(environment["TRADEPIT_NATS_URL"], shard_id))
+    for shard_id in ends if "TRADEPIT_REDIS_URL" in environment else ():
+        _refuse_a_mirror(environment["TRADEPIT_REDIS_URL"], shard_id)
     verify(backup, manifest)
     dumps = {url: _newest(manifest, shard_ids, ends) for url, shard_ids in targets.items()}
     with _staging(data_dir) as (folder, staging):
         for shard_id, end in ends.items():
             _restore_shard(Journal(backup, shard_id), end, staging, manifest)
         for name in SMALL_FILES:
-            if name in manifest.files:
-                copy_file(backup / name, staging / name)
+            newest = f"{manifest.run_count:04}/{name}"
+            if newest in manifest.files:
+                copy_file(backup / newest, staging / name)
         for url, dump in dumps.items():
             if url:
                 if dump is not None:

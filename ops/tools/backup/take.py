@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.tools.backup import manifest as manifests
@@ -36,8 +35,7 @@ from tradepit.tools.journal.snapshots import restored, snapshots_of
 
 ATTEMPTS_MAX = 3
 LOCK = "backup.lock"
-KEPT = ("journal", "database")
-EMPTY = Manifest(tradepit="", made_at="", shards=(), databases=(), files={})
+EMPTY = Manifest(run_count=0, tradepit="", made_at="", shards=(), databases=(), files={})
 
 
 def take(source: Source, folder: Path) -> Manifest:
@@ -49,30 +47,43 @@ def take(source: Source, folder: Path) -> Manifest:
     with _own(folder):
         earlier = _earlier(folder)
         _remove_unknown(folder, earlier)
-        databases = _dump(source, folder, earlier)
-        shards: list[Shard] = []
-        files: dict[str, File] = {}
-        for shard_id in source.shard_ids:
-            shard, new = _take_shard(source, folder, earlier, shard_id, databases)
-            shards.append(shard)
-            files |= new
-        for database in databases:
-            files[database.file] = measure(folder / database.file)
-        for name, path in source.small_files.items():
-            copy_file(path, folder / name)
-            files[name] = measure(folder / name)
-        for path in folder.rglob("*"):
-            if path.is_dir():
-                sync_folder(path)
-        made = Manifest(
-            tradepit=importlib.metadata.version("tradepit"),
-            made_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            shards=tuple(shards),
-            databases=(*earlier.databases, *databases),
-            files=dict(sorted({**earlier.files, **files}.items())),
-        )
+        try:
+            made = _copy_all(source, folder, earlier)
+        except BaseException:  # a refusal, a full disk, or Ctrl-C: the next attempt begins anew
+            _remove_unknown(folder, earlier)
+            raise
         manifests.write(folder, made)
         return made
+
+
+def _copy_all(source: Source, folder: Path, earlier: Manifest) -> Manifest:
+    """Everything but the manifest, durably."""
+    run = f"{earlier.run_count + 1:04}"
+    make_folder(folder / run)
+    databases = _dump(source, folder, run)
+    shards: list[Shard] = []
+    files: dict[str, File] = {}
+    for shard_id in source.shard_ids:
+        shard, new = _take_shard(source, folder, earlier, shard_id, databases)
+        shards.append(shard)
+        files |= new
+    for database in databases:
+        files[database.file] = measure(folder / database.file)
+    for name, path in source.small_files.items():
+        copy_file(path, folder / run / name)
+        files[f"{run}/{name}"] = measure(folder / run / name)
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
+    return Manifest(
+        run_count=earlier.run_count + 1,
+        tradepit=importlib.metadata.version("tradepit"),
+        made_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        shards=tuple(shards),
+        databases=(*earlier.databases, *databases),
+        files=dict(sorted({**earlier.files, **files}.items())),
+    )
 
 
 @contextmanager
@@ -110,29 +121,30 @@ def _earlier(folder: Path) -> Manifest:
 
 
 def _remove_unknown(folder: Path, earlier: Manifest) -> None:
-    """What a backup that was cut off has left beside an earlier one."""
-    for name in KEPT:
-        for path in (folder / name).rglob("*"):
+    """What a backup that was cut off has left, beside an earlier one if there is one."""
+    for part in (folder / "journal", *folder.glob("[0-9][0-9][0-9][0-9]")):
+        for path in part.rglob("*"):
             if path.is_file() and path.relative_to(folder).as_posix() not in earlier.files:
                 path.unlink()
+        for path in (*sorted(part.rglob("*"), reverse=True), part):
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
 
 
-def _dump(source: Source, folder: Path, earlier: Manifest) -> tuple[Database, ...]:
-    make_folder(folder / "database")
+def _dump(source: Source, folder: Path, run: str) -> tuple[Database, ...]:
     shards_of: dict[str, tuple[int, ...]] = {}
     for shard_id in source.shard_ids:
         url = of_shard(source.postgres_url, shard_id)
         shards_of[url] = (*shards_of.get(url, ()), shard_id)
     made = []
-    for number, (url, shard_ids) in enumerate(shards_of.items(), len(earlier.databases) + 1):
-        name = f"database/{number:04}-{urlsplit(url).path.strip('/') or 'postgres'}.dump"
-        temporary = folder / f"{name}.tmp"
-        temporary.touch(mode=0o600)
-        postgres.dump(url, temporary)
-        with temporary.open("rb") as file:
+    for url, shard_ids in shards_of.items():
+        name = f"{run}/shard-{shard_ids[0]}.dump"
+        path = folder / name
+        path.touch(mode=0o600)
+        postgres.dump(url, path)
+        with path.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(folder / name)
-        migration, applied = postgres.read_dump(folder / name)
+        migration, applied = postgres.read_dump(path)
         made.append(
             Database(
                 file=name,
