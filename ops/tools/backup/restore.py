@@ -222,22 +222,21 @@ def _refuse_a_mirror(redis_url: str, shard_id: int) -> None:
 def _staging(data_dir: Path) -> Iterator[tuple[DataFolder, Path]]:
     """The locked folder, and one in it; after an error nothing is left of either."""
     existed = data_dir.exists()
-    try:
-        with DataFolder(data_dir) as folder:
-            staging = folder.path / STAGING
+    with DataFolder(data_dir) as folder:
+        staging = folder.path / STAGING
+        try:
             staging.mkdir(mode=0o700)
             yield folder, staging
             staging.rmdir()
-    except BaseException:  # a full disk, or Ctrl-C
-        if not existed:
-            shutil.rmtree(data_dir, ignore_errors=True)
-        else:
-            for path in data_dir.iterdir():
+        except BaseException:  # a full disk, or Ctrl-C
+            for path in folder.path.iterdir():
                 if path.is_dir() and path.name not in IGNORED:
                     shutil.rmtree(path, ignore_errors=True)
                 elif path.is_file():
                     path.unlink()
-        raise
+            if not existed:
+                folder.path.rmdir()
+            raise
 
 
 def _restore_shard(journal: Journal, end: int, staging: Path, manifest: Manifest) -> None:

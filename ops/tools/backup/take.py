@@ -28,10 +28,9 @@ from tradepit.tools.backup.verify import (
     Claim,
     check_claims,
     claims_of_databases,
-    claims_of_snapshots,
 )
 from tradepit.tools.journal.files import Journal
-from tradepit.tools.journal.snapshots import restored, snapshots_of
+from tradepit.tools.journal.snapshots import Snapshot, restored, snapshots_of
 
 ATTEMPTS_MAX = 3
 LOCK = "backup.lock"
@@ -175,6 +174,9 @@ def _take_shard(
                     f"{error.filename} went away while it was copied, and others before it: raise "
                     "TRADEPIT_JOURNAL_RETENTION_HOURS"
                 ) from error
+            for path in (folder / "journal" / f"shard-{shard_id}").iterdir():
+                if path.relative_to(folder).as_posix() not in earlier.files:
+                    path.unlink()
 
 
 def _take_journal(
@@ -210,14 +212,15 @@ def _take_journal(
         )
     snapshots = _copy_snapshots(journal, folder, earlier, last_seq)
     copy = Journal(folder, shard_id)
-    if copy.first_seq > 1 and not (snapshots or before):
+    has_start = any(each.seq >= copy.first_seq for each in snapshots.values())
+    if copy.first_seq > 1 and not (has_start or before):
         raise ConfigurationError(
             f"the journal of shard {shard_id} begins with seq {copy.first_seq}, and no sound snapshot "
             f"up to seq {last_seq} lies beside it: nothing could be restored of it"
         )
     claims = [
         *claims_of_databases(folder, shard_id, databases),
-        *claims_of_snapshots(folder, copy, snapshots),
+        *(Claim(name, each.seq, each.digest) for name, each in snapshots.items()),
     ]
     if before is not None:
         claims.append(Claim("the earlier backup", before.last_seq, before.digest))
@@ -255,15 +258,27 @@ def _refuse_gaps(
             )
 
 
-def _copy_snapshots(journal: Journal, folder: Path, earlier: Manifest, last_seq: int) -> list[str]:
-    """The sound ones up to `last_seq` that are not there yet; their names."""
-    names = []
+def _copy_snapshots(
+    journal: Journal, folder: Path, earlier: Manifest, last_seq: int
+) -> dict[str, Snapshot]:
+    """The sound ones up to `last_seq` that are not there yet, by name. One that the matcher replaces
+    meanwhile is not missed.
+    """
+    copied = {}
     for snapshot in snapshots_of(journal):
         name = f"journal/shard-{journal.shard_id}/{snapshot.path.name}"
-        if snapshot.seq <= last_seq and name not in earlier.files and restored(snapshot):
-            copy_file(snapshot.path, folder / name)
-            names.append(name)
-    return names
+        if snapshot.seq > last_seq or name in earlier.files:
+            continue
+        copy = snapshot._replace(path=folder / name)
+        try:
+            copy_file(snapshot.path, copy.path)
+        except FileNotFoundError:
+            continue
+        if restored(copy) is None:
+            copy.path.unlink()
+        else:
+            copied[name] = copy
+    return copied
 
 
 def _another_history(folder: Path, shard_id: int) -> BackupDamaged:
