@@ -132,6 +132,7 @@ def entry_bytes(engine: Engine, command: bytes, events: bytes, group_seq: int) -
         seq=engine.seq,
         commit_first_seq=group_seq,
         digest=engine.digest,
+        event_count=len(wire.decode_all(events)),
     )
     entry = wire.JOURNAL_ENTRY_LAYOUT.pack(*header) + command + events
     checksum = crc32c(entry[PAST_CRC:]).to_bytes(4, "little")

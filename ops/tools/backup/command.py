@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from tradepit.protocol.configuration import SHARD_ID_MAX
+from tradepit.protocol import settings
 from tradepit.tools import running
 from tradepit.tools.backup import manifest as manifests
 from tradepit.tools.backup import source
@@ -92,7 +92,7 @@ def run_restore(argv: list[str]) -> int:
             f"restored: shard {shard.shard_id} to seq {last_seq:,} of {shard.last_seq:,}; its ledger "
             f"goes on {ledger}"
         )
-    if "TRADEPIT_POSTGRES_URL" in os.environ:
+    if settings.POSTGRES_URL.given(os.environ):
         print(f"start the services, with TRADEPIT_DATA_DIR={arguments.data}")
     else:
         print(f"start it: tradepit up --data {arguments.data}")
@@ -114,8 +114,8 @@ def parse_seq(text: str, manifest: Manifest) -> tuple[int, int]:
     if not seq.isdecimal() or (colon and not shard.isdecimal()):
         raise ValueError(f"a number, or SHARD:NUMBER, and not {text!r}")
     if colon:
-        if int(shard) > SHARD_ID_MAX:
-            raise ValueError(f"a shard's number is at most {SHARD_ID_MAX}")
+        if int(shard) > settings.SHARD_ID_MAX:
+            raise ValueError(f"a shard's number is at most {settings.SHARD_ID_MAX}")
         return int(shard), int(seq)
     if len(manifest.shards) != 1:
         raise ValueError(f"the backup has {len(manifest.shards)} shards: say SHARD:{text}")

@@ -20,9 +20,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 from tradepit.cli.data_folder import DataFolder
 from tradepit.cli.embedded import EmbeddedServers
-from tradepit.ledger.cache import applied_key
-from tradepit.protocol import names
+from tradepit.protocol import names, settings
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.settings import of_shard
 from tradepit.tools.backup import postgres
 from tradepit.tools.backup.copying import (
     copy_file,
@@ -32,7 +32,7 @@ from tradepit.tools.backup.copying import (
     sync_folder,
 )
 from tradepit.tools.backup.manifest import Database, Manifest, Shard
-from tradepit.tools.backup.source import SMALL_FILES, of_shard
+from tradepit.tools.backup.source import SMALL_FILES
 from tradepit.tools.backup.verify import verify
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.snapshots import snapshots_of
@@ -60,10 +60,14 @@ def restore(
     for url in targets:
         if url:
             postgres.refuse_unless_empty(url)
-    for shard_id in ends if "TRADEPIT_NATS_URL" in environment else ():
-        asyncio.run(_refuse_a_stream(environment["TRADEPIT_NATS_URL"], shard_id))
-    for shard_id in ends if "TRADEPIT_REDIS_URL" in environment else ():
-        _refuse_a_mirror(environment["TRADEPIT_REDIS_URL"], shard_id)
+    nats_url = settings.NATS_URL.given(environment)
+    redis_url = settings.REDIS_URL.given(environment)
+    if nats_url:
+        for shard_id in ends:
+            asyncio.run(_refuse_a_stream(nats_url, shard_id))
+    if redis_url:
+        for shard_id in ends:
+            _refuse_a_mirror(redis_url, shard_id)
     verify(backup, manifest)
     dumps = {url: _newest(manifest, shard_ids, ends) for url, shard_ids in targets.items()}
     with _staging(data_dir) as (folder, staging):
@@ -134,7 +138,7 @@ def _refuse_unless_empty(data_dir: Path) -> None:
 
 def _targets(manifest: Manifest, environment: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
     """The shards of each database; an empty URL is that of the new folder's own server."""
-    setting = environment.get("TRADEPIT_POSTGRES_URL", "")
+    setting = settings.POSTGRES_URL.given(environment) or ""
     targets: dict[str, tuple[int, ...]] = {}
     for shard in manifest.shards:
         url = of_shard(setting, shard.shard_id)
@@ -206,7 +210,7 @@ async def _ignore(_error: Exception) -> None:
 def _refuse_a_mirror(redis_url: str, shard_id: int) -> None:
     try:
         with Redis.from_url(redis_url, socket_timeout=CONNECT_TIMEOUT_S) as client:
-            found = client.exists(applied_key(shard_id))
+            found = client.exists(names.applied_key(shard_id))
     except (OSError, ValueError, RedisError) as error:
         raise ConfigurationError(
             f"cannot ask the Redis of TRADEPIT_REDIS_URL what it holds: {error}"

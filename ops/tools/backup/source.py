@@ -10,8 +10,10 @@ from pathlib import Path
 from tradepit.cli.data_folder import DataFolder
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.client import Client
-from tradepit.protocol import configuration
+from tradepit.protocol import settings
 from tradepit.protocol.errors import ConfigurationError, TradepitError
+from tradepit.protocol.keys import keys_file, read_keys
+from tradepit.protocol.settings import of_shard
 from tradepit.tools import running
 from tradepit.tools.journal.files import Journal
 
@@ -30,6 +32,7 @@ class Source:
     keys_path: Path
     postgres_url: str
     order_endpoint: str = ""
+    """It and the URL may say {shard}."""
     operator_key: str = ""
     """Empty if no matcher runs for sure."""
 
@@ -64,14 +67,9 @@ class Source:
         if status.shard_id != shard_id:
             raise ConfigurationError(
                 f"shard {status.shard_id} answers at {endpoint}, and not shard {shard_id}: set "
-                "TRADEPIT_ORDER_ENDPOINT; it may hold {shard}"
+                f"{settings.ORDER_ENDPOINT.name}; it may say {settings.SHARD_MARK}"
             )
         return status.committed_seq
-
-
-def of_shard(setting: str, shard_id: int) -> str:
-    """A URL or an endpoint that may hold `{shard}`."""
-    return setting.replace("{shard}", str(shard_id))
 
 
 @contextmanager
@@ -105,14 +103,30 @@ def find(data_dir: Path, environment: Mapping[str, str] = os.environ) -> Iterato
             finally:
                 servers.stop()
         return
-    place = running.find(data_dir, environment)
+    if is_up:
+        place = running.find(data_dir, {})
+        yield Source(
+            data_dir=data_dir,
+            shard_ids=shard_ids,
+            keys_path=data_dir / "keys.json",
+            postgres_url=place.postgres_url,
+            order_endpoint=place.order_endpoint,
+            operator_key=place.operator_key,
+        )
+        return
+    if settings.POSTGRES_URL.given(environment) is None:
+        raise ConfigurationError(
+            f"{data_dir} holds no database: set {settings.POSTGRES_URL.name} and the other settings of "
+            "the services whose journal lies there"
+        )
+    keys_path = keys_file(environment)
     yield Source(
         data_dir=data_dir,
         shard_ids=shard_ids,
-        keys_path=data_dir / "keys.json" if is_up else configuration.keys_file(environment),
-        postgres_url=place.postgres_url,
-        order_endpoint=place.order_endpoint,
-        operator_key=place.operator_key,
+        keys_path=keys_path,
+        postgres_url=settings.POSTGRES_URL.read(environment),
+        order_endpoint=settings.ORDER_ENDPOINT.read(environment),
+        operator_key=next(key.key for key in read_keys(keys_path) if key.is_operator),
     )
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.settings import of_shard
 from tradepit.tools.backup import manifest as manifests
 from tradepit.tools.backup import postgres
 from tradepit.tools.backup.copying import (
@@ -23,7 +24,7 @@ from tradepit.tools.backup.copying import (
     sync_folder,
 )
 from tradepit.tools.backup.manifest import BackupDamaged, Database, File, Manifest, Shard, measure
-from tradepit.tools.backup.source import Source, of_shard
+from tradepit.tools.backup.source import Source
 from tradepit.tools.backup.verify import (
     Claim,
     check_claims,
