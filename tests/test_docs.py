@@ -53,7 +53,10 @@ def checkout(exchange: RunningExchange, tmp_path_factory: pytest.TempPathFactory
 
 RUN = [
     (page, language, text)
-    for page in ("README.md", "client/README.md", "ingress/README.md", "engine_ext/README.md")
+    for page in (
+        *("README.md", "client/README.md", "ingress/README.md", "engine_ext/README.md"),
+        "docs/backup.md",
+    )
     for language, text in blocks(page)
     if not text.startswith("make ")
 ]
