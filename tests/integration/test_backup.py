@@ -1,5 +1,6 @@
 """`tradepit backup` and `tradepit restore`: what was acknowledged comes back, at any seq, and runs on."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from tradepit.protocol import wire
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.replay import Replay
 
-from tests.exchange_checks import check_everything, key_of
+from tests.exchange_checks import check_everything, key_of, operator
 
 BTC_USD = 1
 MAKER = 101
@@ -224,7 +225,6 @@ def points(backup: Path) -> dict[str, int]:
         "a snapshot": snapshot,
         "right before a snapshot": snapshot - 1,
         "the middle of a group in the open segment": in_a_group,
-        "the last but one": last_seq - 1,
     }
 
 
@@ -233,7 +233,6 @@ def points(backup: Path) -> dict[str, int]:
     [
         *("nothing", "the first command", "the last of a segment", "the first of a segment"),
         *("a snapshot", "right before a snapshot", "the middle of a group in the open segment"),
-        "the last but one",
     ],
 )
 def test_a_restore_ends_at_exactly_the_seq_and_digest_of_a_replay(
@@ -252,6 +251,32 @@ def test_an_exchange_goes_on_from_before_its_first_dump(story: Story, tmp_path: 
     assert restore(story.second, tmp_path / "data", "--to-seq", str(seq)) == 0
     status = check_serves(tmp_path / "data")
     assert (status.seq, status.digest) == (seq, digest_by_replay(story.second, seq))
+
+
+def test_a_backup_without_the_beginning_is_restored_as_far_back_as_it_can_be(
+    story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first backup of an exchange whose first segment has gone."""
+    backup = tmp_path / "backup"
+    assert main(["backup", str(backup), "--data", str(story.exchange.data_dir)]) == 0
+    (shard,) = manifest_of(backup)["shards"]
+    (dump_seq,) = applied_seqs(backup)
+    oldest = min(int(path.stem) for path in backup.rglob("*.snapshot"))
+    assert 1 < shard["first_seq"] <= oldest < dump_seq <= shard["last_seq"]
+    for seq, reason in (
+        (oldest - 1, f"any seq from {oldest} to {shard['last_seq']}"),
+        (oldest, f"there is no database for seq {oldest}"),
+    ):
+        assert restore(backup, tmp_path / "data", "--to-seq", str(seq)) == 2
+        assert reason in capsys.readouterr().err
+    assert restore(backup, tmp_path / "data", "--to-seq", str(dump_seq)) == 0
+    with RunningExchange(tmp_path / "data", "--no-demo", environment=SETTINGS) as exchange:
+        with operator(exchange) as client:
+            status = client.status()
+        assert (status.seq, status.digest) == (dump_seq, digest_by_replay(backup, dump_seq))
+        with Trader(exchange, first_name=5 * 10**6) as trader:
+            trader.wait_for(2 * BATCH_ORDERS)
+        assert main(["reconcile", "--data", str(exchange.data_dir)]) == 0
 
 
 def test_another_history_is_not_added_to_a_backup(
@@ -325,6 +350,16 @@ def test_a_damaged_backup_is_refused_and_the_place_is_named(
     assert not (tmp_path / "data").exists()
 
 
+def dumping(backup: Path) -> list[str]:
+    """Processes that write into the backup."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            if b"pg_dump" in (arguments := path.read_bytes()) and bytes(backup) in arguments:
+                found.append(path.parent.name)
+    return found
+
+
 def start_backup_and_kill_it(story: Story, backup: Path) -> None:
     """While PostgreSQL does not answer it, so that it is not through."""
     postgres = story.exchange.pids["postgres"]
@@ -336,6 +371,7 @@ def start_backup_and_kill_it(story: Story, backup: Path) -> None:
         wait_until(lambda: len(list(backup.glob("*/*.dump"))) > known, "the dump begins")
         child.kill()
         assert child.wait(TIMEOUT_S) == -signal.SIGKILL
+        wait_until(lambda: not dumping(backup), "pg_dump has ended, too")
     finally:
         os.kill(postgres, signal.SIGCONT)
 

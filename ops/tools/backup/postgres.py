@@ -7,12 +7,14 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
-from tradepit.cli import wheels
+from tradepit.cli import launch, wheels
 from tradepit.ledger.store import to_unsigned
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.tools.backup.manifest import Applied, BackupDamaged
@@ -96,9 +98,14 @@ def _run(tool: str, postgres_url: str, *words: str | Path) -> str:
         words = (f"--dbname={url}", *words)
         if password:
             environment["PGPASSWORD"] = password  # an argument could be seen by everybody
+    launcher = Path(launch.__file__)  # it ends the tool with us: it must not go on writing
     try:
         done = subprocess.run(
-            [_find(tool), *words],
+            [
+                *(sys.executable, "-I", "-S", launcher),
+                *(str(os.getpid()), str(int(signal.SIGKILL)), "-"),
+                *(_find(tool), *words),
+            ],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
