@@ -350,6 +350,18 @@ def test_a_damaged_backup_is_refused_and_the_place_is_named(
     assert not (tmp_path / "data").exists()
 
 
+def test_a_damaged_journal_is_not_backed_up(
+    story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_dir, backup = tmp_path / "data", tmp_path / "backup"
+    assert restore(story.first, data_dir) == 0
+    entry = next(Journal(data_dir, 0).entries(last_seq_of(story.first) // 2))
+    damage(entry.path, entry.offset + 40)
+    assert main(["backup", str(backup), "--data", str(data_dir)]) == 1
+    assert f"{entry.path} offset {entry.offset} seq {entry.seq}" in capsys.readouterr().err
+    assert [path.name for path in backup.iterdir()] == ["backup.lock"]
+
+
 def dumping(backup: Path) -> list[str]:
     """Processes that write into the backup."""
     found = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -159,7 +160,17 @@ def test_two_shards_come_back_each_to_its_own_seq_and_nothing_old_is_continued(
     assert {each["shard_id"]: each["last_seq"] for each in manifest["shards"]} == ends
     assert [each["shard_ids"] for each in manifest["databases"]] == [[first], [second]]
 
-    # The first shard in full, the second to before its dump.
+    # Another machine's folder, with the second shard alone: the first one stays as it was.
+    part = tmp_path / "part"
+    shutil.copytree(services.data_dir, part)
+    shutil.rmtree(part / "journal" / f"shard-{first}")
+    assert main(["backup", str(backup), "--data", str(part)]) == 0
+    again = json.loads((backup / "manifest.json").read_text())
+    assert again["shards"] == manifest["shards"]
+    assert [each["shard_ids"] for each in again["databases"]] == [[first], [second], [second]]
+    assert main(["backup", "--verify", str(backup)]) == 0
+
+    # The first shard in full, the second to before its dumps.
     wanted = {first: ends[first], second: ends[second] - 3}
     new = tmp_path / "new"
     words = ["restore", str(backup), "--data", str(new)]

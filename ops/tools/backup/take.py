@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.errors import ConfigurationError, JournalDamaged
 from tradepit.protocol.settings import of_shard
 from tradepit.tools.backup import manifest as manifests
 from tradepit.tools.backup import postgres
@@ -80,7 +80,7 @@ def _copy_all(source: Source, folder: Path, earlier: Manifest) -> Manifest:
         run_count=earlier.run_count + 1,
         tradepit=importlib.metadata.version("tradepit"),
         made_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        shards=tuple(shards),
+        shards=tuple({shard.shard_id: shard for shard in (*earlier.shards, *shards)}.values()),
         databases=(*earlier.databases, *databases),
         files=dict(sorted({**earlier.files, **files}.items())),
     )
@@ -211,10 +211,9 @@ def _take_journal(
             is_sparse=True,
             check=check,
         )
-    snapshots = _copy_snapshots(journal, folder, earlier, last_seq)
     copy = Journal(folder, shard_id)
-    has_start = any(each.seq >= copy.first_seq for each in snapshots.values())
-    if copy.first_seq > 1 and not (has_start or before):
+    snapshots = _copy_snapshots(journal, folder, earlier, range(copy.first_seq, last_seq + 1))
+    if copy.first_seq > 1 and not (snapshots or before):
         raise ConfigurationError(
             f"the journal of shard {shard_id} begins with seq {copy.first_seq}, and no sound snapshot "
             f"up to seq {last_seq} lies beside it: nothing could be restored of it"
@@ -225,7 +224,10 @@ def _take_journal(
     ]
     if before is not None:
         claims.append(Claim("the earlier backup", before.last_seq, before.digest))
-    digest = check_claims(copy, max(known_seq, copy.first_seq), last_seq, claims)
+    try:
+        digest = check_claims(copy, max(known_seq, copy.first_seq), last_seq, claims)
+    except JournalDamaged as error:  # the copy will go; the same stands at the same place there
+        raise JournalDamaged(str(error).replace(str(folder), str(source.data_dir))) from error
     files = {name: measure(folder / name) for name in snapshots}
     for segment in copy.segments:
         name = f"{place}/{segment.path.name}"
@@ -260,15 +262,15 @@ def _refuse_gaps(
 
 
 def _copy_snapshots(
-    journal: Journal, folder: Path, earlier: Manifest, last_seq: int
+    journal: Journal, folder: Path, earlier: Manifest, seqs: range
 ) -> dict[str, Snapshot]:
-    """The sound ones up to `last_seq` that are not there yet, by name. One that the matcher replaces
+    """The sound ones of these seqs that are not there yet, by name. One that the matcher replaces
     meanwhile is not missed.
     """
     copied = {}
     for snapshot in snapshots_of(journal):
         name = f"journal/shard-{journal.shard_id}/{snapshot.path.name}"
-        if snapshot.seq > last_seq or name in earlier.files:
+        if snapshot.seq not in seqs or name in earlier.files:
             continue
         copy = snapshot._replace(path=folder / name)
         try:
