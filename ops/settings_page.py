@@ -22,6 +22,7 @@ exit code 2 and a sentence that names the variable.
 - `tradepit up` sets all of them for the parts that it starts, except those that say `up` below: they
   name a server that runs already, which it then uses instead of starting its own. A folder's journal and
   its stream belong together: a journal never continues on a stream that knows more than it does.
+- `tools` are backup, restore, reconcile and journal, where the folder does not tell them.
 - `tradepit COMMAND --help` shows what one service reads.
 
 | variable | value | default | read by | meaning |

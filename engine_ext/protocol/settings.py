@@ -156,14 +156,14 @@ KEYS_FILE = Setting(
     default="",
     shown_default="`keys.json` in the data folder",
     meaning="API keys. Mode 0600; or at most 0640 where the file is root's, as mounted secrets are.",
-    read_by="matcher, ingress, demo",
+    read_by="matcher, ingress, demo, tools",
 )
 ORDER_ENDPOINT = Setting(
     name="TRADEPIT_ORDER_ENDPOINT",
     kind=_ENDPOINT,
     default="tcp://127.0.0.1:5555",
     meaning="Where the matcher takes orders." + _OF_SHARD,
-    read_by="matcher, ingress, demo",
+    read_by="matcher, ingress, demo, tools",
 )
 FEED_ENDPOINT = Setting(
     name="TRADEPIT_FEED_ENDPOINT",
@@ -178,7 +178,7 @@ NATS_URL = Setting(
     default="nats://127.0.0.1:4222",
     meaning="NATS with JetStream; the servers of a cluster with commas between. A server must allow "
     "payloads of 8 MB (`max_payload`).",
-    read_by="up, matcher, ledger",
+    read_by="up, matcher, ledger, tools",
     is_secret=True,
 )
 NATS_MONITOR_URLS = Setting(
@@ -198,7 +198,7 @@ POSTGRES_URL = Setting(
     kind=_URL,
     default="postgresql://tradepit@127.0.0.1:5432/tradepit",
     meaning="The ledger's database: one for all shards, or one for each." + _OF_SHARD,
-    read_by="up, ledger, ingress",
+    read_by="up, ledger, ingress, tools",
     is_secret=True,
 )
 REDIS_URL = Setting(
@@ -206,7 +206,7 @@ REDIS_URL = Setting(
     kind=_URL,
     default="redis://127.0.0.1:6379/0",
     meaning="Redis or Valkey.",
-    read_by="up, ledger, ingress",
+    read_by="up, ledger, ingress, tools",
     is_secret=True,
 )
 DURABILITY = Setting(

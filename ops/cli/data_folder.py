@@ -22,6 +22,9 @@ LEFTOVER_KILL_S = 10.0
 PORT_NAMES = ["orders", "feed", "matcher_metrics", "ledger_metrics"]
 
 
+RESTORING = "restoring"  # a folder in it, while `tradepit restore` is not done
+
+
 class DataFolder:
     """An open data folder: made if missing, writable, and ours alone until it is closed."""
 
@@ -31,6 +34,10 @@ class DataFolder:
 
     def __enter__(self) -> Self:
         """Raises ConfigurationError if the folder can't be used, or somebody else uses it."""
+        if (self.path / RESTORING).exists():
+            raise ConfigurationError(
+                f"a restore into {self.path} was cut off: remove the folder, and restore again"
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             with tempfile.TemporaryFile(dir=self.path):

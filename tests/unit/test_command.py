@@ -127,3 +127,9 @@ def test_only_important_new_lines_are_shown_and_not_too_many(tmp_path: Path) -> 
     assert shown[1] == "t ERROR ledger failed"
     assert len(shown) == LINES_PER_WINDOW_MAX + 1
     assert shown[-1].startswith("... more in")
+
+
+def test_a_folder_that_a_restore_left_half_done_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "restoring").mkdir()
+    with pytest.raises(ConfigurationError, match="was cut off: remove the folder"):
+        DataFolder(tmp_path).__enter__()

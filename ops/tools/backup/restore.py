@@ -18,7 +18,7 @@ import nats.errors
 import nats.js.errors
 from redis import Redis
 from redis.exceptions import RedisError
-from tradepit.cli.data_folder import DataFolder
+from tradepit.cli.data_folder import RESTORING, DataFolder
 from tradepit.cli.embedded import EmbeddedServers
 from tradepit.protocol import names, settings
 from tradepit.protocol.errors import ConfigurationError
@@ -38,7 +38,6 @@ from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.snapshots import snapshots_of
 
 CONNECT_TIMEOUT_S = 5.0
-STAGING = "restoring"
 IGNORED = ("lost+found",)  # of a file system of its own
 
 
@@ -126,11 +125,7 @@ def _refuse_unless_empty(data_dir: Path) -> None:
     if not data_dir.is_dir():
         raise ConfigurationError(f"{data_dir} is no folder")
     there = sorted(path.name for path in data_dir.iterdir() if path.name not in IGNORED)
-    if STAGING in there:
-        raise ConfigurationError(
-            f"a restore into {data_dir} was cut off: remove the folder, and restore again"
-        )
-    if there:
+    if there and RESTORING not in there:  # which the folder itself refuses
         raise ConfigurationError(
             f"{data_dir} is not empty ({there[0]}, ...), and nothing is overwritten: name a new folder"
         )
@@ -227,7 +222,7 @@ def _staging(data_dir: Path) -> Iterator[tuple[DataFolder, Path]]:
     """The locked folder, and one in it; after an error nothing is left of either."""
     existed = data_dir.exists()
     with DataFolder(data_dir) as folder:
-        staging = folder.path / STAGING
+        staging = folder.path / RESTORING
         try:
             staging.mkdir(mode=0o700)
             yield folder, staging
