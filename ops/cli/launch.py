@@ -20,6 +20,9 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_GET_SECUREBITS = 27
+PR_SET_SECUREBITS = 28
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAP_DAC_OVERRIDE = 1  # ignore all permission bits; what Docker's root has
@@ -56,6 +59,9 @@ def become(uid: int, gid: int, search: bool) -> None:
             "enter: choose a data folder (and an installation) that every user may enter"
         )
     libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    # Or access(2), with which initdb looks for its server, would not count the capability.
+    securebits = libc.prctl(PR_GET_SECUREBITS, 0, 0, 0, 0)
+    libc.prctl(PR_SET_SECUREBITS, securebits | SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

@@ -54,3 +54,16 @@ def test_root_is_given_up_for_good(search: str, tmp_path: Path) -> None:
     assert (run(f"65534:65534{search}", "/bin/cat", str(closed / "file")).stdout == "seen") == bool(
         search
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_program_finds_its_own_neighbours_below_a_folder_of_root(tmp_path: Path) -> None:
+    """By access(2), as initdb looks for its server: it counts a capability only if told to."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    neighbour = closed / "postgres"
+    neighbour.touch(mode=0o755)
+    looked = "import os, sys; sys.exit(not os.access(sys.argv[1], os.X_OK))"
+    python = os.path.realpath(sys.executable)
+    done = run("65534:65534:search", python, "-I", "-S", "-c", looked, str(neighbour))
+    assert done.returncode == 0, done.stderr
