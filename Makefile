@@ -46,12 +46,17 @@ lint: $(STAMPS)/built $(STAMPS)/dev ## Check style, types and generated files
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 	$(BIN)/python engine_ext/protocol/generate.py --check
 	$(BIN)/python ops/settings_page.py --check
+	$(BIN)/zizmor --offline --quiet .github
 
 .PHONY: format
 format: $(STAMPS)/dev ## Bring every file into the house's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i $(CPP_FILES)
+
+.PHONY: docs
+docs: $(STAMPS)/docs ## Build the pages into build/site
+	@$(BIN)/python ops/site.py
 
 .PHONY: bench
 bench: $(STAMPS)/built $(STAMPS)/dev cpp ## Measure, and write docs/performance.md
@@ -81,7 +86,8 @@ doctor: $(STAMPS)/built ## Say what is wrong with this machine and how to mend i
 lock: $(STAMPS)/dev ## Bring the lock files in line with pyproject.toml, changing as little as possible
 	$(BIN)/python ops/requirements.py run | $(COMPILE_LOCK) -o requirements.lock -
 	$(BIN)/python ops/requirements.py dev | $(COMPILE_LOCK) -c requirements.lock -o requirements-dev.lock -
-	@for lock in requirements.lock requirements-dev.lock; do \
+	$(BIN)/python ops/requirements.py docs | $(COMPILE_LOCK) -c requirements-dev.lock -o requirements-docs.lock -
+	@for lock in requirements.lock requirements-dev.lock requirements-docs.lock; do \
 		grep -E '^[a-z0-9]' $$lock > $(STAMPS)/lock && cat $(STAMPS)/lock > $$lock; done
 
 .PHONY: upgrade
@@ -114,6 +120,11 @@ $(STAMPS)/run: requirements.lock | $(BIN)/python
 $(STAMPS)/dev: requirements.lock requirements-dev.lock $(STAMPS)/run
 	@echo "== installing the tools for tests and checks"
 	@$(PIP) install --no-input -c requirements.lock -r requirements-dev.lock
+	@touch $@
+
+$(STAMPS)/docs: requirements-docs.lock $(STAMPS)/run
+	@echo "== installing the tools for the pages"
+	@$(PIP) install --no-input -c requirements.lock -r requirements-docs.lock
 	@touch $@
 
 $(STAMPS)/built: pyproject.toml $(CPP_INPUTS) $(STAMPS)/run

@@ -1,10 +1,12 @@
-"""One order over REST to the exchange that a ready file describes, and what came of it."""
+"""An order over REST and one over the SDK to the exchange that a ready file describes."""
 
 import json
 import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from tradepit.client import Client, OrderStatus, Side
 
 TIMEOUT_S = 10.0
 
@@ -20,8 +22,7 @@ def call(url: str, key: str, body: dict[str, str] | None = None) -> tuple[int, d
         return answer.status, json.load(answer)
 
 
-def main(ready_file: Path) -> None:
-    ready = json.loads(ready_file.read_text(encoding="utf-8"))
+def trade_over_rest(ready: dict[str, Any]) -> None:
     orders_url = f"{ready['ingress_url']}/v1/orders"
     key = ready["demo"]["key"]
     order = {
@@ -38,7 +39,28 @@ def main(ready_file: Path) -> None:
     status, found = call(f"{orders_url}/{placed['order_id']}", key)
     assert status == 200, (status, found)
     assert found["order_id"] == placed["order_id"], found
-    print(f"order {placed['order_id']} is {found['status']}")
+    print(f"REST: order {placed['order_id']} is {found['status']}")
+
+
+def trade_over_the_sdk(ready: dict[str, Any]) -> None:
+    demo = ready["demo"]
+    with Client(ready["order_endpoint"], demo["account_id"], demo["key"]) as client:
+        instrument = client.instruments().instrument("BTC-USD")
+        placed = client.submit(
+            instrument_id=instrument.instrument_id,
+            side=Side.BUY,
+            price_ticks=100,
+            quantity_lots=100,
+        )
+        assert placed.status == OrderStatus.OPEN, placed
+        client.cancel(order_id=placed.order_id)
+    print(f"SDK: order {placed.order_id} was open")
+
+
+def main(ready_file: Path) -> None:
+    ready = json.loads(ready_file.read_text(encoding="utf-8"))
+    trade_over_rest(ready)
+    trade_over_the_sdk(ready)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def test_generated_files_are_as_the_generator_makes_them() -> None:
 
 
 def test_lock_files_name_versions_and_no_registry() -> None:
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in ("requirements.lock", "requirements-dev.lock", "requirements-docs.lock"):
         lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
         assert lines
         for line in lines:
