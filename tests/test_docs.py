@@ -62,14 +62,8 @@ RUN = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("page", "language", "text"),
-    RUN,
-    ids=[f"{page}-{n}-{language}" for n, (page, language, _) in enumerate(RUN)],
-)
-def test_what_a_page_shows_runs(
-    page: str, language: str, text: str, exchange: RunningExchange, checkout: Path
-) -> None:
+def run_block(language: str, text: str, exchange: RunningExchange, checkout: Path) -> str:
+    """What the program of a page prints; it must not fail."""
     for program in ("bash", "curl"):
         if language == "sh" and shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -85,7 +79,31 @@ def test_what_a_page_shows_runs(
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"code":' not in done.stdout  # curl is content with a refusal
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "language", "text"),
+    RUN,
+    ids=[f"{page}-{n}-{language}" for n, (page, language, _) in enumerate(RUN)],
+)
+def test_what_a_page_shows_runs(
+    page: str, language: str, text: str, exchange: RunningExchange, checkout: Path
+) -> None:
+    printed = run_block(language, text, exchange, checkout)
+    assert '"code":' not in printed  # curl is content with a refusal
+
+
+def test_the_quickstart_ends_with_a_trade_in_the_ledger(
+    exchange: RunningExchange, checkout: Path
+) -> None:
+    """Its programs, one after the other, as a reader types them."""
+    shown = [block for block in blocks("docs/quickstart.md") if not block[1].startswith("make ")]
+    trade, ledger, proof = [run_block(*block, exchange, checkout) for block in shown]
+    assert trade.count('"status":"filled"') + trade.count('"status": "filled"') == 1
+    assert ledger.count("'entry_kind': 'trade'") >= 4  # both legs of both assets
+    assert ledger.count("'sum': Decimal('0')") >= 4  # USD, BTC, ETH, SOL
+    assert proof.splitlines()
 
 
 def test_there_is_something_to_run() -> None:
