@@ -1,13 +1,14 @@
 """Records what this version writes, for the versions that come after it to read.
 
-Run it on the commit of a release: `python -m tests.releases.make`. It makes `tests/releases/<version>`,
+Run it before a release is tagged: `python -m tests.releases.make 0.2.0`. It makes `tests/releases/0.2.0`,
 which is committed, and never changes once the version is out: a backup of an exchange that has seen
 every kind of command, the golden bytes of the wire, and what is to be found in them.
 """
 
-import importlib.metadata
 import json
+import re
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -112,7 +113,7 @@ def list_market(exchange: RunningExchange) -> None:
                 )
 
 
-def record(folder: Path, backup: Path) -> dict[str, Any]:
+def record(version: str, folder: Path, backup: Path) -> dict[str, Any]:
     """An exchange in `folder`, backed up; what is to be found in the backup."""
     data_dir = folder / "data"
     journal_dir = data_dir / "journal" / "shard-0"
@@ -129,7 +130,7 @@ def record(folder: Path, backup: Path) -> dict[str, Any]:
             raise SystemExit("no backup was made")
         last = list(Journal(backup, 0).entries())[-1]
         return {
-            "version": importlib.metadata.version("tradepit"),
+            "version": version,
             "last_seq": last.seq,
             "digest": f"{last.digest:016x}",
             "snapshot_seq": max(int(path.stem) for path in backup.rglob("*.snapshot")),
@@ -141,12 +142,15 @@ def record(folder: Path, backup: Path) -> dict[str, Any]:
         }
 
 
-def make(target: Path) -> None:
+def make(version: str) -> None:
+    target = HERE / version
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise SystemExit(f"{version} is no version such as 0.2.0")
     if target.exists():
         raise SystemExit(f"{target.name} is recorded already: a version that is out never changes")
     with tempfile.TemporaryDirectory() as name:
         backup = Path(name) / "backup"
-        found = record(Path(name), backup)
+        found = record(version, Path(name), backup)
         target.mkdir()
         with tarfile.open(target / "backup.tar.xz", "w:xz") as archive:
             archive.add(backup, "backup")
@@ -155,4 +159,4 @@ def make(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(HERE / importlib.metadata.version("tradepit"))
+    make(sys.argv[1])
