@@ -14,10 +14,10 @@ import uvloop
 from tradepit.ingress.app import Ingress, create_app
 from tradepit.ingress.settings import Settings, read_settings
 from tradepit.protocol.errors import ConfigurationError
-from tradepit.protocol.log import setup_logging
+from tradepit.protocol.log import get_logger, setup_logging
 from tradepit.protocol.settings import help_text
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 BACKLOG = 1_024
 KEEP_ALIVE_S = 30
@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
         host, port = sockets[0].getsockname()[:2]
         gc.collect()
         gc.freeze()  # what start-up made stays: collections need not walk it again and again
-        log.info("ready url=http://%s:%d", host, port)
+        log.info("ready", url=f"http://{host}:{port}")
 
 
 def main(argv: Sequence[str] = ()) -> int:
@@ -89,6 +89,7 @@ async def serve(app: Ingress, listener: socket.socket) -> None:
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )
     server = Server(config)
+    app.resources.metrics.connection_count = lambda: len(server.server_state.connections)
 
     def stop() -> None:
         app.stop_streams()

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -31,6 +30,7 @@ from tradepit.ingress.openapi import documented
 from tradepit.ingress.order_path import OrderPath
 from tradepit.ingress.resources import Resources, make_resources, opened
 from tradepit.ingress.settings import Settings
+from tradepit.protocol.vitals import version_text
 
 DESCRIPTION = """
 Prices, quantities and money are decimal text; ids are text of digits. Whatever is refused is
@@ -77,7 +77,6 @@ def _litestar(resources: Resources) -> Litestar:
     async def before_send(message: Message, scope: Scope) -> None:
         if message["type"] != "http.response.start":
             return
-        resources.metrics.requests[message["status"]] += 1
         headers = MutableScopeHeaders.from_message(message)
         headers.setdefault("x-content-type-options", "nosniff")
         headers.setdefault("referrer-policy", "no-referrer")
@@ -137,7 +136,7 @@ def _litestar(resources: Resources) -> Litestar:
             name: Provide(_constant(getattr(resources, name)), sync_to_thread=False)
             for name in ("router", "catalogue", "ledger", "feed", "metrics")
         },
-        state=State({"keys": resources.keys}),
+        state=State({"keys": resources.keys, "metrics": resources.metrics}),
         lifespan=[lifespan],
         before_send=[before_send],
         exception_handlers={Exception: handle_exception},
@@ -145,7 +144,7 @@ def _litestar(resources: Resources) -> Litestar:
         response_cache_config=ResponseCacheConfig(),
         openapi_config=OpenAPIConfig(
             title="Tradepit",
-            version=_version(),
+            version=version_text(),
             description=DESCRIPTION,
             path="/docs",
             render_plugins=[pages.OfflineSwagger()],
@@ -193,10 +192,3 @@ def _constant(value: Any) -> Any:
         return value
 
     return provide
-
-
-def _version() -> str:
-    try:
-        return version("tradepit")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "0"

@@ -1,16 +1,16 @@
 """What is listed: assets and instruments as the matcher describes them, kept per worker."""
 
 import asyncio
-import logging
 from typing import NamedTuple
 
 from tradepit.ingress.errors import Problem
 from tradepit.ingress.router import MatcherLink, Router
 from tradepit.protocol import wire
 from tradepit.protocol.errors import TradepitError
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.units import InstrumentUnits
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 REFRESH_INTERVAL_S = 1.0  # an unknown symbol asks the matcher no more often than this
 FOLLOW_INTERVAL_S = 0.05
@@ -61,7 +61,7 @@ class Catalogue:
                 try:
                     await self.refresh()
                 except (TradepitError, Problem) as error:
-                    log.warning("instruments_not_loaded error=%s", type(error).__name__)
+                    log.warning("instruments_not_loaded", error=type(error).__name__)
                     await asyncio.sleep(REFRESH_INTERVAL_S)
             await asyncio.sleep(FOLLOW_INTERVAL_S)
 

@@ -3,7 +3,6 @@
 The codes are the wire's reasons, in lower case, and the few that only the ingress gives.
 """
 
-import logging
 import re
 from typing import Any
 
@@ -22,8 +21,9 @@ from litestar.status_codes import (
 )
 from tradepit.protocol import wire
 from tradepit.protocol.errors import OutcomeUnknown, Refused, Unreachable
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 BODY_BYTES_MAX = 16 * 1024
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -222,7 +222,7 @@ def problem_of_reason(
     try:
         known = wire.Reason(reason)
     except ValueError:
-        log.error("unknown_reason reason=%d", reason)
+        log.error("unknown_reason", reason=reason)
         return Problem("internal_error")
     return Problem(
         known.name.lower(),
@@ -267,7 +267,7 @@ def problem_of(exception: Exception) -> Problem:
         case HTTPException(status_code=status) if status < HTTP_500_INTERNAL_SERVER_ERROR:
             return Problem("invalid_body", exception.detail)
         case _:
-            log.error("request_failed error=%s", type(exception).__name__, exc_info=exception)
+            log.error("request_failed", error=type(exception).__name__, exc_info=exception)
             return Problem("internal_error")
 
 
@@ -284,6 +284,7 @@ def _problem_of_validation(exception: ValidationException) -> Problem:
 def handle_exception(request: Request[Any, Any, Any], exception: Exception) -> Response[bytes]:
     """Litestar's exception handler for everything."""
     problem = problem_of(exception)
+    request.app.state["metrics"].problems[problem.document.code] += 1
     headers = {name.decode(): value.decode() for name, value in problem.headers()}
     if isinstance(exception, MethodNotAllowedException) and exception.headers:
         headers |= exception.headers

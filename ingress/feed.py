@@ -6,7 +6,6 @@ record of anything. The page and the public trades route read it.
 
 import asyncio
 import itertools
-import logging
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
@@ -20,8 +19,9 @@ from tradepit.ingress.ledger_reads import LedgerReads
 from tradepit.ingress.router import Router
 from tradepit.protocol import wire
 from tradepit.protocol.errors import MalformedRecord, TradepitError
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TRADES_KEPT = 200  # per instrument
 QUEUED_MESSAGES_MAX = 10_000
@@ -170,7 +170,7 @@ class Feed:
             try:
                 records = wire.decode_all(frames[-1])
             except MalformedRecord as error:
-                log.error("feed_sent_malformed_record error=%s", error)
+                log.error("feed_sent_malformed_record", error=error)
                 continue
             for record in records:
                 self._take(record)

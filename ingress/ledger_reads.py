@@ -5,7 +5,6 @@ seq that he has seen, and waits, with a bound, until the ledger has it.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -15,9 +14,10 @@ import asyncpg
 import redis.asyncio
 from redis.exceptions import RedisError
 from tradepit.ingress.errors import Problem
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.names import applied_key, position_key
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CONNECTIONS_MAX = 4
 CONNECT_TIMEOUT_S = 2.0
@@ -126,7 +126,7 @@ class LedgerReads:
             async with self._pools[url].acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 yield connection
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("ledger_unreachable error=%s", type(error).__name__)
+            log.warning("ledger_unreachable", error=type(error).__name__)
             raise Problem("ledger_unreachable") from error
 
     async def _gather(self, shard_ids: Sequence[int], query: str, *arguments: Any) -> list[Any]:

@@ -5,21 +5,28 @@ everything else, and the OpenAPI document's entry for this route too, is Litesta
 one decoder, one `place` and one table of problems; a test compares their answers.
 """
 
+import logging
+from time import perf_counter
 from typing import cast
 
 import msgspec
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from tradepit.ingress.bodies import check_media_type, decode_body, read_body
 from tradepit.ingress.catalogue import Catalogue
 from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, problem_of
 from tradepit.ingress.guards import KeyRing
-from tradepit.ingress.health import Metrics
+from tradepit.ingress.metrics import Metrics
 from tradepit.ingress.order_requests import decode_place
 from tradepit.ingress.orders import CREATED, REPLAYED, place
+from tradepit.ingress.request_context import ANSWERED, request_id_of
 from tradepit.ingress.router import Router
+from tradepit.protocol.log import get_logger
+
+log = get_logger(__name__)
 
 ORDERS_PATH = "/v1/orders"
+REQUEST_ID = b"x-request-id"
 
 _encode = msgspec.json.Encoder().encode
 _COMMON_HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
@@ -44,6 +51,7 @@ class OrderPath:
         self._catalogue = catalogue
         self._router = router
         self._metrics = metrics
+        self._is_audited = log.isEnabledFor(logging.DEBUG)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = cast(HTTPScope, scope)
@@ -54,10 +62,38 @@ class OrderPath:
             and not request["query_string"]
         ):
             await self._post_order(request, receive, send)
+        elif request["type"] == ScopeType.HTTP:
+            await self._pass_on(request, receive, send)
         else:
             await self._app(scope, receive, send)
 
+    async def _pass_on(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Let Litestar answer, measure it, and name the request in its answer."""
+        started_s = perf_counter()
+        asked_id = next((value for name, value in scope["headers"] if name == REQUEST_ID), None)
+        request_id = request_id_of(asked_id)
+        answered: list[tuple[int, int]] | None = [] if self._is_audited else None
+        ANSWERED.set(answered)
+
+        async def send_measured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID, request_id)]
+                self._metrics.observe_scope(scope, status, perf_counter() - started_s)
+                if answered is not None:
+                    _audit(request_id, scope["method"], scope["path"], status, answered)
+            await send(message)
+
+        await self._app(scope, receive, send_measured)
+
     async def _post_order(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        started_s = perf_counter()
+        answered: list[tuple[int, int]] | None = None
+        if self._is_audited:
+            answered = []
+            ANSWERED.set(answered)
+        asked_id = None
+        order_id = ""
         try:
             content_type = authorization = length = None
             for name, value in scope["headers"]:
@@ -67,6 +103,8 @@ class OrderPath:
                     content_type = value
                 elif name == b"content-length":
                     length = value
+                elif name == REQUEST_ID:
+                    asked_id = value
             account_id = self._keys.trader(authorization)
             check_media_type(content_type)
             body = await read_body(receive, length)
@@ -75,16 +113,45 @@ class OrderPath:
             )
             status = REPLAYED if order.replayed else CREATED
             headers, content = _JSON_HEADERS, _encode(order)
+            order_id = order.order_id
         except Exception as error:  # noqa: BLE001 - the one place that turns any failure into an answer
             problem = problem_of(error)
             status, content = problem.status, problem.body()
             headers = [*_PROBLEM_HEADERS, *problem.headers()]
-        self._metrics.orders[status] += 1
+            self._metrics.problems[problem.document.code] += 1
+        request_id = request_id_of(asked_id)
+        self._metrics.observe("POST", ORDERS_PATH, status, perf_counter() - started_s)
+        if answered is not None:
+            _audit(request_id, "POST", ORDERS_PATH, status, answered, order_id)
         await send(
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, (b"content-length", b"%d" % len(content))],
+                "headers": [
+                    *headers,
+                    (b"content-length", b"%d" % len(content)),
+                    (REQUEST_ID, request_id),
+                ],
             }
         )
         await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+def _audit(
+    request_id: bytes,
+    method: str,
+    path: str,
+    status: int,
+    answered: list[tuple[int, int]],
+    order_id: str = "",
+) -> None:
+    """One line a request, at the level DEBUG: what leads from it to the journal's entries."""
+    log.debug(
+        "request",
+        request_id=request_id.decode(),
+        method=method,
+        path=path,
+        status=status,
+        order_id=order_id,
+        answered=answered,
+    )

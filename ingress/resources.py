@@ -1,7 +1,6 @@
 """What a worker holds open, and for how long: sockets, pools, and the tasks that tend them."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import NamedTuple
@@ -9,12 +8,13 @@ from typing import NamedTuple
 from tradepit.ingress.catalogue import Catalogue
 from tradepit.ingress.feed import Feed
 from tradepit.ingress.guards import KeyRing
-from tradepit.ingress.health import Metrics
 from tradepit.ingress.ledger_reads import LedgerReads
+from tradepit.ingress.metrics import Metrics
 from tradepit.ingress.router import MatcherLink, Router
 from tradepit.ingress.settings import Settings
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FIRST_LOGON_TIMEOUT_S = 2.0
 RESTART_PAUSE_S = 1.0
@@ -54,6 +54,8 @@ async def opened(resources: Resources) -> AsyncIterator[None]:
     Waits a moment for the matchers, so that a normal start is ready at once, and goes on without them:
     requests are refused with `matcher_unreachable` until it answers.
     """
+    stop = asyncio.Event()
+    vitals = resources.metrics.vitals
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(resources.ledger)
         for link in resources.router.all():
@@ -63,12 +65,15 @@ async def opened(resources: Resources) -> AsyncIterator[None]:
             asyncio.create_task(_kept_running(run), name=f"ingress.{run.__qualname__}")
             for run in (resources.catalogue.follow, resources.feed.broadcast)
         ]
+        tasks.append(asyncio.create_task(vitals.beat_until(stop), name="ingress.vitals"))
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FIRST_LOGON_TIMEOUT_S):
                     await resources.catalogue.loaded.wait()
-            yield
+            with vitals.watching_garbage():
+                yield
         finally:
+            stop.set()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=FIRST_LOGON_TIMEOUT_S)
@@ -80,5 +85,5 @@ async def _kept_running(run: Callable[[], Awaitable[None]]) -> None:
         try:
             await run()
         except Exception as error:
-            log.error("task_failed task=%s", run.__qualname__, exc_info=error)
+            log.error("task_failed", task=run.__qualname__, exc_info=error)
         await asyncio.sleep(RESTART_PAUSE_S)

@@ -10,17 +10,18 @@ once more in case an edge was missed after all.
 """
 
 import asyncio
-import logging
 from collections import deque
 from types import TracebackType
 from typing import Any, Self, cast
 
 import zmq
+from tradepit.ingress.request_context import ANSWERED
 from tradepit.protocol import wire
 from tradepit.protocol.errors import MalformedRecord, OutcomeUnknown, Refused, Unreachable
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.names import shard_of_id
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 REQUEST_TIMEOUT_S = 3.0
 OUTSTANDING_MAX = 8_192  # requests of one worker without an answer; beyond it, `busy`
@@ -89,6 +90,8 @@ class MatcherLink:
         self.up = False
         self.epoch = 0
         self.last_seq = 0  # newest seq that any answer named
+        self._is_full = False  # the last command was refused for want of space
+        self._is_probing = False
         self._endpoint = endpoint
         self._key = key
         self._pending: dict[int, _Pending] = {}
@@ -139,6 +142,15 @@ class MatcherLink:
     def outstanding(self) -> int:
         return len(self._pending)
 
+    @property
+    def trouble(self) -> str:
+        """Why an order would not be taken and made durable now; empty if it would. An answer leaves
+        the matcher once everything before it is durable, so one that answers commits.
+        """
+        if not self.up:
+            return "the matcher does not answer"
+        return "the matcher refuses orders: storage_full" if self._is_full else ""
+
     async def request(self, kind: type[Any], /, *fields: Any, **named: Any) -> Answer:
         """Send one request, `kind` with its fields after request_id, and return what answers it.
 
@@ -150,7 +162,10 @@ class MatcherLink:
             raise Unreachable(self._endpoint)
         if len(self._pending) >= OUTSTANDING_MAX:
             raise Refused(wire.Reason.BUSY, "too many requests of this worker are outstanding")
-        return await self._enqueue(kind, *fields, **named).future
+        answer = await self._enqueue(kind, *fields, **named).future
+        if (answered := ANSWERED.get()) is not None:
+            answered.append((self.shard_id, getattr(answer[-1], "seq", 0)))
+        return answer
 
     def _enqueue(self, kind: type[Any], /, *fields: Any, **named: Any) -> _Pending:
         request_id = (
@@ -233,18 +248,16 @@ class MatcherLink:
         elif isinstance(future.result()[-1], wire.LoggedOn):
             self.up = True
             self.epoch += 1
-            log.info("matcher_logged_on shard_id=%d epoch=%d", self.shard_id, self.epoch)
+            log.info("matcher_logged_on", shard_id=self.shard_id, epoch=self.epoch)
         else:
             reason = wire.Reason(future.result()[-1].reason).name.lower()
-            log.error("matcher_refused_logon shard_id=%d reason=%s", self.shard_id, reason)
+            log.error("matcher_refused_logon", shard_id=self.shard_id, reason=reason)
             self._mark_down()
         self._flush()
 
     def _mark_down(self) -> None:
         if self.up:
-            log.warning(
-                "matcher_unreachable shard_id=%d endpoint=%s", self.shard_id, self._endpoint
-            )
+            log.warning("matcher_unreachable", shard_id=self.shard_id, endpoint=self._endpoint)
         self.up = False
 
     def _fail(self, pending: _Pending) -> None:
@@ -276,7 +289,7 @@ class MatcherLink:
             try:
                 self._take(message)
             except MalformedRecord as error:
-                log.error("matcher_sent_malformed_record error=%s", error)
+                log.error("matcher_sent_malformed_record", error=error)
         self._loop.call_soon(self._read)
 
     def _take(self, message: bytes) -> None:
@@ -298,6 +311,8 @@ class MatcherLink:
                 self._refused_as_new_session(request_id, pending)
                 continue
             else:
+                if kind is wire.Reject and record.reason == wire.Reason.STORAGE_FULL:
+                    self._is_full = True
                 pending.answer.append(record)
                 if kind in _NAMES_SEQ:
                     self.last_seq = max(self.last_seq, record.seq)
@@ -317,8 +332,18 @@ class MatcherLink:
             return
         self._outbox.append(request_id)
         if not self._logging_on:
-            log.info("matcher_session_is_new shard_id=%d", self.shard_id)
+            log.info("matcher_session_is_new", shard_id=self.shard_id)
             self._log_on()
+
+    def _probe(self) -> None:
+        """Ask whether commands are taken again, with one that changes nothing: a cancel of no order."""
+        self._is_probing = True
+        self._enqueue(wire.CancelOrder).future.add_done_callback(self._probed)
+
+    def _probed(self, future: asyncio.Future[Answer]) -> None:
+        self._is_probing = False
+        if not future.cancelled() and future.exception() is None:
+            self._is_full = not isinstance(future.result()[-1], wire.ExecutionReport)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -343,6 +368,8 @@ class MatcherLink:
                 self._log_on()
             elif self.up and now_s - self._heard_s >= HEARTBEAT_S:
                 self._enqueue(wire.StatusQuery).future.add_done_callback(_ignore)
+            if self.up and self._is_full and not self._is_probing:
+                self._probe()
         self._timer = self._loop.call_later(WATCHDOG_S, self._tick)
 
 

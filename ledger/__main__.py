@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -20,10 +19,11 @@ from tradepit.ledger.stream import JetStream
 from tradepit.ledger.writer import Writer
 from tradepit.protocol.errors import ConfigurationError, TradepitError
 from tradepit.protocol.health_server import serve_health
-from tradepit.protocol.log import setup_logging
+from tradepit.protocol.log import get_logger, setup_logging
 from tradepit.protocol.settings import help_text
+from tradepit.protocol.vitals import Vitals
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 async def serve(settings: Settings) -> None:
@@ -31,14 +31,20 @@ async def serve(settings: Settings) -> None:
     was not there at the start).
     """
     stop = asyncio.Event()
-    metrics = Metrics()
+    metrics = Metrics(settings.shard_id)
     store = PostgresStore(settings.postgres_url, settings.shard_id)
     reader = PositionReader(settings.postgres_url, settings.shard_id)
     async with AsyncExitStack() as resources:  # closed in reverse order
         resources.push_async_callback(store.close)
         state = await store.open()
         cache = await resources.enter_async_context(
-            RedisCache(settings.redis_url, settings.shard_id, reader)
+            RedisCache(
+                settings.redis_url,
+                settings.shard_id,
+                reader,
+                on_written=metrics.cache_seconds.observe,
+                on_interrupted=metrics.interruptions.labels("redis").inc,
+            )
         )
 
         def request_stop() -> None:
@@ -69,10 +75,14 @@ async def serve(settings: Settings) -> None:
                 return f"parked: {parking.reason}"
             return "" if writer.ready else "not following the stream"
 
+        metrics.following.set_function(lambda: writer.ready)
+        vitals = Vitals("ledger", metrics.registry, lambda: not why_not_ready())
+        resources.enter_context(vitals.watching_garbage())
         resources.enter_context(
             serve_health(
                 settings.metrics_host,
                 settings.metrics_port,
+                lambda: vitals.is_live,
                 why_not_ready,
                 metrics.render,
             )
@@ -81,11 +91,12 @@ async def serve(settings: Settings) -> None:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(parking.write_until(stop), name="ledger.writer")
                 tasks.create_task(cache.mirror_until(stop), name="ledger.cache")
-                log.info("ready shard_id=%d seq=%d", settings.shard_id, state.position.seq)
+                tasks.create_task(vitals.beat_until(stop), name="ledger.vitals")
+                log.info("ready", shard_id=settings.shard_id, seq=state.position.seq)
         except* TradepitError as group:
             raise _first_of(group) from None
         await cache.finish()
-    log.info("stopped shard_id=%d", settings.shard_id)
+    log.info("stopped", shard_id=settings.shard_id)
 
 
 def _first_of(group: ExceptionGroup[TradepitError]) -> TradepitError:
@@ -113,7 +124,7 @@ def main(argv: Sequence[str]) -> int:
         setup_logging("ledger")
         if arguments.command == "migrate":
             for migration in asyncio.run(migrate(postgres_url_of(os.environ))):
-                log.info("migrated number=%d name=%s", migration.number, migration.name)
+                log.info("migrated", number=migration.number, name=migration.name)
         else:
             asyncio.run(serve(Settings.from_environment(os.environ)))
     except ConfigurationError as error:

@@ -29,6 +29,7 @@ HOUSE_ACCOUNT_ID = 0
 _BATCH_HEADER = wire.COMMIT_BATCH_HEADER_LAYOUT
 _ENTRY_HEADER = wire.JOURNAL_ENTRY_LAYOUT
 _RECORD_HEADER = Struct("<BBH")
+_COMMAND_TIME = Struct(f"<{_ENTRY_HEADER.size + wire.HEADER_SIZE}xq")  # in an entry
 
 _LAYOUTS = {
     int(wire.type_of_record[record]): wire.layout_of(wire.type_of_record[record])
@@ -158,6 +159,7 @@ class Batch:
     after: Position
     entry_count: int = 0
     event_count: int = 0
+    first_time_ns: int = 0  # when its first command was sequenced, by the matcher's clock
     repeat_count: int = 0
     """Entries that were stored before."""
     gap_seq: int = 0
@@ -283,6 +285,8 @@ def _fold_message(batch: Batch, message: StreamMessage, known: dict[int, Instrum
             found_count = _fold_events(batch, data, events_offset, end, entry_seq, known)
             if found_count != event_count:
                 raise _Refusal(f"seq {entry_seq}: {found_count} events, not {event_count}")
+            if not batch.entry_count:
+                (batch.first_time_ns,) = _COMMAND_TIME.unpack_from(data, offset)
             batch.entry_count += 1
             batch.event_count += event_count
         else:

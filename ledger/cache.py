@@ -10,8 +10,8 @@ was told.
 """
 
 import asyncio
-import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -24,9 +24,10 @@ from tradepit.ledger.errors import Interrupted, LedgerStopped
 from tradepit.ledger.ports import AccountPosition
 from tradepit.ledger.store import PositionReader
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.names import applied_key, position_key
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 1.0
@@ -58,9 +59,19 @@ return found
 class RedisCache:
     """Use as `async with`; run `mirror_until` as a task."""
 
-    def __init__(self, redis_url: str, shard_id: int, reader: PositionReader) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        shard_id: int,
+        reader: PositionReader,
+        *,
+        on_written: Callable[[float], None] = lambda _took_s: None,
+        on_interrupted: Callable[[], None] = lambda: None,
+    ) -> None:
         self._shard_id = shard_id
         self._reader = reader
+        self._on_written = on_written
+        self._on_interrupted = on_interrupted
         try:
             self._redis: Redis = Redis.from_url(
                 redis_url,
@@ -105,7 +116,7 @@ class RedisCache:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._redis.aclose()
         except (OSError, TimeoutError, RedisError) as close_error:
-            log.warning("redis_not_closed error=%r", close_error)
+            log.warning("redis_not_closed", error=repr(close_error))
 
     def offer(self, before_seq: int, seq: int, positions: Iterable[AccountPosition]) -> None:
         if len(self._noted) > NOTED_ROWS_MAX:
@@ -131,7 +142,7 @@ class RedisCache:
                 if self._complete and not self._forgotten:
                     await self._flush()
         except (OSError, TimeoutError, RedisError) as error:
-            log.warning("positions_not_cached error=%r", error)
+            log.warning("positions_not_cached", error=repr(error))
 
     async def mirror_until(self, stop: asyncio.Event) -> None:
         """Write what was noted, and heal what is missing, until `stop` is set."""
@@ -148,7 +159,8 @@ class RedisCache:
             except (OSError, TimeoutError, RedisError, Interrupted, LedgerStopped) as error:
                 self._complete = False
                 if not trouble:  # once, not every second
-                    log.warning("positions_not_cached error=%r", error)
+                    self._on_interrupted()
+                    log.warning("positions_not_cached", error=repr(error))
                 trouble = repr(error)
                 wait_s = RETRY_WAIT_S
                 self._wake.clear()
@@ -168,6 +180,7 @@ class RedisCache:
             return
         noted, self._noted = self._noted, {}
         seq = max(self._noted_seq, self._mirrored_seq)
+        started_s = time.perf_counter()
         await self._put(list(noted.values()))
         found_seq = _seq_of(
             await self._redis.eval(
@@ -176,13 +189,13 @@ class RedisCache:
         )
         if found_seq is None or found_seq < self._mirrored_seq:
             log.warning(
-                "cache_lost found_seq=%s left_seq=%d: building it again",
-                found_seq,
-                self._mirrored_seq,
+                "cache_lost", found_seq=found_seq, left_seq=self._mirrored_seq, building_it_again=1
             )
             self._complete = False
             self._wake.set()
             return
+        if noted:
+            self._on_written(time.perf_counter() - started_s)
         self._mirrored_seq = seq
 
     async def _rebuild(self) -> None:
@@ -207,13 +220,13 @@ class RedisCache:
                 count += len(rows)
         if lost or found_seq != seq:
             await self._redis.set(key, seq)
-            log.info("cache_built seq=%d found_seq=%s positions=%d", seq, found_seq, count)
+            log.info("cache_built", seq=seq, found_seq=found_seq, positions=count)
         self._mirrored_seq = seq
         self._complete = True
 
     async def _remove_all(self, found_seq: int, seq: int) -> None:
         """Remove the shard's positions: they are of another history than PostgreSQL's."""
-        log.warning("cache_ahead found_seq=%d seq=%d: removing the shard's rows", found_seq, seq)
+        log.warning("cache_ahead", found_seq=found_seq, seq=seq, removing="the shard's rows")
         async for key in self._redis.scan_iter(match="tp:position:*", count=1000):
             if await self._redis.hget(key, "shard_id") == str(self._shard_id):
                 await self._redis.unlink(key)

@@ -5,15 +5,15 @@ by itself once the stream was made anew, the tables were mended or the program w
 """
 
 import asyncio
-import logging
 import time
 
 from tradepit.ledger.errors import Fenced, LedgerStopped
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.writer import Writer
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.waiting import wait_for_event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LOOK_AGAIN_S = 5.0
 SAY_AGAIN_S = 60.0
@@ -43,7 +43,7 @@ class Parking:
     def note_progress(self) -> None:
         """What there was has been read, and stored unless it had been: it is parked no longer."""
         if self.reason:
-            log.warning("goes_on after=%s", self.reason)
+            log.warning("goes_on", after=self.reason)
         self.reason = ""
         self._metrics.parked.set(0)
 
@@ -53,8 +53,9 @@ class Parking:
         now_s = time.monotonic()
         if reason != self._said or now_s - self._said_s > SAY_AGAIN_S:
             log.critical(
-                "parked nothing_is_stored_until_it_is_mended=1 look_again_s=%.0f reason=%s",
-                LOOK_AGAIN_S,
-                reason,
+                "parked",
+                nothing_is_stored_until_it_is_mended=1,
+                look_again_s=round(LOOK_AGAIN_S),
+                reason=reason,
             )
             self._said, self._said_s = reason, now_s

@@ -5,7 +5,6 @@ after trouble: a connection that failed is closed for good, and a new one first 
 the old one left in flight (`SELECT ... FOR UPDATE` on the shard's row of `applied`).
 """
 
-import logging
 from collections.abc import AsyncGenerator
 from typing import Any, TypeAlias
 
@@ -26,8 +25,9 @@ from tradepit.ledger.batch import (
 from tradepit.ledger.errors import Fenced, StoreInterrupted, StoreRefused
 from tradepit.ledger.ports import AccountPosition, StoreState
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -304,7 +304,7 @@ class PostgresStore:
             try:
                 await connection.close(timeout=CLOSE_TIMEOUT_S)
             except _TROUBLE as error:
-                log.warning("postgres_not_closed error=%r", error)
+                log.warning("postgres_not_closed", error=repr(error))
                 connection.terminate()
 
     def _terminate(self) -> None:

@@ -9,7 +9,6 @@ a reconnect, or any status that ends the consumer raises StreamInterrupted, and 
 
 import asyncio
 import json
-import logging
 import time
 from collections import deque
 from types import TracebackType
@@ -26,8 +25,9 @@ from tradepit.ledger.batch import Position, StreamMessage, header_of
 from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupted, StreamMissing
 from tradepit.protocol import names
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 5.0
@@ -116,7 +116,7 @@ class JetStream:
                     await self._client.flush(1)  # the last acknowledgement
                 await self._client.close()
         except (OSError, TimeoutError, nats.errors.Error) as close_error:
-            log.warning("nats_not_closed error=%r", close_error)
+            log.warning("nats_not_closed", error=repr(close_error))
 
     async def open(self, position: Position) -> None:
         assert self._js is not None, "enter the context first"
@@ -165,9 +165,7 @@ class JetStream:
         self._consumer = info.name
         self._last_error = ""
         self.pending_count = info.num_pending or 0
-        log.info(
-            "stream_opened stream=%s start=%d pending=%d", self._stream, start, self.pending_count
-        )
+        log.info("stream_opened", stream=self._stream, start=start, pending=self.pending_count)
 
     async def _start_of(self, js: JetStreamContext, position: Position) -> int:
         """The stream sequence to read from: after the message that carried `position`, if it is
@@ -189,10 +187,11 @@ class JetStream:
         ):
             return position.stream_seq + 1
         log.warning(
-            "stream_reread stream=%s seq=%d stream_seq=%d: the message is not there any more",
-            self._stream,
-            position.seq,
-            position.stream_seq,
+            "stream_reread",
+            stream=self._stream,
+            seq=position.seq,
+            stream_seq=position.stream_seq,
+            reason="the message is not there any more",
         )
         return 1
 
@@ -259,7 +258,7 @@ class JetStream:
         try:
             await self._client.publish(subject, b"+ACK")
         except (OSError, TimeoutError, nats.errors.Error) as error:
-            log.warning("not_acknowledged stream_seq=%d error=%r", stream_seq, error)
+            log.warning("not_acknowledged", stream_seq=stream_seq, error=repr(error))
 
     async def _on_message(self, message: Msg) -> None:
         self._heard_s = time.monotonic()
@@ -297,13 +296,13 @@ class JetStream:
             try:
                 await subscription.unsubscribe()
             except nats.errors.Error as error:
-                log.debug("not_unsubscribed error=%r", error)
+                log.debug("not_unsubscribed", error=repr(error))
         consumer, self._consumer = self._consumer, ""
         if consumer and self._js is not None and self._client.is_connected:
             try:
                 await self._js.delete_consumer(self._stream, consumer)
             except (nats.errors.Error, TimeoutError) as error:
-                log.debug("consumer_not_deleted error=%r", error)  # it goes by itself
+                log.debug("consumer_not_deleted", error=repr(error))  # it goes by itself
 
     def _fail(self, trouble: str) -> None:
         self._trouble = self._trouble or trouble
@@ -312,7 +311,7 @@ class JetStream:
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         if text != self._last_error:  # attempts to reconnect repeat it several times a second
-            log.warning("nats_error error=%s", text)
+            log.warning("nats_error", error=text)
         self._last_error = text
         if isinstance(error, nats.errors.SlowConsumerError):
             self._fail("messages were dropped: the buffer was full")

@@ -5,8 +5,8 @@ from there. So every command counts once, whatever is repeated, lost or restarte
 """
 
 import asyncio
-import logging
 import random
+import time
 from collections.abc import Callable
 
 from tradepit.ledger.batch import Batch, Instrument, Position, fold
@@ -19,9 +19,10 @@ from tradepit.ledger.errors import (
 )
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import Cache, EventStream, Store
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.waiting import wait_for_event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 FETCH_TIMEOUT_S = 0.5
 BACKOFF_FIRST_S = 0.1
@@ -86,7 +87,7 @@ class Writer:
                 raise
             except StreamMissing as error:
                 if not waiting:  # said once: before the first order of a shard this is normal
-                    log.info("waiting reason=%s", error)
+                    log.info("waiting", reason=error)
                 waiting = self._ready = True
                 await wait_for_event(stop, MISSING_STREAM_WAIT_S)
             except Interrupted as error:
@@ -95,7 +96,7 @@ class Writer:
                 self._metrics.interruptions.labels(server).inc()
                 wait_s = backoff_s(failure_count)
                 failure_count += 1
-                log.warning("interrupted server=%s wait_s=%.1f error=%s", server, wait_s, error)
+                log.warning("interrupted", server=server, wait_s=round(wait_s, 1), error=error)
                 await wait_for_event(stop, wait_s)
         self._ready = False
 
@@ -121,6 +122,7 @@ class Writer:
         if batch.entry_count:
             with self._metrics.commit_seconds.time():
                 positions = await self._store.write(batch)
+            self._metrics.lag_seconds.observe(max(time.time() - batch.first_time_ns / 1e9, 0.0))
             self._move_to(batch)
             self._cache.offer(batch.before.seq, batch.after.seq, positions)
         if batch.gap_seq:
@@ -152,7 +154,7 @@ class Writer:
                 f"{expected_seq} to {gap_seq - 1} are missing, also after reading it again "
                 f"{GAP_REREADS_MAX} times"
             )
-        log.warning("gap expected_seq=%d found_seq=%d: reading again", expected_seq, gap_seq)
+        log.warning("gap", expected_seq=expected_seq, found_seq=gap_seq, reading_again=1)
         await self._stream.open(self._position)
 
 

@@ -2,16 +2,15 @@
 
 import argparse
 import asyncio
-import logging
 import sys
 
 from tradepit.matcher.settings import read_settings
 from tradepit.matcher.shard import check_libzmq, serve
 from tradepit.protocol.errors import ConfigurationError, TradepitError
-from tradepit.protocol.log import setup_logging
+from tradepit.protocol.log import get_logger, setup_logging
 from tradepit.protocol.settings import help_text
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DESCRIPTION = """\
 Runs one shard: takes orders from a ZeroMQ ROUTER socket, matches them, makes them durable in the
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> int:
 def _report(error: BaseException, code: int) -> int:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    log.critical("fatal %s", error)
+    log.critical("fatal", error=error)
     return code
 
 

@@ -6,14 +6,14 @@ durability `replicated` an answer means the stream has it, so that is then requi
 
 import asyncio
 import json
-import logging
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TIMEOUT_S = 3.0
 PAGE_BYTES_MAX = 1 << 20
@@ -27,21 +27,23 @@ async def check_broker_sync(monitor_urls: Sequence[str], *, required: bool) -> N
     """
     if required and not monitor_urls:
         log.warning(
-            "broker_sync unknown=1 remedy=set_TRADEPIT_NATS_MONITOR_URLS meaning=a_server_may_"
-            "acknowledge_what_it_has_not_synced"
+            "broker_sync",
+            unknown=1,
+            remedy="set_TRADEPIT_NATS_MONITOR_URLS",
+            meaning="a_server_may_acknowledge_what_it_has_not_synced",
         )
     for url in monitor_urls:
         try:
             config = await asyncio.to_thread(_jetstream_config, url)
         except (OSError, ValueError, KeyError) as error:
-            log.warning("broker_sync url=%s unknown=1 error=%r", url, error)
+            log.warning("broker_sync", url=url, unknown=1, error=repr(error))
             continue
         is_always = bool(config.get("sync_always"))
         log.info(
-            "broker_sync url=%s always=%d interval_s=%.0f",
-            url,
-            is_always,
-            0.0 if is_always else config.get("sync_interval", 0) / NS_PER_S,
+            "broker_sync",
+            url=url,
+            always=is_always,
+            interval_s=round(0.0 if is_always else config.get("sync_interval", 0) / NS_PER_S),
         )
         if required and not is_always:
             raise ConfigurationError(

@@ -1,13 +1,13 @@
 """The halt: a shard whose journal and replay disagree stays down until somebody has looked at it."""
 
-import logging
 import os
 import time
 from pathlib import Path
 
 from tradepit.protocol.errors import TradepitError
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 NAME = "halted"
 # Becomes the file above: a new name needs room on the disk, another name for a file needs none. It
@@ -29,7 +29,7 @@ def halt(journal_dir: Path, reason: str, committed_seq: int) -> ShardHalted:
     try:
         _write(journal_dir, text)
     except OSError as error:
-        log.critical("halted_file_not_written error=%s", error)
+        log.critical("halted_file_not_written", error=error)
     return _error(journal_dir, text)
 
 
@@ -44,7 +44,7 @@ def _write(journal_dir: Path, text: str) -> None:
         if not unfinished.exists():
             raise
         # It is the name that keeps the shard down; the reason is in the log as well.
-        log.critical("halted_file_is_incomplete error=%s", error)
+        log.critical("halted_file_is_incomplete", error=error)
     unfinished.replace(journal_dir / NAME)
     sync_folder(journal_dir)
 
@@ -55,7 +55,7 @@ def reserve(journal_dir: Path) -> None:
         (journal_dir / RESERVE).touch(mode=0o600)
         sync_folder(journal_dir)
     except OSError as error:
-        log.warning("halted_file_not_reserved error=%s again=at_the_next_start", error)
+        log.warning("halted_file_not_reserved", error=error, again="at_the_next_start")
 
 
 def refuse_if_halted(journal_dir: Path) -> None:

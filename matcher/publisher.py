@@ -9,8 +9,8 @@ broker refuse the next, and a stream of another history ends the shard.
 """
 
 import asyncio
-import logging
 import random
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
@@ -26,10 +26,16 @@ from tradepit.engine import JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.protocol import names
 from tradepit.protocol.errors import MalformedRecord, TradepitError
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.waiting import wait_for_event
-from tradepit.protocol.wire import COMMIT_BATCH_HEADER_LAYOUT, CommitBatchHeader
+from tradepit.protocol.wire import (
+    COMMIT_BATCH_HEADER_LAYOUT,
+    HEADER_SIZE,
+    JOURNAL_ENTRY_LAYOUT,
+    CommitBatchHeader,
+)
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 BATCH_BYTES_MAX = 64 * 1024
 PAYLOAD_BYTES_NEEDED = 2 * 1024 * 1024  # the longest entry: one command that trades 10,000 times
@@ -69,11 +75,13 @@ class StreamUnfit(TradepitError):
 class _InFlight(NamedTuple):
     ack: asyncio.Future[PubAck]
     last_seq: int
+    committed_ns: int  # when its oldest command was, on the monotonic clock
 
 
 class Publisher:
     """One shard's publisher. `committed_seq` tells how far the journal may be read, `on_published` is
-    told how far the stream has it. With several `replicas` answers wait for the stream: nothing is
+    told how far the stream has it, and `on_acknowledged` how many ns a batch's oldest command took
+    since its commit, which `committed_ns` knows of the last ones. With several `replicas` answers wait for the stream: nothing is
     then put off to gather more.
 
     `wake` is called from outside after each commit. `published_seq` is what JetStream has
@@ -89,12 +97,17 @@ class Publisher:
         *,
         replicas: int = 1,
         on_published: Callable[[int], None] = lambda _seq: None,
+        committed_ns: Callable[[int], int] = lambda _seq: 0,
+        on_acknowledged: Callable[[int], None] = lambda _took_ns: None,
     ) -> None:
         self.published_seq = 0
         self._replicas = replicas
         self._interval_s = INTERVAL_S if replicas == 1 else 0.0
         self._in_flight_max = BATCHES_IN_FLIGHT_MAX if replicas == 1 else REPLICATED_IN_FLIGHT_MAX
         self._on_published = on_published
+        self._committed_ns = committed_ns
+        self._on_acknowledged = on_acknowledged
+        self.interruption_count = 0
         self.is_connected = False
         self.lost_message_count = 0  # that the stream once had, when it was last looked at
         self._reported_lost_count = 0
@@ -112,6 +125,11 @@ class Publisher:
         self._last_message_id = ""  # of that batch, if this connection sent it
         self._sent_s = 0.0  # when, on the loop's clock
         self._is_healthy = False  # this connection has published, or had nothing to publish
+
+    @property
+    def in_flight_count(self) -> int:
+        """Batches sent and not yet acknowledged."""
+        return len(self._in_flight)
 
     def wake(self) -> None:
         """Something was committed."""
@@ -139,11 +157,12 @@ class Publisher:
                     async with asyncio.timeout(ACK_TIMEOUT_S):
                         await client.close()
             except (NatsError, TimeoutError, OSError) as error:
+                self.interruption_count += 1
                 log.warning(
-                    "publishing_interrupted published_seq=%d committed_seq=%d error=%r",
-                    self.published_seq,
-                    self._committed_seq(),
-                    error,
+                    "publishing_interrupted",
+                    published_seq=self.published_seq,
+                    committed_seq=self._committed_seq(),
+                    error=repr(error),
                 )
             if stop.is_set():
                 return  # what is missing goes out after the next start
@@ -169,9 +188,10 @@ class Publisher:
             client = await connecting
         if client.max_payload < PAYLOAD_BYTES_NEEDED:
             log.warning(
-                "payload_limit_too_small max_payload=%d needed=%d remedy=set_max_payload_8MB",
-                client.max_payload,
-                PAYLOAD_BYTES_NEEDED,
+                "payload_limit_too_small",
+                max_payload=client.max_payload,
+                needed=PAYLOAD_BYTES_NEEDED,
+                remedy="set_max_payload_8MB",
             )
         return client
 
@@ -219,9 +239,10 @@ class Publisher:
             )
         if last_seq == 0 and (oldest_seq := reader.oldest_seq) > 1:
             log.error(
-                "stream_lacks_the_past stream=%s first_seq=%d removed_from_journal=1",
-                self._stream,
-                oldest_seq,
+                "stream_lacks_the_past",
+                stream=self._stream,
+                first_seq=oldest_seq,
+                removed_from_journal=1,
             )
             last_seq = oldest_seq - 1
         await asyncio.to_thread(reader.seek, last_seq + 1)
@@ -234,10 +255,10 @@ class Publisher:
         self.is_connected = True
         self.is_synchronized.set()
         log.info(
-            "publishing stream=%s from_seq=%d committed_seq=%d",
-            self._stream,
-            last_seq + 1,
-            self._committed_seq(),
+            "publishing",
+            stream=self._stream,
+            from_seq=last_seq + 1,
+            committed_seq=self._committed_seq(),
         )
         return reader
 
@@ -293,7 +314,9 @@ class Publisher:
         self.lost_message_count = (state.num_deleted or 0) + max(state.first_seq - 1, 0)
         if not state.messages:
             if self._last_stream_seq > 0 and not self._in_flight:
-                log.error("stream_damaged stream=%s emptied=1 made_anew_from=journal", self._stream)
+                log.error(
+                    "stream_damaged", stream=self._stream, emptied=1, made_anew_from="journal"
+                )
                 self._note_published(0)
                 if self._replicas == 1 and reader.oldest_seq == 1:
                     await self._delete_stream(jetstream)
@@ -301,33 +324,46 @@ class Publisher:
             return
         if not self.lost_message_count:
             return
-        lost = f"lost_messages={self.lost_message_count}"
         if self._replicas > 1:
             # It is the only copy off this machine: what of it is worth keeping, a person decides.
-            self._log_damaged(lost, "an_operator_must_decide")
+            self._log_damaged("an_operator_must_decide")
             return
         first = await jetstream.get_msg(self._stream, seq=state.first_seq)
         try:
             first_seq = _header_of(first.data or b"").first_seq
         except MalformedRecord as error:
-            await self._make_anew(jetstream, reader, f"{lost}, its first message: {error}")
+            await self._make_anew(
+                jetstream,
+                reader,
+                f"{self.lost_message_count} messages are lost, and its first: {error}",
+            )
         if reader.oldest_seq > first_seq:
-            self._log_damaged(lost, "the_journal_begins_later")
+            self._log_damaged("the_journal_begins_later")
             return
-        log.error("stream_damaged stream=%s %s made_anew_from=journal", self._stream, lost)
+        log.error(
+            "stream_damaged",
+            stream=self._stream,
+            lost_messages=self.lost_message_count,
+            made_anew_from="journal",
+        )
         await self._delete_stream(jetstream)
 
-    def _log_damaged(self, what: str, why_kept: str) -> None:
+    def _log_damaged(self, why_kept: str) -> None:
         if self.lost_message_count == self._reported_lost_count:
             return  # it is looked at every few seconds, and stays as it is
         self._reported_lost_count = self.lost_message_count
-        log.error("stream_damaged stream=%s %s not_made_anew=%s", self._stream, what, why_kept)
+        log.error(
+            "stream_damaged",
+            stream=self._stream,
+            lost_messages=self.lost_message_count,
+            not_made_anew=why_kept,
+        )
 
     async def _make_anew(
         self, jetstream: JetStreamContext, reader: JournalReader, damage: str
     ) -> NoReturn:
         """Delete a stream that holds what no matcher has written, if the journal has all of it."""
-        log.critical("stream_damaged stream=%s %s", self._stream, damage)
+        log.critical("stream_damaged", stream=self._stream, damage=damage)
         if self._replicas > 1 or reader.oldest_seq != 1:
             raise StreamUnfit(
                 f"stream {self._stream} is damaged ({damage}), and is not made anew from the "
@@ -374,7 +410,8 @@ class Publisher:
             self._sent_s = asyncio.get_running_loop().time()
             self._last_stream_seq += 1
             self._last_message_id = message_id
-            self._in_flight.append(_InFlight(ack, header.last_seq))
+            committed_ns = self._committed_ns(header.first_seq) or _sequenced_ns(batch)
+            self._in_flight.append(_InFlight(ack, header.last_seq, committed_ns))
 
     async def _await_oldest(self) -> None:
         oldest = self._in_flight[0]
@@ -382,11 +419,12 @@ class Publisher:
             async with asyncio.timeout(ACK_TIMEOUT_S):
                 ack = await asyncio.shield(oldest.ack)
         except APIError as error:
-            log.warning("batch_refused last_seq=%d error=%s", oldest.last_seq, error)
+            log.warning("batch_refused", last_seq=oldest.last_seq, error=error)
             raise
         if ack.duplicate:
             raise NatsError("the stream has this batch already")
         self._in_flight.popleft()
+        self._on_acknowledged(time.monotonic_ns() - oldest.committed_ns)
         self._is_healthy = True
         self._note_published(oldest.last_seq)
 
@@ -417,5 +455,14 @@ def _header_of(batch: bytes) -> CommitBatchHeader:
     return CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))
 
 
+def _sequenced_ns(batch: bytes) -> int:
+    """When the first command of a batch was sequenced, on the monotonic clock: of one that was
+    committed long ago, the next best.
+    """
+    offset = COMMIT_BATCH_HEADER_LAYOUT.size + JOURNAL_ENTRY_LAYOUT.size + HEADER_SIZE
+    time_ns = int.from_bytes(batch[offset : offset + 8], "little", signed=True)
+    return time.monotonic_ns() - max(time.time_ns() - time_ns, 0)
+
+
 async def _log_error(error: Exception) -> None:
-    log.info("nats_error error=%r", error)
+    log.info("nats_error", error=repr(error))

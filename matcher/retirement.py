@@ -11,16 +11,16 @@ wall clock has jumped.
 
 import asyncio
 import itertools
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from tradepit.matcher.halt import sync_folder
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.waiting import wait_for_event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 INTERVAL_S = 5.0
 REMOVE_TIMEOUT_S = 60.0
@@ -71,7 +71,7 @@ class Ages:
         jump_s = self._wall_s() - now_s - self._offset_s
         has_jumped = abs(jump_s) > CLOCK_JUMP_S
         if has_jumped and not self.has_jumped:
-            log.warning("segments_kept wall_clock_moved_s=%.0f until=it_is_right", jump_s)
+            log.warning("segments_kept", wall_clock_moved_s=round(jump_s), until="it_is_right")
         self.has_jumped = has_jumped
 
     def are_old(self, after: Segment, age_s: float) -> bool:
@@ -137,7 +137,7 @@ async def retire_until(
                     lambda after: ages.are_old(after, age_s),
                 )
             if removed:
-                log.info("segments_removed count=%d last=%s", len(removed), removed[-1].name)
+                log.info("segments_removed", count=len(removed), last=removed[-1].name)
         except (OSError, TimeoutError) as error:
-            log.warning("segments_not_removed error=%r again_in_s=%.0f", error, INTERVAL_S)
+            log.warning("segments_not_removed", error=repr(error), again_in_s=round(INTERVAL_S))
         await wait_for_event(stop, INTERVAL_S)

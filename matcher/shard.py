@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import logging
 import os
 import signal
 import threading
@@ -18,14 +17,17 @@ from tradepit.matcher import metrics
 from tradepit.matcher.broker_sync import check_broker_sync
 from tradepit.matcher.halt import ShardHalted, halt, refuse_if_halted, reserve
 from tradepit.matcher.publisher import Publisher
+from tradepit.matcher.readiness import Readiness
 from tradepit.matcher.retirement import retire_until
 from tradepit.matcher.settings import Settings
 from tradepit.matcher.snapshots import Diverged, Snapshots
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
 from tradepit.protocol.health_server import serve_health
+from tradepit.protocol.log import get_logger
+from tradepit.protocol.vitals import Vitals, render
 from tradepit.protocol.wire import MESSAGE_BYTES_MAX, Durability
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # Longer messages are answered with a Reject up to this size; past it libzmq drops the peer.
 RECEIVED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX
@@ -68,6 +70,8 @@ async def serve(settings: Settings) -> None:
             lambda: core.committed_seq,
             replicas=STREAM_REPLICAS if is_replicated else 1,
             on_published=core.note_replicated,
+            committed_ns=core.committed_ns,
+            on_acknowledged=core.note_published,
         )
         snapshots = Snapshots(
             settings.journal_dir,
@@ -76,19 +80,25 @@ async def serve(settings: Settings) -> None:
             settings.snapshot_commands,
             lambda: core.committed_seq,
         )
-        registry = metrics.make_registry(core, publisher, snapshots, settings.journal_dir)
         hot_loop = _HotLoop(settings, core, stop)
-
-        def why_not_ready() -> str:
-            return "" if hot_loop.is_running else "not open for orders"
-
+        readiness = Readiness(
+            core,
+            lambda: hot_loop.is_running,
+            (lambda: (publisher.is_connected, publisher.published_seq)) if is_replicated else None,
+        )
+        registry = metrics.make_registry(
+            core, publisher, snapshots, settings.journal_dir, readiness
+        )
+        vitals = Vitals("matcher", registry, lambda: not readiness.why_not_ready())
         with (
             _following(core, publisher, snapshots),
+            vitals.watching_garbage(),
             serve_health(
                 settings.metrics_host,
                 settings.metrics_port,
-                why_not_ready,
-                lambda: metrics.render(registry),
+                lambda: vitals.is_live,
+                readiness.why_not_ready,
+                lambda: render(registry, settings.shard_id),
             ),
         ):
             publishing_stop = asyncio.Event()
@@ -96,6 +106,7 @@ async def serve(settings: Settings) -> None:
                 publishing = tasks.create_task(
                     publisher.run(publishing_stop), name="matcher.publisher"
                 )
+                tasks.create_task(vitals.beat_until(stop, readiness.look), name="matcher.vitals")
                 await _wait_for_stream(publisher, publishing, stop, doubts)
                 with hot_loop.open():
                     snapshotting = tasks.create_task(
@@ -113,17 +124,17 @@ async def serve(settings: Settings) -> None:
                     )
                     if not stop.is_set():
                         log.info(
-                            "ready shard_id=%d seq=%d order_endpoint=%s feed_endpoint=%s",
-                            settings.shard_id,
-                            core.committed_seq,
-                            settings.order_endpoint,
-                            settings.feed_endpoint,
+                            "ready",
+                            shard_id=settings.shard_id,
+                            seq=core.committed_seq,
+                            order_endpoint=settings.order_endpoint,
+                            feed_endpoint=settings.feed_endpoint,
                         )
                     await stop.wait()
                 publishing_stop.set()
                 publisher.wake()
                 await _finish(publishing)
-        log.info("stopped seq=%d published_seq=%d", core.committed_seq, publisher.published_seq)
+        log.info("stopped", seq=core.committed_seq, published_seq=publisher.published_seq)
         if (halted := snapshotting.result()) is not None:
             raise halted
 
@@ -157,21 +168,22 @@ def _recover(settings: Settings) -> tuple[MatcherCore, list[str]]:
     except RuntimeError as error:
         raise JournalDamaged(str(error)) from error
     for refusal in recovery.refusals:
-        log.error("snapshot_refused %s", refusal)
+        log.error("snapshot_refused", reason=refusal)
     if recovery.torn_bytes:
         saved = settings.journal_dir.glob(f"torn-{core.committed_seq + 1:020}*.bytes")
         log.warning(
-            "torn_tail_cut bytes=%d after_seq=%d of=a_group_that_nothing_proves_synced saved_as=%s",
-            recovery.torn_bytes,
-            core.committed_seq,
-            max((path.name for path in saved), default="nothing:the_disk_is_full"),
+            "torn_tail_cut",
+            bytes=recovery.torn_bytes,
+            after_seq=core.committed_seq,
+            of="a_group_that_nothing_proves_synced",
+            saved_as=max((path.name for path in saved), default="nothing:the_disk_is_full"),
         )
     log.info(
-        "recovered snapshot_seq=%d entries=%d seq=%d took_s=%.2f",
-        recovery.snapshot_seq,
-        recovery.entry_count,
-        core.committed_seq,
-        time.monotonic() - started_s,
+        "recovered",
+        snapshot_seq=recovery.snapshot_seq,
+        entries=recovery.entry_count,
+        seq=core.committed_seq,
+        took_s=round(time.monotonic() - started_s, 2),
     )
     doubts = {
         "torn_tail_cut": recovery.torn_bytes > 0,
@@ -204,22 +216,23 @@ async def _wait_for_stream(
                 break
             if timeout_s != timeouts_s[-1]:
                 log.error(
-                    "stream_unreachable waiting_s=%.0f because_of=%s the_stream_may_know_more=1",
-                    timeouts_s[-1],
-                    ",".join(doubts),
+                    "stream_unreachable",
+                    waiting_s=round(timeouts_s[-1]),
+                    because_of=",".join(doubts),
+                    the_stream_may_know_more=1,
                 )
     finally:
         for wait in waits:
             wait.cancel()
     if not publisher.is_synchronized.is_set() and not stop.is_set():
-        log.error("stream_unreachable opening_anyway=1 backlog_waits_in=journal")
+        log.error("stream_unreachable", opening_anyway=1, backlog_waits_in="journal")
 
 
 async def _finish(publishing: asyncio.Task[None]) -> None:
     try:
         await asyncio.wait_for(publishing, PUBLISH_REST_TIMEOUT_S)
     except TimeoutError:
-        log.warning("publishing_unfinished goes_on=after_the_next_start")
+        log.warning("publishing_unfinished", goes_on="after_the_next_start")
 
 
 class _HotLoop:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import random
 import sys
@@ -13,9 +12,10 @@ from typing import Any
 
 from tradepit.matcher.snapshotter import EXIT_DIVERGED, SEQ_BYTES
 from tradepit.protocol.errors import TradepitError
+from tradepit.protocol.log import get_logger
 from tradepit.protocol.waiting import wait_for_event
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TELL_INTERVAL_S = 0.1
 TELL_AGAIN_S = 60.0
@@ -77,7 +77,7 @@ class Snapshots:
             if self._has_progressed:
                 backoff_s = BACKOFF_S_MIN
             wait_s = backoff_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-            log.error("snapshotter_ended exit_code=%s again_in_s=%.1f", code, wait_s)
+            log.error("snapshotter_ended", exit_code=code, again_in_s=round(wait_s, 1))
             self.restart_count += 1
             await wait_for_event(stop, wait_s)
             backoff_s = min(2 * backoff_s, BACKOFF_S_MAX)
@@ -90,7 +90,7 @@ class Snapshots:
                 *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
             )
         except OSError as error:
-            log.error("snapshotter_not_started error=%s", error)
+            log.error("snapshotter_not_started", error=error)
             return None
         self.pid = process.pid
         assert process.stdin is not None
@@ -102,12 +102,12 @@ class Snapshots:
             await asyncio.wait((stopping, hearing), return_when=asyncio.FIRST_COMPLETED)
             process.stdin.close()  # it ends
             if not await _has_ended(process, STOP_TIMEOUT_S):
-                log.info("snapshotter_killed reason=did_not_end_in_time")
+                log.info("snapshotter_killed", reason="did_not_end_in_time")
         finally:
             if process.returncode is None:
                 process.kill()
                 if not await _has_ended(process, KILL_TIMEOUT_S):
-                    log.error("snapshotter_hangs pid=%d", process.pid)
+                    log.error("snapshotter_hangs", pid=process.pid)
             await asyncio.wait((hearing,), timeout=KILL_TIMEOUT_S)  # its last words
             for task in (stopping, hearing, telling):
                 task.cancel()
@@ -129,7 +129,7 @@ class Snapshots:
             while line := await stdout.readline():
                 self._take(json.loads(line))
         except ValueError as error:
-            log.error("snapshotter_not_understood error=%s", error)
+            log.error("snapshotter_not_understood", error=error)
 
     def _take(self, said: dict[str, Any]) -> None:
         match said:

@@ -9,7 +9,6 @@ a line. It ends when stdin ends. Exit code 3: the journal and its replay are not
 
 import ctypes
 import json
-import logging
 import os
 import select
 import signal
@@ -17,9 +16,9 @@ import sys
 import time
 
 from tradepit.engine import Replica
-from tradepit.protocol.log import setup_logging
+from tradepit.protocol.log import get_logger, setup_logging
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 EXIT_DIVERGED = 3
 NICENESS = 10
@@ -103,10 +102,10 @@ def follow(replica: Replica, snapshot_commands: int, free_bytes_min: int) -> int
     """Replay and compare until the parent is gone; the exit code."""
     outcome = replica.open()
     for refusal in replica.refusals:
-        log.warning("snapshot_refused %s", refusal)
+        log.warning("snapshot_refused", reason=refusal)
     if outcome is not Replica.Outcome.MORE:
         return failed(replica, outcome)
-    log.info("following from_seq=%d", replica.seq + 1)
+    log.info("following", from_seq=replica.seq + 1)
     report(kept=replica.kept)
     committed = Committed()
     schedule = Schedule(snapshot_commands, replica)
@@ -132,10 +131,10 @@ def follow(replica: Replica, snapshot_commands: int, free_bytes_min: int) -> int
 def failed(replica: Replica, outcome: Replica.Outcome) -> int:
     """Say what is wrong; the exit code."""
     if outcome is Replica.Outcome.DIVERGED:
-        log.critical("diverged error=%s", replica.error)
+        log.critical("diverged", error=replica.error)
         report(diverged=replica.error)
         return EXIT_DIVERGED
-    log.error("cannot_follow error=%s", replica.error)
+    log.error("cannot_follow", error=replica.error)
     return 1
 
 
@@ -146,12 +145,10 @@ def write(replica: Replica, schedule: Schedule, free_bytes_min: int) -> None:
         replica.write_snapshot(free_bytes_min)
     except RuntimeError as error:
         schedule.failed()
-        log.warning(
-            "snapshot_not_written seq=%d again_in_s=%.0f error=%s", replica.seq, RETRY_S, error
-        )
+        log.warning("snapshot_not_written", seq=replica.seq, again_in_s=round(RETRY_S), error=error)
         return
     schedule.written()
-    log.info("snapshot seq=%d took_s=%.2f", replica.seq, time.monotonic() - started_s)
+    log.info("snapshot", seq=replica.seq, took_s=round(time.monotonic() - started_s, 2))
     report(kept=replica.kept)
 
 

@@ -2,8 +2,10 @@
 
 from tradepit.engine._core import (
     JOURNAL_VERSION,
+    LATENCY_BOUNDS_NS,
     Engine,
     JournalReader,
+    LatencySnapshot,
     MatcherCore,
     Recovery,
     Replica,
@@ -14,8 +16,10 @@ from tradepit.engine._core import (
 
 __all__ = [
     "JOURNAL_VERSION",
+    "LATENCY_BOUNDS_NS",
     "Engine",
     "JournalReader",
+    "LatencySnapshot",
     "MatcherCore",
     "Recovery",
     "Replica",

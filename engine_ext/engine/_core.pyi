@@ -130,6 +130,23 @@ class Recovery:
     def refusals(self) -> list[str]:
         """Snapshots that could not be used, and why."""
 
+LATENCY_BOUNDS_NS: tuple[int, ...]
+"""What LatencySnapshot.bucket_counts counts below."""
+
+class LatencySnapshot:
+    """What a histogram had counted at one moment; an empty one if made here."""
+
+    def __init__(self) -> None: ...
+    @property
+    def sum_ns(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    def bucket_counts(self) -> list[int]:
+        """How many were shorter than each of LATENCY_BOUNDS_NS."""
+
+    def quantile_ns(self, earlier: LatencySnapshot, quantile: float) -> int:
+        """No more than this took that share of what was counted after `earlier`; 0 if nothing was."""
+
 class MatcherCore:
     """A shard's engine, journal and hot loop, for the process that runs them.
 
@@ -182,10 +199,21 @@ class MatcherCore:
         """Everything up to `seq` is in the stream: under durability `replicated` it may be answered."""
 
     def counters(self) -> dict[str, int]:
-        """Counts since the start; times in ns."""
+        """Counts since the start, and how things stand. Any thread, after recover()."""
 
-    def reply_latency_buckets(self) -> list[int]:
-        """Replies by latency: bucket k counts those that took less than 2^k ns."""
+    def reasons(self) -> tuple[list[int], list[int]]:
+        """Refused records and rejected commands since the start, each by the number of its reason."""
+
+    def stages(self) -> dict[str, LatencySnapshot]:
+        """How long receive, risk, match, journal, sync, publish and reply have taken so far; the first
+        three and reply once run() runs.
+        """
+
+    def note_published(self, took_ns: int) -> None:
+        """A batch was acknowledged, so long after its oldest command was committed."""
+
+    def committed_ns(self, seq: int) -> int:
+        """When it was committed, on the monotonic clock; 0 if that is too long ago to be known."""
 
 class JournalReader:
     """Reads committed journal entries as commit batches, behind a writer."""

@@ -3,7 +3,6 @@
 It answers from a thread of its own, so that a busy event loop still tells that it lives.
 """
 
-import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +10,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.log import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_TIMEOUT_S = 5.0
@@ -23,14 +23,15 @@ SHUTDOWN_TIMEOUT_S = 5.0
 def serve_health(
     host: str,
     port: int,
+    is_live: Callable[[], bool],
     why_not_ready: Callable[[], str],
     render_metrics: Callable[[], bytes],
 ) -> Iterator[None]:
     """Serve while the context is open; a port of 0 serves nothing.
 
-    `why_not_ready` returns "" when the service does its work, else the reason that /health/ready
-    gives with status 503. Both callables run on the server's thread. Raises ConfigurationError if
-    the port is taken.
+    `is_live` says whether the event loop turns: what does not has to be ended. `why_not_ready` returns
+    "" when the service does its work, else the reason that /health/ready gives with status 503. All
+    three callables run on the server's threads. Raises ConfigurationError if the port is taken.
     """
     if port == 0:
         yield
@@ -42,9 +43,12 @@ def serve_health(
         def do_GET(self) -> None:
             match self.path:
                 case "/health/live":
-                    self._answer(200, b"live\n")
+                    if is_live():
+                        self._answer(200, b"live\n")
+                    else:
+                        self._answer(503, b"the event loop does not turn\n")
                 case "/health/ready":
-                    reason = why_not_ready()
+                    reason = why_not_ready() if is_live() else "the event loop does not turn"
                     self._answer(503 if reason else 200, f"{reason or 'ready'}\n".encode())
                 case "/metrics":
                     self._answer(200, render_metrics(), METRICS_CONTENT_TYPE)

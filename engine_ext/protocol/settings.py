@@ -276,6 +276,14 @@ LOG_LEVEL = Setting(
     read_by="all",
 )
 
+LOG_FORMAT = Setting(
+    name="TRADEPIT_LOG_FORMAT",
+    kind=_choice("text", "json"),
+    default="text",
+    meaning="How: `text`, a line of `key=value` fields for people and grep; `json`, an object a line.",
+    read_by="all",
+)
+
 ALL: tuple[Setting[object], ...] = tuple(
     value for value in globals().values() if isinstance(value, Setting)
 )

@@ -1,11 +1,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tradepit/crc32c.hpp"
@@ -13,6 +16,7 @@
 #include "tradepit/engine.hpp"
 #include "tradepit/hot_loop.hpp"
 #include "tradepit/journal.hpp"
+#include "tradepit/latency.hpp"
 #include "tradepit/recovery.hpp"
 #include "tradepit/replayed_answer.hpp"
 #include "tradepit/zmq_api.hpp"
@@ -134,36 +138,62 @@ class MatcherCore {
 
   [[nodiscard]] py::dict counters() const {
     py::dict out;
-    const JournalCounters& journal = journal_->counters();
-    out["commits"] = journal.commits.load();
-    out["journal_bytes"] = journal.bytes.load();
-    out["sync_ns"] = journal.sync_ns.load();
-    out["sync_ns_max"] = journal.sync_ns_max.load();
+    out["journal_bytes"] = journal_->counters().bytes.load();
     out["committed_seq"] = journal_->committed_seq();
+    out["sequenced_seq"] = journal_->committed_seq();
     out["lacks_space"] = journal_->lacks_space() ? 1 : 0;
-    if (loop_) {
-      const HotLoopCounters& loop = loop_->counters();
-      out["messages_received"] = loop.messages_received.load();
-      out["messages_sent"] = loop.messages_sent.load();
-      out["messages_dropped"] = loop.messages_dropped.load();
-      out["commands"] = loop.commands.load();
-      out["queries"] = loop.queries.load();
-      out["trades"] = loop.trades.load();
-      out["refused_records"] = loop.refused_records.load();
-      out["replayed_answers"] = loop.replayed_answers.load();
-      out["rejected_commands"] = loop.rejected_commands.load();
-      out["sessions"] = loop.sessions.load();
-      out["reply_latency_ns_sum"] = loop.reply_latency_ns_sum.load();
-    }
+    if (!loop_) return out;
+    const HotLoopCounters& loop = loop_->counters();
+    out["turns"] = loop.turns.load();
+    out["messages_received"] = loop.messages_received.load();
+    out["messages_sent"] = loop.messages_sent.load();
+    out["messages_dropped"] = loop.messages_dropped.load();
+    out["commands"] = loop.commands.load();
+    out["queries"] = loop.queries.load();
+    out["trades"] = loop.trades.load();
+    out["replayed_answers"] = loop.replayed_answers.load();
+    out["sessions"] = loop.sessions.load();
+    out["open_orders"] = loop.open_orders.load();
+    out["book_levels"] = loop.book_levels.load();
+    out["waiting_reply_bytes"] = loop.waiting_reply_bytes.load();
+    out["unread_reply_bytes"] = loop.unread_reply_bytes.load();
+    out["sequenced_seq"] = std::max(loop.sequenced_seq.load(), journal_->committed_seq());
+    out["refuses_for_space"] = loop.refuses_for_space.load() ? 1 : 0;
     return out;
   }
 
-  [[nodiscard]] std::vector<std::uint64_t> reply_latency_buckets() const {
-    std::vector<std::uint64_t> out(HotLoopCounters::latency_bucket_count);
-    for (std::size_t index = 0; loop_ && index < out.size(); ++index) {
-      out[index] = loop_->counters().reply_latency_count[index].load();
+  /// By reason: of records that were refused, and of commands that were rejected.
+  [[nodiscard]] std::pair<std::vector<std::uint64_t>, std::vector<std::uint64_t>> reasons() const {
+    std::vector<std::uint64_t> refused(HotLoopCounters::reasons_end);
+    std::vector<std::uint64_t> rejected(HotLoopCounters::reasons_end);
+    for (std::size_t reason = 0; loop_ && reason < refused.size(); ++reason) {
+      refused[reason] = loop_->counters().refused_records[reason].load();
+      rejected[reason] = loop_->counters().rejected_commands[reason].load();
     }
+    return {std::move(refused), std::move(rejected)};
+  }
+
+  void note_published(std::int64_t took_ns) { publish_.record(took_ns); }
+
+  /// How long each stage has taken so far.
+  [[nodiscard]] std::map<std::string, LatencySnapshot> stages() const {
+    std::map<std::string, LatencySnapshot> out;
+    if (loop_) {
+      const HotLoopCounters& loop = loop_->counters();
+      out["receive"] = loop.receive.snapshot();
+      out["risk"] = loop.risk.snapshot();
+      out["match"] = loop.match.snapshot();
+      out["reply"] = loop.reply.snapshot();
+    }
+    out["journal"] = journal_->counters().commits.snapshot();
+    out["sync"] = journal_->counters().syncs.snapshot();
+    out["publish"] = publish_.snapshot();
     return out;
+  }
+
+  /// When it was committed, on the monotonic clock; 0 if it is too long ago.
+  [[nodiscard]] std::int64_t committed_ns(std::uint64_t seq) const {
+    return journal_->commit_times().of(seq);
   }
 
  private:
@@ -175,6 +205,7 @@ class MatcherCore {
   std::unique_ptr<JournalWriter> journal_;
   ZmqApi zmq_;
   std::unique_ptr<HotLoop> loop_;
+  LatencyHistogram publish_;  // Python's threads alone, under the GIL
   bool is_stopped_ = false;
   std::uint64_t replicated_seq_ = 0;  // Python's threads alone, under the GIL
 };
@@ -224,6 +255,15 @@ void bind_matcher(py::module_& module) {
       .def_readonly("snapshot_seq", &Recovery::snapshot_seq)
       .def_readonly("refusals", &Recovery::refusals);
 
+  module.attr("LATENCY_BOUNDS_NS") =
+      py::tuple(py::cast(std::vector(latency_bounds_ns.begin(), latency_bounds_ns.end())));
+  py::class_<LatencySnapshot>(module, "LatencySnapshot")
+      .def(py::init<>())
+      .def_readonly("sum_ns", &LatencySnapshot::sum_ns)
+      .def_property_readonly("total", &LatencySnapshot::total)
+      .def("bucket_counts", &LatencySnapshot::bucket_counts)
+      .def("quantile_ns", &LatencySnapshot::quantile_ns, py::arg("earlier"), py::arg("quantile"));
+
   py::class_<MatcherCore>(module, "MatcherCore")
       .def(py::init<std::string, std::uint32_t, int, std::uint64_t>(), py::arg("directory"),
            py::arg("shard_id"), py::arg("durability"), py::arg("segment_bytes"))
@@ -233,7 +273,10 @@ void bind_matcher(py::module_& module) {
       .def("stop", &MatcherCore::stop)
       .def("note_replicated", &MatcherCore::note_replicated, py::arg("seq"))
       .def("counters", &MatcherCore::counters)
-      .def("reply_latency_buckets", &MatcherCore::reply_latency_buckets)
+      .def("reasons", &MatcherCore::reasons)
+      .def("stages", &MatcherCore::stages)
+      .def("note_published", &MatcherCore::note_published, py::arg("took_ns"))
+      .def("committed_ns", &MatcherCore::committed_ns, py::arg("seq"))
       .def_property_readonly("committed_seq", &MatcherCore::committed_seq)
       .def_property_readonly("follower_fd", &MatcherCore::follower_fd)
       .def_property_readonly("has_failed", &MatcherCore::has_failed)

@@ -60,8 +60,8 @@ EngineState::EngineState(const EngineConfig& limits)
   touched_instruments.reserve(limits.max_instruments);
 }
 
-void EngineState::apply(const std::byte* command, ByteBuffer& events,
-                        ByteBuffer* reports) noexcept {
+void EngineState::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports,
+                        const JudgedHook* on_judged) noexcept {
   const auto header = read_as<wire::Header>(command);
   ++seq;
   const std::size_t events_begin = events.size();
@@ -73,6 +73,7 @@ void EngineState::apply(const std::byte* command, ByteBuffer& events,
   touched_instruments.clear();
   events_ = &events;
   reports_ = reports;
+  on_judged_ = on_judged;
   request_id_ = header.request_id;
   command_type_ = header.type;
   last_answer_offset_ = 0;
@@ -264,8 +265,9 @@ Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-void Engine::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept {
-  state_->apply(command, events, reports);
+void Engine::apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports,
+                   const JudgedHook* on_judged) noexcept {
+  state_->apply(command, events, reports, on_judged);
 #ifdef TRADEPIT_CHECKED
   if (const char* const broken = check(); broken != nullptr) {
     std::fprintf(stderr, "seq %" PRIu64 ": %s\n", seq(), broken);
@@ -298,6 +300,9 @@ bool Engine::has_tied_orders() const noexcept {
 
 std::uint64_t Engine::open_order_count() const noexcept {
   return state_->store.orders.used_count();
+}
+std::uint64_t Engine::book_level_count() const noexcept {
+  return state_->store.levels.used_count();
 }
 std::uint32_t Engine::account_count() const noexcept { return state_->accounts.count() - 1; }
 std::uint64_t Engine::account_id(std::uint32_t index) const noexcept {

@@ -153,6 +153,7 @@ void EngineState::new_order_list(const std::byte* bytes) noexcept {
   Placing placings[wire::NewOrderList::repeated_max];
   std::uint32_t index = 0;
   const Reason reason = judge_list(list, account_index, placings, index);
+  tell_judged();
   if (reason != Reason::none) {
     wire::OrderListRejected event;
     event.seq = seq;

@@ -21,6 +21,7 @@ void EngineState::new_order(const wire::NewOrder& command) noexcept {
   if (account_index != no_slot) prefetch_placing(command, instrument, account_index);
   Placing placing;
   const Reason reason = judge(command, instrument, account_index, placing);
+  tell_judged();
   if (reason != Reason::none) return refuse_order(command, reason);
   (void)place(command, account_index, placing, *instrument);
   finish_trading(*instrument);
@@ -246,6 +247,7 @@ void EngineState::replace_order(const wire::ReplaceOrder& command) noexcept {
   } else {
     reason = Reason::unknown_order;
   }
+  tell_judged();
   if (reason != Reason::none) {
     wire::OrderRejected event;
     event.order_id = command.order_id;

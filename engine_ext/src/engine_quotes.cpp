@@ -196,6 +196,7 @@ void EngineState::mass_quote(const std::byte* record) noexcept {
       command.account_id == 0 ? no_slot : accounts.find(command.account_id);
   Reason reason = judge_quotes(command, instrument, account_index, quotes);
   if (reason == Reason::none) reason = judge_quotes(command, *instrument, account_index, quotes);
+  tell_judged();
   if (reason != Reason::none) return reject_command(command.account_id, reason);
 
   wire::MassQuoted quoted;

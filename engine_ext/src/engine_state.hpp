@@ -37,7 +37,8 @@ class EngineState {
  public:
   explicit EngineState(const EngineConfig& config);
 
-  void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
+  void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports,
+             const JudgedHook* on_judged) noexcept;
   [[nodiscard]] Engine::Ahead look_at(std::span<const std::byte> record) const noexcept;
   void prefetch(Engine::Ahead& ahead, int stage) const noexcept;
   void query(const std::byte* request, ByteBuffer& out) const noexcept;
@@ -456,8 +457,15 @@ class EngineState {
   void answer(wire::ExecutionReport report) noexcept;
   void tell(const wire::ExecutionReport& report) noexcept;
 
+  /// The checks are over, however they ended.
+  void tell_judged() noexcept {
+    if (on_judged_ != nullptr) [[unlikely]]
+      on_judged_->call(on_judged_->context);
+  }
+
   ByteBuffer* events_ = nullptr;
   ByteBuffer* reports_ = nullptr;
+  const JudgedHook* on_judged_ = nullptr;
   std::uint32_t request_id_ = 0;
   std::uint32_t met_count_ = 0;       // makers that takers of the command met
   std::uint32_t linked_count_ = 0;    // orders that ended with others

@@ -27,6 +27,7 @@ constexpr int messages_per_hand_over = 8;
 /// journal's thread would cost two wake-ups.
 constexpr std::uint64_t inline_commit_entries_max = 4;
 constexpr long poll_timeout_ms_max = 1000;
+constexpr int commands_per_sample = 64;
 
 constexpr std::size_t time_offset = offsetof(wire::NewOrder, time_ns);
 constexpr std::size_t command_account_offset = offsetof(wire::NewOrder, account_id);
@@ -64,6 +65,11 @@ constexpr std::size_t session_offset_of(wire::MessageType type) noexcept {
     default:
       return 0;
   }
+}
+
+void count_reason(std::atomic<std::uint64_t>* by_reason, wire::Reason reason) noexcept {
+  const auto index = static_cast<std::size_t>(reason);
+  if (index < HotLoopCounters::reasons_end) count(by_reason[index]);
 }
 
 /// Large enough for any record, aligned for its fields.
@@ -133,6 +139,8 @@ std::string HotLoop::run() {
 }
 
 std::string HotLoop::turn() {
+  count(counters_.turns);
+  until_sample_ = 1;
   sessions_.begin_turn();
   const bool is_drained = drain_socket();
   note_time();
@@ -169,6 +177,7 @@ bool HotLoop::drain_socket() {
     const auto id = routing_id.bytes();
     handle_message({reinterpret_cast<const char*>(id.data()), id.size()}, payload.bytes(),
                    has_extra_frames);
+    taken_ns_ = 0;
     if (taken % messages_per_hand_over == 0) journal_.hand_over();
   }
   return false;
@@ -176,6 +185,7 @@ bool HotLoop::drain_socket() {
 
 void HotLoop::handle_message(std::string_view routing_id, std::span<const std::byte> payload,
                              bool has_extra_frames) {
+  if (until_sample_ == 1) taken_ns_ = steady_ns();
   const std::uint32_t session = sessions_.find_or_add(routing_id);
   if (sessions_[session].abuse_count >= abuses_max) {
     count(counters_.messages_dropped);
@@ -326,7 +336,12 @@ void HotLoop::carry_out(std::span<const std::byte> record, wire::MessageType typ
 void HotLoop::sequence(std::span<const std::byte> record) {
   events_.clear();
   reports_.clear();
-  engine_.apply(record.data(), events_, &reports_);
+  if (--until_sample_ == 0) [[unlikely]] {
+    until_sample_ = commands_per_sample;
+    apply_measured(record);
+  } else {
+    engine_.apply(record.data(), events_, &reports_);
+  }
   journal_.append(engine_.seq(), engine_.digest(), engine_.last_event_count(), record,
                   events_.bytes(), engine_.order_count());
   count(counters_.commands);
@@ -382,11 +397,15 @@ void HotLoop::forward_events(std::uint32_t session, std::uint32_t request_id,
         break;
       }
       case wire::MessageType::order_rejected:
-        count(counters_.rejected_commands);
+        count_reason(counters_.rejected_commands, load<wire::OrderRejected>(at).reason);
+        break;
+      case wire::MessageType::order_list_rejected:
+        count_reason(counters_.rejected_commands, load<wire::OrderListRejected>(at).reason);
+        answer = at;
         break;
       case wire::MessageType::command_rejected: {
         const auto event = load<wire::CommandRejected>(at);
-        count(counters_.rejected_commands);
+        count_reason(counters_.rejected_commands, event.reason);
         if (session == nobody) break;
         reject(session, request_id, 0, event.command_type, event.reason, event.seq);
         break;
@@ -498,7 +517,7 @@ void HotLoop::reject(std::uint32_t session, std::uint32_t request_id, std::size_
   record.flags = wire::report_flag::last;
   reply(session, bytes_of(record));
   if (seq == 0) {
-    count(counters_.refused_records);
+    count_reason(counters_.refused_records, reason);
     count_abuse(session, reason);
   }
 }
@@ -518,6 +537,7 @@ void HotLoop::count_abuse(std::uint32_t session, wire::Reason reason) noexcept {
 }
 
 void HotLoop::commit() {
+  counters_.sequenced_seq.store(engine_.seq(), std::memory_order_relaxed);
   const std::uint64_t pending = journal_.pending_entries();
   if (config_.durability != wire::Durability::memory && pending > 0 &&
       pending <= inline_commit_entries_max) {

@@ -1,7 +1,6 @@
 // The hot loop's way out: reports find their sessions, and what is durable leaves for them and the
 // feed.
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <memory>
 
@@ -87,17 +86,25 @@ void HotLoop::release(std::uint64_t committed_seq) {
     if (!session.has_output) with_output_.push_back(item.session);
     session.has_output = true;
     session.output.append_bytes(bytes);
-    const auto latency_ns =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(now - item.time_ns, 0));
-    const auto bucket = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(latency_ns)),
-                                              HotLoopCounters::latency_bucket_count - 1);
-    count(counters_.reply_latency_count[bucket]);
-    count(counters_.reply_latency_ns_sum, latency_ns);
+    counters_.reply.record(now - item.time_ns);
   });
   for (const std::uint32_t session : with_output_) send_output(session);
   with_output_.clear();
   release_feed(committed_seq);
-  counters_.sessions.store(sessions_.size(), std::memory_order_relaxed);
+  show_state();
+}
+
+/// Of what is not counted as it happens.
+void HotLoop::show_state() noexcept {
+  const auto show = [](std::atomic<std::uint64_t>& at, std::uint64_t value) {
+    at.store(value, std::memory_order_relaxed);
+  };
+  show(counters_.sessions, sessions_.size());
+  show(counters_.open_orders, engine_.open_order_count());
+  show(counters_.book_levels, engine_.book_level_count());
+  show(counters_.waiting_reply_bytes, outbox_.waiting_bytes());
+  show(counters_.unread_reply_bytes, unsent_bytes_->load(std::memory_order_relaxed));
+  counters_.refuses_for_space.store(journal_.is_storage_full(), std::memory_order_relaxed);
 }
 
 /// Sends what a session has collected, in messages of at most message_bytes_max, cut between

@@ -30,12 +30,6 @@ void wake(int eventfd) noexcept {
   [[maybe_unused]] const ssize_t written = ::write(eventfd, &one, sizeof one);
 }
 
-void raise_to(std::atomic<std::uint64_t>& maximum, std::uint64_t value) noexcept {
-  if (value > maximum.load(std::memory_order_relaxed)) {
-    maximum.store(value, std::memory_order_relaxed);
-  }
-}
-
 /// Fills in the checksums of a group: done here, off the thread that orders wait for.
 void seal_entries(std::byte* at, std::uint64_t size) noexcept {
   const std::byte* const end = at + size;
@@ -146,7 +140,10 @@ void JournalWriter::append(std::uint64_t seq, std::uint64_t digest, std::uint32_
                            std::span<const std::byte> command, std::span<const std::byte> events,
                            std::uint64_t order_count) noexcept {
   Group& group = *active_;
-  if (group.entry_count == 0) group.first_seq = seq;
+  if (group.entry_count == 0) {
+    group.first_seq = seq;
+    group.begun_ns = steady_ns();
+  }
   wire::JournalEntry header;
   header.length = static_cast<std::uint32_t>(sizeof header + command.size() + events.size());
   header.seq = seq;
@@ -206,7 +203,7 @@ bool JournalWriter::write_handed() noexcept {
   const Group& group = *handed_;
   seal_entries(group.bytes.get(), group.size);
   if (handed_rotates_ && !rotate()) return false;
-  write_started_ = std::chrono::steady_clock::now();
+  write_begun_ns_ = steady_ns();
   if (detail::write_at(file_, group.bytes.get(), group.size, handed_offset_)) return true;
   fail("write");
   return false;
@@ -217,14 +214,12 @@ void JournalWriter::sync_handed() noexcept {
   // A failed sync is final: the kernel may have dropped the pages, so that a second one that
   // succeeds proves nothing.
   if (config_.sync && detail::disk->fdatasync(file_) != 0) return fail("sync");
-  const auto elapsed = std::chrono::steady_clock::now() - write_started_;
-  const auto elapsed_ns = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
-  counters_.commits.fetch_add(1, std::memory_order_relaxed);
+  const std::int64_t now_ns = steady_ns();
   counters_.bytes.fetch_add(group.size, std::memory_order_relaxed);
-  counters_.sync_ns.fetch_add(elapsed_ns, std::memory_order_relaxed);
-  raise_to(counters_.sync_ns_max, elapsed_ns);
+  counters_.commits.record(now_ns - group.begun_ns);
+  counters_.syncs.record(now_ns - write_begun_ns_);
   written_digest_ = group.last_digest;
+  commit_times_.note(group.last_seq, now_ns);
   committed_seq_.store(group.last_seq, std::memory_order_release);
   wake(follower_fd_);
 }

@@ -7,7 +7,6 @@ through the SDK. It is there to look at, so it stays gentle: some twenty request
 
 import argparse
 import asyncio
-import logging
 import os
 import random
 import signal
@@ -21,10 +20,10 @@ from tradepit.client import AsyncClient, Client, Refused, TradepitError
 from tradepit.protocol import settings, wire
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.keys import keys_file, read_keys
-from tradepit.protocol.log import setup_logging
+from tradepit.protocol.log import get_logger, setup_logging
 from tradepit.protocol.wire import Reason, Side, TimeInForce
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OPERATOR_ACCOUNT_ID = 0  # as the keys file has it
 DEMO_ACCOUNT_ID = 1
@@ -246,11 +245,11 @@ async def keep_trading(trader: Maker | Taker, name: str, pause_s: float, number:
         try:
             await trader.turn(chance)
             if trouble:
-                log.info("trading_again trader=%s", name)
+                log.info("trading_again", trader=name)
             trouble = ""
         except TradepitError as error:
             if type(error).__name__ != trouble:
-                log.warning("cannot_trade trader=%s error=%s", name, error)
+                log.warning("cannot_trade", trader=name, error=error)
             trouble = type(error).__name__
             await asyncio.sleep(RETRY_S)
         await asyncio.sleep(pause_s * chance.uniform(0.5, 1.5))
@@ -281,7 +280,7 @@ async def serve(order_endpoints: Sequence[str], keys: Mapping[int, str]) -> None
             loop.create_task(keep_trading(trader, name, pause_s, number), name=name)
             for number, (trader, name, pause_s) in enumerate(traders)
         ]
-        log.info("ready traders=%d shards=%d", len(traders), len(order_endpoints))
+        log.info("ready", traders=len(traders), shards=len(order_endpoints))
         stopped = loop.create_task(stop.wait(), name="stop")
         await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in [stopped, *tasks]:
@@ -320,14 +319,14 @@ def main(argv: Sequence[str] = ()) -> int:
         if not arguments.trade_only:
             for shard_id, endpoint in enumerate(endpoints):
                 seed(endpoint, keys[OPERATOR_ACCOUNT_ID], markets_of(shard_id, len(endpoints)))
-            log.info("seeded shards=%d", len(endpoints))
+            log.info("seeded", shards=len(endpoints))
         if not arguments.seed_only:
             asyncio.run(serve(endpoints, keys))
     except ConfigurationError as error:
-        log.critical("fatal %s", error)
+        log.critical("fatal", error=error)
         return 2
     except TradepitError as error:
-        log.critical("fatal %s", error)
+        log.critical("fatal", error=error)
         return 1
     return 0
 

@@ -189,6 +189,57 @@ TEST(the_same_commands_give_the_same_digest_and_a_snapshot_goes_on) {
   std::printf("  digest %016lx\n", engine.digest());
 }
 
+TEST(whoever_measures_is_told_once_between_the_checks_and_the_matching_and_changes_nothing) {
+  Engine plain(EngineConfig{.max_orders = 1'000});
+  Engine measured(EngineConfig{.max_orders = 1'000});
+  ByteBuffer events;
+  open_market(plain, events);
+  open_market(measured, events);
+  struct Seen {
+    const ByteBuffer* events;
+    int calls = 0;
+    bool has_events = false;
+  } seen{.events = &events};
+  const tradepit::JudgedHook hook{.call =
+                                      [](void* context) noexcept {
+                                        auto& at = *static_cast<Seen*>(context);
+                                        ++at.calls;
+                                        at.has_events |= at.events->size() != 0;
+                                      },
+                                  .context = &seen};
+  const auto apply = [&](const auto& record, int calls) {
+    send(plain, record, events);
+    events.clear();
+    seen.calls = 0;
+    measured.apply(reinterpret_cast<const std::byte*>(&record), events, nullptr, &hook);
+    CHECK(seen.calls == calls && !seen.has_events);
+    CHECK(measured.digest() == plain.digest());
+    events.clear();
+  };
+  wire::NewOrder order;
+  order.account_id = 1;
+  order.side = wire::Side::buy;
+  order.price_ticks = 10'000;
+  order.quantity_lots = 5;
+  order.instrument_id = 1;
+  order.order_type = wire::OrderType::limit;
+  order.time_in_force = wire::TimeInForce::gtc;
+  apply(order, 1);
+  order.account_id = 2;
+  order.side = wire::Side::sell;
+  apply(order, 1);  // trades
+  order.instrument_id = 99;
+  apply(order, 1);  // is refused
+  wire::CancelOrder cancel;
+  cancel.account_id = 1;
+  cancel.order_id = 1;
+  apply(cancel, 0);
+  wire::ReplaceOrder replace;
+  replace.account_id = 1;
+  replace.order_id = 77;
+  apply(replace, 1);
+}
+
 TEST(a_record_is_checked_before_it_is_read) {
   wire::MassCancel record;
   const auto bytes = std::as_bytes(std::span{&record, 1});

@@ -13,6 +13,7 @@ from tradepit.cli.embedded import EmbeddedServers
 from tradepit.ledger.migrate import migrate
 from tradepit.protocol.wire import CANCELS_PER_COMMAND_MAX
 
+from tests.figures import figures, text_of
 from tests.ledger_harness import (
     DEADLINE_S,
     LedgerSetting,
@@ -426,11 +427,17 @@ def test_metrics_and_health_are_served(setting: LedgerSetting, matcher: PretendM
         assert httpx.get(f"{address}/health/live").text == "live\n"
         assert httpx.get(f"{address}/health/ready").status_code == 200
         wait_until(
-            lambda: f"ledger_cached_seq {matcher.seq}.0" in httpx.get(f"{address}/metrics").text,
+            lambda: figures(port)["tradepit_ledger_cached_seq"] == matcher.seq,
             "the cache's seq is shown",
         )
-        figures = httpx.get(f"{address}/metrics").text
-        assert f"tradepit_ledger_applied_seq {matcher.seq}.0" in figures
-        assert "tradepit_ledger_pending_messages 0.0" in figures
+        shown = figures(port)
+        assert shown["tradepit_ledger_applied_seq"] == matcher.seq
+        assert shown["tradepit_ledger_pending_messages"] == 0
+        assert shown["tradepit_ledger_following"] == shown["tradepit_ready"] == 1
+        transactions = shown["tradepit_ledger_commit_seconds_count"]
+        assert transactions >= 1
+        assert shown["tradepit_ledger_lag_seconds_count"] == transactions
+        assert shown["tradepit_ledger_cache_seconds_count"] >= 1
+        assert f'tradepit_ledger_applied_seq{{shard="{setting.shard_id}"}}' in text_of(port)
     finally:
         assert stop(ledger) == 0

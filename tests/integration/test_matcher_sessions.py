@@ -2,7 +2,6 @@
 
 import signal
 import time
-import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -13,6 +12,7 @@ from tradepit.client import FeedSubscriber
 from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused
 
+from tests.figures import figures
 from tests.matcher_process import (
     DEADLINE_S,
     INSTRUMENT,
@@ -269,10 +269,7 @@ def test_peers_that_do_not_read_cost_bounded_memory(
                 peer.send(requests)
 
         def are_handled() -> bool:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
-            received = text.partition("\ntradepit_messages_received_total ")[2].split()[0]
-            return float(received) > message_count
+            return figures(port)["tradepit_messages_received_total"] > message_count
 
         wait_until(are_handled, "all is handled")
         # A reply is three times as long as its request.

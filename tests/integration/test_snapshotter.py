@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -20,6 +19,7 @@ from tradepit.engine import MatcherCore, crc32c
 from tradepit.protocol import names, wire
 from tradepit.protocol.errors import TradepitError
 
+from tests.figures import figures
 from tests.integration.test_matcher import fill_segments
 from tests.integration.test_matcher_faults import small_disk
 from tests.matcher_process import (
@@ -150,22 +150,17 @@ def test_a_snapshotter_that_dies_is_started_again_and_orders_never_wait(
     port = free_port()
     settings = SOME | {"TRADEPIT_METRICS_PORT": str(port)}
 
-    def figures() -> dict[str, float]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
-        return {name: float(value) for name, value in pairs}
-
     with running_matcher(data_dir, nats_url, shard_id, **settings) as matcher:
         trade_until_snapshot(matcher)
         wait_until(
-            lambda: figures()["tradepit_snapshot_seq"] == snapshots(matcher)[-1],
+            lambda: figures(port)["tradepit_snapshot_seq"] == snapshots(matcher)[-1],
             "the snapshot is shown",
         )
         wait_until(
-            lambda: figures()["tradepit_verified_seq"] == matcher.status().seq, "all is compared"
+            lambda: figures(port)["tradepit_verified_seq"] == matcher.status().seq,
+            "all is compared",
         )
-        shown = figures()
+        shown = figures(port)
         assert shown["tradepit_snapshotter_restarts_total"] == shown["tradepit_halted"] == 0
         assert shown["tradepit_journal_segments"] == 1
         assert shown["tradepit_journal_size_bytes"] == matcher.segments[0].stat().st_size
@@ -176,7 +171,7 @@ def test_a_snapshotter_that_dies_is_started_again_and_orders_never_wait(
         trade_once(matcher)
         wait_until(lambda: snapshotter_of(matcher) != first, "another one")
         assert "snapshotter_ended exit_code=-9" in matcher.log
-        assert figures()["tradepit_snapshotter_restarts_total"] == 1
+        assert figures(port)["tradepit_snapshotter_restarts_total"] == 1
         trade_until_snapshot(matcher, matcher.status().seq)
         assert matcher.stop() == 0
 

@@ -13,6 +13,7 @@ from tradepit.protocol.health_server import serve_health
 from tests.matcher_process import free_port
 
 TIMEOUT_S = 10.0
+HOST = "127.0.0.1"
 
 
 def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
@@ -20,17 +21,28 @@ def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
     return response.status_code, response.text
 
 
+def lives() -> bool:
+    return True
+
+
 def test_the_pages_answer() -> None:
     port = free_port()
     reasons = ["not following the stream", ""]
-    with serve_health("127.0.0.1", port, lambda: reasons.pop(0), Metrics().render):
+    with serve_health(HOST, port, lives, lambda: reasons.pop(0), Metrics(shard_id=3).render):
         assert get(port, "/health/live") == (200, "live\n")
         assert get(port, "/health/ready") == (503, "not following the stream\n")
         assert get(port, "/health/ready") == (200, "ready\n")
         status, text = get(port, "/metrics")
-        assert (status, "tradepit_ledger_applied_seq 0.0" in text) == (200, True)
+        assert (status, 'tradepit_ledger_applied_seq{shard="3"} 0.0' in text) == (200, True)
         assert get(port, "/nothing")[0] == 404
         assert get(port, "/metrics", method="POST")[0] == 501
+
+
+def test_a_loop_that_does_not_turn_is_neither_live_nor_ready() -> None:
+    port = free_port()
+    with serve_health(HOST, port, lambda: False, lambda: "", bytes):
+        assert get(port, "/health/live") == (503, "the event loop does not turn\n")
+        assert get(port, "/health/ready") == (503, "the event loop does not turn\n")
 
 
 def test_a_peer_that_goes_away_before_its_answer_leaves_no_trace(
@@ -44,7 +56,7 @@ def test_a_peer_that_goes_away_before_its_answer_leaves_no_trace(
         gone.wait(TIMEOUT_S)
         return b"x" * 2**24
 
-    with serve_health("127.0.0.1", port, lambda: "", pages):
+    with serve_health(HOST, port, lives, lambda: "", pages):
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as peer:
             peer.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert asked.wait(TIMEOUT_S)
@@ -61,7 +73,7 @@ def test_a_peer_that_goes_away_before_its_answer_leaves_no_trace(
 def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     with (
-        serve_health("127.0.0.1", port, lambda: str(1 // 0), bytes),
+        serve_health(HOST, port, lives, lambda: str(1 // 0), bytes),
         pytest.raises(httpx.RemoteProtocolError),
     ):
         get(port, "/health/ready")
@@ -70,7 +82,7 @@ def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_garbage_does_not_end_it() -> None:
     port = free_port()
-    with serve_health("127.0.0.1", port, lambda: "", bytes):
+    with serve_health(HOST, port, lives, lambda: "", bytes):
         with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as peer:
             peer.sendall(b"x" * 100_000 + b"\r\n")
         assert get(port, "/health/live")[0] == 200
@@ -78,7 +90,7 @@ def test_garbage_does_not_end_it() -> None:
 
 def test_port_zero_serves_nothing() -> None:
     threads = threading.active_count()
-    with serve_health("127.0.0.1", 0, lambda: "", bytes):
+    with serve_health(HOST, 0, lives, lambda: "", bytes):
         assert threading.active_count() == threads
 
 
@@ -87,6 +99,6 @@ def test_a_taken_port_is_a_clear_sentence() -> None:
         port = listener.getsockname()[1]
         with (
             pytest.raises(ConfigurationError, match=f":{port} for metrics"),
-            serve_health("127.0.0.1", port, lambda: "", bytes),
+            serve_health(HOST, port, lives, lambda: "", bytes),
         ):
             pass

@@ -518,8 +518,10 @@ def test_metrics_count_orders_by_status(matcher: FakeMatcher) -> None:
         await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
         await client.post("/v1/orders", json={}, headers=AUTHORIZED)
         text = (await client.get("/metrics")).text
-        assert 'tradepit_ingress_orders_total{status="201"} 1.0' in text
-        assert 'tradepit_ingress_orders_total{status="400"} 1.0' in text
+        count = 'tradepit_ingress_request_seconds_count{method="POST",route="/v1/orders",status='
+        assert f'{count}"2xx"}} 1.0' in text
+        assert f'{count}"4xx"}} 1.0' in text
+        assert 'tradepit_ingress_problems_total{code="missing_field"} 1.0' in text
         assert 'tradepit_ingress_matcher_up{shard="0"} 1.0' in text
 
     run(matcher, body)

@@ -49,6 +49,13 @@ struct Indicative {
   friend bool operator==(const Indicative&, const Indicative&) = default;
 };
 
+/// Is told when a command has passed its checks, or was refused by them, before it matches; see
+/// Engine::apply. It must not look at the engine.
+struct JudgedHook {
+  void (*call)(void* context) noexcept = nullptr;
+  void* context = nullptr;
+};
+
 namespace detail {
 class EngineState;
 }
@@ -77,7 +84,11 @@ class Engine {
   /// and a NewOrderList. What BustTrade and CorrectTrade report to the parties answers nobody, nor
   /// does what a Tick reports.
   /// Administrative commands make no reports: their event is the answer.
-  void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports) noexcept;
+  ///
+  /// `on_judged`, if there is one, is called at most once: by a NewOrder, a NewOrderList, a
+  /// MassQuote, and a ReplaceOrder. It is for whoever measures; nothing depends on it.
+  void apply(const std::byte* command, ByteBuffer& events, ByteBuffer* reports,
+             const JudgedHook* on_judged = nullptr) noexcept;
 
   /// What a command that is to come will touch, as far as it is known yet.
   struct Ahead {
@@ -110,6 +121,8 @@ class Engine {
   /// a time. Not later than time_ns() if the last Tick left something over; never_ns without any.
   [[nodiscard]] std::int64_t next_deadline_ns() const noexcept;
   [[nodiscard]] std::uint64_t open_order_count() const noexcept;
+  /// Price levels with orders, of all books and both sides.
+  [[nodiscard]] std::uint64_t book_level_count() const noexcept;
   /// The highest session_id, without tied_session_bit, of all orders ever accepted.
   [[nodiscard]] std::uint32_t session_counter() const noexcept;
   /// Whether an open order was sent by a session with tied_session_bit. Walks all of them.

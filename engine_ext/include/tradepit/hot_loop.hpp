@@ -11,6 +11,7 @@
 #include "tradepit/buffer.hpp"
 #include "tradepit/engine.hpp"
 #include "tradepit/journal.hpp"
+#include "tradepit/latency.hpp"
 #include "tradepit/replayed_answer.hpp"
 #include "tradepit/sessions.hpp"
 #include "tradepit/wire.hpp"
@@ -32,7 +33,7 @@ inline constexpr std::uint64_t unsent_bytes_per_session_min = 1ULL << 20;
 
 /// Counters that other threads may read at any time.
 struct HotLoopCounters {
-  static constexpr std::size_t latency_bucket_count = 40;  ///< bucket k: below 2^k ns
+  static constexpr std::size_t reasons_end = 128;  ///< above the highest wire::Reason
 
   std::atomic<std::uint64_t> messages_received{0};
   std::atomic<std::uint64_t> messages_sent{0};
@@ -41,13 +42,24 @@ struct HotLoopCounters {
   std::atomic<std::uint64_t> commands{0};
   std::atomic<std::uint64_t> queries{0};
   std::atomic<std::uint64_t> trades{0};
-  std::atomic<std::uint64_t> refused_records{
-      0};  ///< not sequenced: malformed, not authorized, busy
-  std::atomic<std::uint64_t> rejected_commands{0};
+  /// By reason. Refused records were not sequenced: malformed, not authorized, busy.
+  std::atomic<std::uint64_t> refused_records[reasons_end]{};
+  std::atomic<std::uint64_t> rejected_commands[reasons_end]{};
   std::atomic<std::uint64_t> replayed_answers{0};  ///< to orders that were sent again
+  std::atomic<std::uint64_t> turns{0};             ///< at least one a second
+  // As of the last turn.
   std::atomic<std::uint64_t> sessions{0};
-  std::atomic<std::uint64_t> reply_latency_ns_sum{0};
-  std::atomic<std::uint64_t> reply_latency_count[latency_bucket_count]{};  ///< receipt to reply
+  std::atomic<std::uint64_t> open_orders{0};
+  std::atomic<std::uint64_t> book_levels{0};
+  std::atomic<std::uint64_t> waiting_reply_bytes{0};
+  std::atomic<std::uint64_t> unread_reply_bytes{0};
+  std::atomic<std::uint64_t> sequenced_seq{0};
+  std::atomic<bool> refuses_for_space{false};  ///< commands are answered `storage_full`
+  // How long it takes. The first three are of the first command of a turn, and every 64th.
+  LatencyHistogram receive;  ///< from taking a message until its first command enters the engine
+  LatencyHistogram risk;     ///< the checks of an order
+  LatencyHistogram match;    ///< the rest of it, or all of another command
+  LatencyHistogram reply;    ///< from receiving a request until its answer is handed to the socket
 };
 
 struct HotLoopConfig {
@@ -123,6 +135,8 @@ class HotLoop {
   void note_change(const Event& event, std::int64_t quantity_lots);
   /// Applies a command and appends it to the journal, which must have room.
   void sequence(std::span<const std::byte> record);
+  void apply_measured(std::span<const std::byte> record) noexcept;
+  void show_state() noexcept;
   /// Sequences a command and passes on what comes of it.
   void carry_out(std::span<const std::byte> record, wire::MessageType type, std::uint32_t session,
                  std::uint32_t request_id);
@@ -184,6 +198,8 @@ class HotLoop {
   std::vector<std::uint32_t> changed_feeds_;
   std::size_t message_reply_bytes_ = 0;
   std::int64_t now_ns_ = 0;
+  int until_sample_ = 1;       // commands; at 0 one is measured
+  std::int64_t taken_ns_ = 0;  // when the message at hand was, if its command is to be measured
   std::int64_t probed_ns_ = 0;
   int stop_fd_ = -1;
   std::atomic<bool> stop_{false};

@@ -1,7 +1,6 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "tradepit/latency.hpp"
 #include "tradepit/order_places.hpp"
 #include "tradepit/wire.hpp"
 
@@ -120,10 +120,9 @@ struct JournalConfig {
 };
 
 struct JournalCounters {
-  std::atomic<std::uint64_t> commits{0};
   std::atomic<std::uint64_t> bytes{0};
-  std::atomic<std::uint64_t> sync_ns{0};
-  std::atomic<std::uint64_t> sync_ns_max{0};
+  LatencyHistogram commits;  ///< from the append of a group's first entry until it is committed
+  LatencyHistogram syncs;    ///< the writing and syncing of a group
 };
 
 /// Appends to a journal with group commit.
@@ -170,6 +169,8 @@ class JournalWriter {
   /// Why it failed; meaningful once has_failed().
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
   [[nodiscard]] const JournalCounters& counters() const noexcept { return counters_; }
+  /// When a command was committed; any thread.
+  [[nodiscard]] const CommitTimes& commit_times() const noexcept { return commit_times_; }
   [[nodiscard]] const JournalConfig& config() const noexcept { return config_; }
   /// An eventfd that counts up after each commit by the journal's thread, and on failure.
   [[nodiscard]] int commit_fd() const noexcept { return commit_fd_; }
@@ -191,6 +192,7 @@ class JournalWriter {
     std::uint64_t last_seq = 0;
     std::uint64_t last_digest = 0;
     std::uint64_t entry_count = 0;
+    std::int64_t begun_ns = 0;  // when the first entry came
   };
 
   void exchange() noexcept;
@@ -218,7 +220,7 @@ class JournalWriter {
   std::uint64_t offset_;             // owner: where the next group goes
   bool handed_rotates_ = false;      // the handed group opens a new segment
   std::uint64_t handed_offset_ = 0;
-  std::chrono::steady_clock::time_point write_started_;
+  std::int64_t write_begun_ns_ = 0;
 
   int file_ = -1;
   std::string open_path_;
@@ -234,6 +236,7 @@ class JournalWriter {
   std::atomic<std::uint32_t> prepare_{0};  // futex word of the preparer thread
   std::atomic<std::uint64_t> committed_seq_{0};
   JournalCounters counters_;
+  CommitTimes commit_times_;
   std::string error_;
   int commit_fd_ = -1;
   int follower_fd_ = -1;
