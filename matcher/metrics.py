@@ -199,12 +199,11 @@ class _ShardCollector(Collector):
             ("halted", "1 once a second engine found a divergence", float(snapshots.has_diverged)),
         ):
             yield GaugeMetricFamily(f"tradepit_{name}", text, value=value)
-        if snapshots.kept:
-            yield GaugeMetricFamily(
-                "tradepit_snapshot_age_seconds",
-                "Since the newest snapshot was written, or found at the start",
-                value=time.monotonic() - snapshots.kept_since_s,
-            )
+        yield GaugeMetricFamily(
+            "tradepit_snapshot_age_seconds",
+            "Since the newest snapshot was written, or found at the start",
+            value=time.monotonic() - snapshots.kept_since_s if snapshots.kept else None,
+        )
         yield CounterMetricFamily(
             "tradepit_snapshotter_restarts",
             "Times that the snapshotter ended by itself",

@@ -4,7 +4,7 @@ import re
 import urllib.request
 
 TIMEOUT_S = 5.0
-_SHARD = re.compile(r'\{shard="\d+"\}|(?<=\{)shard="\d+",')
+_SHARD = re.compile(r'\{shard="\d+"\}|,shard="\d+"|shard="\d+",')
 
 
 def text_of(port: int) -> str:

@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import json
+import time
 from dataclasses import asdict
+from pathlib import Path
 
 import asyncpg
 import nats.errors
@@ -16,7 +18,7 @@ from tradepit.tools import running
 from tradepit.tools.journal.files import Entry, Journal
 from tradepit.tools.journal.replay import BeginningGone, Replay, totals_of
 from tradepit.tools.quiet import only_errors
-from tradepit.tools.reconcile import stream
+from tradepit.tools.reconcile import stream, textfile
 from tradepit.tools.reconcile.recorded import ORDER_FIELDS, TRADE_FIELDS, Recorded, open_orders
 from tradepit.tools.reconcile.report import Check, Report
 from tradepit.tools.reconcile.stores import (
@@ -71,10 +73,19 @@ def run(argv: list[str]) -> int:
         help="let the ledger build the cache again where it differs; nothing else is ever changed",
     )
     parser.add_argument("--json", action="store_true", help="the report as JSON")
+    parser.add_argument(
+        "--textfile",
+        type=Path,
+        metavar="PATH",
+        help="write the result for Prometheus, too (the node exporter's textfile collector)",
+    )
     arguments = parser.parse_args(argv)
     place = running.find(arguments.data)
+    started_s = time.monotonic()
     with only_errors("tradepit.ledger"):
         report = asyncio.run(reconcile(place, arguments.wait, repair=arguments.repair))
+    if arguments.textfile is not None:
+        textfile.write(arguments.textfile, report, time.monotonic() - started_s)
     print(as_json(report) if arguments.json else as_text(report))
     return 0 if report.holds else 1
 
@@ -100,7 +111,7 @@ async def reconcile(place: running.Running, wait_s: float, *, repair: bool = Fal
 async def _reconcile_once(place: running.Running, wait_s: float, *, repair: bool) -> Report:
     report = Report()
     status = await _ask_matcher(place, report)
-    shard_id = status.shard_id if status else 0
+    shard_id = report.shard_id = status.shard_id if status else 0
     journal = Journal(place.data_dir, shard_id)
     tables = await _read_ledger(place, shard_id, status.seq if status else 0, wait_s, report)
     report.seq = status.seq if status else 0

@@ -28,6 +28,7 @@ class Check:
 @dataclass
 class Report:
     checks: list[Check] = field(default_factory=list)
+    shard_id: int = 0
     seq: int = 0
     """Of the matcher when it was asked: everything up to it was compared."""
     repaired_count: int = 0
