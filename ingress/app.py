@@ -28,8 +28,10 @@ from tradepit.ingress.errors import BODY_BYTES_MAX, Problem, handle_exception, i
 from tradepit.ingress.guards import account_of, require_trader
 from tradepit.ingress.openapi import documented
 from tradepit.ingress.order_path import OrderPath
+from tradepit.ingress.request_notes import NoteTaker
 from tradepit.ingress.resources import Resources, make_resources, opened
 from tradepit.ingress.settings import Settings
+from tradepit.protocol.traces import make_tracer
 from tradepit.protocol.vitals import version_text
 
 DESCRIPTION = """
@@ -54,6 +56,7 @@ class Ingress:
             catalogue=self.resources.catalogue,
             router=self.resources.router,
             metrics=self.resources.metrics,
+            notes=NoteTaker(make_tracer("ingress")),
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -47,14 +47,15 @@ class Metrics(Collector):
             histogram = self._requests[key] = PlainHistogram(REQUEST_BOUNDS_S)
         histogram.observe(took_s)
 
-    def observe_scope(self, scope: HTTPScope, status: int, took_s: float) -> None:
-        """As `observe`, of a request that Litestar has routed, or has found no route for."""
+    def observe_scope(self, scope: HTTPScope, status: int, took_s: float) -> str:
+        """As `observe`, of a request that Litestar has routed, or has found no route for; its route."""
         template = scope.get("path_template") or OTHER
         route = self._routes.get(template)
         if route is None:  # as many as there are routes
             route = self._routes[template] = template.replace(":str}", "}")
         method = scope["method"]
         self.observe(method if method in METHODS else OTHER, route, status, took_s)
+        return route
 
     def collect(self) -> Iterator[Metric]:
         requests = HistogramMetricFamily(

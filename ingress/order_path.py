@@ -5,7 +5,6 @@ everything else, and the OpenAPI document's entry for this route too, is Litesta
 one decoder, one `place` and one table of problems; a test compares their answers.
 """
 
-import logging
 from time import perf_counter
 from typing import cast
 
@@ -19,11 +18,9 @@ from tradepit.ingress.guards import KeyRing
 from tradepit.ingress.metrics import Metrics
 from tradepit.ingress.order_requests import decode_place
 from tradepit.ingress.orders import CREATED, REPLAYED, place
-from tradepit.ingress.request_context import ANSWERED, request_id_of
+from tradepit.ingress.request_context import request_id_of
+from tradepit.ingress.request_notes import NoteTaker
 from tradepit.ingress.router import Router
-from tradepit.protocol.log import get_logger
-
-log = get_logger(__name__)
 
 ORDERS_PATH = "/v1/orders"
 REQUEST_ID = b"x-request-id"
@@ -45,13 +42,14 @@ class OrderPath:
         catalogue: Catalogue,
         router: Router,
         metrics: Metrics,
+        notes: NoteTaker,
     ) -> None:
         self._app = app
         self._keys = keys
         self._catalogue = catalogue
         self._router = router
         self._metrics = metrics
-        self._is_audited = log.isEnabledFor(logging.DEBUG)
+        self._notes = notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = cast(HTTPScope, scope)
@@ -72,26 +70,23 @@ class OrderPath:
         started_s = perf_counter()
         asked_id = next((value for name, value in scope["headers"] if name == REQUEST_ID), None)
         request_id = request_id_of(asked_id)
-        answered: list[tuple[int, int]] | None = [] if self._is_audited else None
-        ANSWERED.set(answered)
+        method = scope["method"]
+        notes = self._notes.begin(method, scope["headers"]) if self._notes.is_on else None
 
         async def send_measured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (REQUEST_ID, request_id)]
-                self._metrics.observe_scope(scope, status, perf_counter() - started_s)
-                if answered is not None:
-                    _audit(request_id, scope["method"], scope["path"], status, answered)
+                route = self._metrics.observe_scope(scope, status, perf_counter() - started_s)
+                if notes is not None:
+                    notes.end(request_id, route, scope["path"], status)
             await send(message)
 
         await self._app(scope, receive, send_measured)
 
     async def _post_order(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_s = perf_counter()
-        answered: list[tuple[int, int]] | None = None
-        if self._is_audited:
-            answered = []
-            ANSWERED.set(answered)
+        notes = self._notes.begin("POST", scope["headers"]) if self._notes.is_on else None
         asked_id = None
         order_id = ""
         try:
@@ -121,8 +116,8 @@ class OrderPath:
             self._metrics.problems[problem.document.code] += 1
         request_id = request_id_of(asked_id)
         self._metrics.observe("POST", ORDERS_PATH, status, perf_counter() - started_s)
-        if answered is not None:
-            _audit(request_id, "POST", ORDERS_PATH, status, answered, order_id)
+        if notes is not None:
+            notes.end(request_id, ORDERS_PATH, ORDERS_PATH, status, order_id)
         await send(
             {
                 "type": "http.response.start",
@@ -135,23 +130,3 @@ class OrderPath:
             }
         )
         await send({"type": "http.response.body", "body": content, "more_body": False})
-
-
-def _audit(
-    request_id: bytes,
-    method: str,
-    path: str,
-    status: int,
-    answered: list[tuple[int, int]],
-    order_id: str = "",
-) -> None:
-    """One line a request, at the level DEBUG: what leads from it to the journal's entries."""
-    log.debug(
-        "request",
-        request_id=request_id.decode(),
-        method=method,
-        path=path,
-        status=status,
-        order_id=order_id,
-        answered=answered,
-    )

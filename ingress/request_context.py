@@ -14,6 +14,10 @@ _numbers = itertools.count(1)
 ANSWERED: ContextVar[list[tuple[int, int]] | None] = ContextVar("answered", default=None)
 
 
+# The ids of the trace and of the span that the request's commands belong to, if it is sampled.
+TRACE: ContextVar[tuple[bytes, bytes] | None] = ContextVar("trace", default=None)
+
+
 def request_id_of(header: bytes | None) -> bytes:
     """The client's X-Request-Id if it is well-formed, else one that no other request has."""
     if header is not None and _WELL_FORMED.fullmatch(header):

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import zmq
-from tradepit.ingress.request_context import ANSWERED
+from tradepit.ingress.request_context import ANSWERED, TRACE
 from tradepit.protocol import wire
 from tradepit.protocol.errors import MalformedRecord, OutcomeUnknown, Refused, Unreachable
 from tradepit.protocol.log import get_logger
@@ -174,8 +174,11 @@ class MatcherLink:
         while request_id in self._pending:
             request_id = request_id % 0xFFFF_FFFF + 1
         self._next_request_id = request_id
+        payload = kind(request_id, *fields, **named).encode()
+        if (trace := TRACE.get()) is not None and kind in _COMMANDS:
+            payload = wire.TraceContext(request_id, *trace).encode() + payload
         pending = _Pending(
-            kind(request_id, *fields, **named).encode(),
+            payload,
             _CLOSED_BY[kind],
             self._loop.create_future(),
             self._loop.time() + REQUEST_TIMEOUT_S,
@@ -379,6 +382,7 @@ def _ignore(future: asyncio.Future[Answer]) -> None:
         future.exception()
 
 
+_COMMANDS = frozenset(wire.COMMANDS)
 _ENDS_ANY = frozenset({wire.Reject, wire.CommandRejected, wire.OrderListRejected})
 _NAMES_SEQ = frozenset(
     {

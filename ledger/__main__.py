@@ -21,6 +21,7 @@ from tradepit.protocol.errors import ConfigurationError, TradepitError
 from tradepit.protocol.health_server import serve_health
 from tradepit.protocol.log import get_logger, setup_logging
 from tradepit.protocol.settings import help_text
+from tradepit.protocol.traces import make_tracer
 from tradepit.protocol.vitals import Vitals
 
 log = get_logger(__name__)
@@ -64,6 +65,7 @@ async def serve(settings: Settings) -> None:
             cache,
             metrics,
             on_progress=lambda: parking.note_progress(),
+            tracer=make_tracer("ledger"),
         )
         parking = Parking(writer, metrics)
         metrics.pending_messages.set_function(lambda: stream.pending_count)

@@ -83,10 +83,11 @@ class Position(NamedTuple):
 
 
 class StreamMessage(NamedTuple):
-    """One JetStream message: a commit batch and where it stood."""
+    """One JetStream message: a commit batch, where it stood, and its header of traces."""
 
     stream_seq: int
     data: bytes
+    traces: str = ""
 
 
 class Instrument(NamedTuple):
@@ -122,9 +123,8 @@ ORDER_COLUMNS = (
     "fee_units", "status", "cancel_reason", "created_seq", "updated_seq", "created_ns", "updated_ns",
     "self_trade_prevention", "trigger_price_ticks",
 )  # fmt: skip
-_FLAGS = 8
 _PRICE, _QUANTITY, _FILLED_LOTS, _NOTIONAL, _FEE, _STATUS, _CANCEL_REASON = range(9, 16)
-_UPDATED_SEQ, _UPDATED_NS = 17, 19
+_FLAGS, _UPDATED_SEQ, _UPDATED_NS = 8, 17, 19
 
 TERMS_COLUMNS = (
     "order_id", "display_quantity_lots", "expire_time_ns", "offset_ticks", "trail_offset_bps",

@@ -26,6 +26,7 @@ from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupte
 from tradepit.protocol import names
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.log import get_logger
+from tradepit.protocol.traces import BATCH_HEADER
 
 log = get_logger(__name__)
 
@@ -273,7 +274,8 @@ class JetStream:
             self.pending_count = int(counts[4])
             self._requested_count -= 1
             self._ack_subject[stream_seq] = message.reply
-            self._buffer.append(StreamMessage(stream_seq, message.data))
+            traces = (message.headers or {}).get(BATCH_HEADER, "")
+            self._buffer.append(StreamMessage(stream_seq, message.data, traces))
             self._buffer_bytes += len(message.data)
         self._arrived.set()
 

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable
 
+from tradepit.ledger import batch_traces
 from tradepit.ledger.batch import Batch, Instrument, Position, fold
 from tradepit.ledger.errors import (
     GapFound,
@@ -20,6 +21,7 @@ from tradepit.ledger.errors import (
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import Cache, EventStream, Store
 from tradepit.protocol.log import get_logger
+from tradepit.protocol.traces import Tracer
 from tradepit.protocol.waiting import wait_for_event
 
 log = get_logger(__name__)
@@ -46,6 +48,7 @@ class Writer:
         cache: Cache,
         metrics: Metrics,
         on_progress: Callable[[], None] = lambda: None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._shard_id = shard_id
         self._stream = stream
@@ -54,6 +57,7 @@ class Writer:
         self._metrics = metrics
         self._ready = False
         self._on_progress = on_progress
+        self._tracer = tracer
         self._gap_count = 0
         self._position = Position()
         self._instruments: dict[int, Instrument] = {}
@@ -116,6 +120,7 @@ class Writer:
         if not messages:
             self._on_progress()  # nothing is in the way
             return 0
+        started_ns = time.time_ns()
         with self._metrics.fold_seconds.time():
             batch = fold(self._shard_id, messages, self._position, self._instruments)
         self._metrics.repeats.inc(batch.repeat_count)
@@ -123,6 +128,8 @@ class Writer:
             with self._metrics.commit_seconds.time():
                 positions = await self._store.write(batch)
             self._metrics.lag_seconds.observe(max(time.time() - batch.first_time_ns / 1e9, 0.0))
+            if self._tracer is not None:
+                batch_traces.record(self._tracer, messages, batch, started_ns)
             self._move_to(batch)
             self._cache.offer(batch.before.seq, batch.after.seq, positions)
         if batch.gap_seq:

@@ -24,9 +24,11 @@ from nats.js.api import DiscardPolicy, Header, PubAck, RetentionPolicy, StorageT
 from nats.js.errors import APIError, NotFoundError
 from tradepit.engine import JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
+from tradepit.matcher.shard_traces import BatchTraces, ShardTraces
 from tradepit.protocol import names
 from tradepit.protocol.errors import MalformedRecord, TradepitError
 from tradepit.protocol.log import get_logger
+from tradepit.protocol.traces import BATCH_HEADER
 from tradepit.protocol.waiting import wait_for_event
 from tradepit.protocol.wire import (
     COMMIT_BATCH_HEADER_LAYOUT,
@@ -76,6 +78,7 @@ class _InFlight(NamedTuple):
     ack: asyncio.Future[PubAck]
     last_seq: int
     committed_ns: int  # when its oldest command was, on the monotonic clock
+    traces: BatchTraces | None
 
 
 class Publisher:
@@ -99,6 +102,7 @@ class Publisher:
         on_published: Callable[[int], None] = lambda _seq: None,
         committed_ns: Callable[[int], int] = lambda _seq: 0,
         on_acknowledged: Callable[[int], None] = lambda _took_ns: None,
+        traces: ShardTraces | None = None,
     ) -> None:
         self.published_seq = 0
         self._replicas = replicas
@@ -107,6 +111,7 @@ class Publisher:
         self._on_published = on_published
         self._committed_ns = committed_ns
         self._on_acknowledged = on_acknowledged
+        self._traces = traces
         self.interruption_count = 0
         self.is_connected = False
         self.lost_message_count = 0  # that the stream once had, when it was last looked at
@@ -405,13 +410,18 @@ class Publisher:
                 # The sequence alone would let a batch follow whatever took the place of the one
                 # before it: a late message of an earlier connection, or another matcher's.
                 headers[Header.EXPECTED_LAST_MSG_ID] = self._last_message_id
+            traces = None
+            if self._traces is not None:
+                traces = self._traces.of_batch(header.first_seq, header.last_seq)
+                if traces.header:
+                    headers[BATCH_HEADER] = traces.header
             async with asyncio.timeout(ACK_TIMEOUT_S):
                 ack = await sender.send(self._subject, batch, headers)
             self._sent_s = asyncio.get_running_loop().time()
             self._last_stream_seq += 1
             self._last_message_id = message_id
             committed_ns = self._committed_ns(header.first_seq) or _sequenced_ns(batch)
-            self._in_flight.append(_InFlight(ack, header.last_seq, committed_ns))
+            self._in_flight.append(_InFlight(ack, header.last_seq, committed_ns, traces))
 
     async def _await_oldest(self) -> None:
         oldest = self._in_flight[0]
@@ -425,6 +435,8 @@ class Publisher:
             raise NatsError("the stream has this batch already")
         self._in_flight.popleft()
         self._on_acknowledged(time.monotonic_ns() - oldest.committed_ns)
+        if self._traces is not None and oldest.traces is not None:
+            self._traces.published(oldest.traces)
         self._is_healthy = True
         self._note_published(oldest.last_seq)
 

@@ -20,10 +20,12 @@ from tradepit.matcher.publisher import Publisher
 from tradepit.matcher.readiness import Readiness
 from tradepit.matcher.retirement import retire_until
 from tradepit.matcher.settings import Settings
+from tradepit.matcher.shard_traces import ShardTraces
 from tradepit.matcher.snapshots import Diverged, Snapshots
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged, TradepitError
 from tradepit.protocol.health_server import serve_health
 from tradepit.protocol.log import get_logger
+from tradepit.protocol.traces import make_tracer
 from tradepit.protocol.vitals import Vitals, render
 from tradepit.protocol.wire import MESSAGE_BYTES_MAX, Durability
 
@@ -63,6 +65,7 @@ async def serve(settings: Settings) -> None:
         is_replicated = settings.durability == Durability.REPLICATED
         await check_broker_sync(settings.nats_monitor_urls, required=is_replicated)
         core, doubts = _recover(settings)
+        tracer = make_tracer("matcher")
         publisher = Publisher(
             settings.nats_url,
             settings.shard_id,
@@ -72,6 +75,9 @@ async def serve(settings: Settings) -> None:
             on_published=core.note_replicated,
             committed_ns=core.committed_ns,
             on_acknowledged=core.note_published,
+            traces=None
+            if tracer is None
+            else ShardTraces(settings.shard_id, tracer, core.take_traced, core.committed_ns),
         )
         snapshots = Snapshots(
             settings.journal_dir,

@@ -212,6 +212,11 @@ class MatcherCore:
     def note_published(self, took_ns: int) -> None:
         """A batch was acknowledged, so long after its oldest command was committed."""
 
+    def take_traced(self) -> list[tuple[int, bytes, bytes, int, int]]:
+        """Commands that belong to a trace, since the last call: seq, trace id, span id, and when they
+        were received and sequenced, by the matcher's clock.
+        """
+
     def committed_ns(self, seq: int) -> int:
         """When it was committed, on the monotonic clock; 0 if that is too long ago to be known."""
 

@@ -66,6 +66,7 @@ class MessageType(IntEnum):
     ORDER_QUERY = 36
     OPEN_ORDERS_QUERY = 37
     BALANCES_QUERY = 38
+    TRACE_CONTEXT = 39
     ORDER_ACCEPTED = 64
     ORDER_REJECTED = 65
     TRADE = 66
@@ -1205,6 +1206,24 @@ class BalancesQuery(NamedTuple):
         return pack_record(_BALANCES_QUERY, (VERSION, 38, 16, *self))
 
 
+_TRACE_CONTEXT = Struct("<BBHI16s8s")
+_TRACE_CONTEXT_BODY = Struct("<4xI16s8s")
+
+
+class TraceContext(NamedTuple):
+    """For operators' sessions. The next command of the same message belongs to this trace (W3C
+    Trace Context); it is not answered, unless it is refused. request_id is that of the
+    command.
+    """
+
+    request_id: int = 0
+    trace_id: bytes = bytes(16)
+    span_id: bytes = bytes(8)
+
+    def encode(self) -> bytes:
+        return pack_record(_TRACE_CONTEXT, (VERSION, 39, 32, *self))
+
+
 _ORDER_ACCEPTED = Struct("<BBHIQqQQQqqqqqqIIBBBBBBH")
 _ORDER_ACCEPTED_BODY = Struct("<4xIQqQQQqqqqqqIIBBBBBBH")
 
@@ -2253,6 +2272,7 @@ type_of_record: dict[type[Any], MessageType] = {
     OrderQuery: MessageType.ORDER_QUERY,
     OpenOrdersQuery: MessageType.OPEN_ORDERS_QUERY,
     BalancesQuery: MessageType.BALANCES_QUERY,
+    TraceContext: MessageType.TRACE_CONTEXT,
     OrderAccepted: MessageType.ORDER_ACCEPTED,
     OrderRejected: MessageType.ORDER_REJECTED,
     Trade: MessageType.TRADE,
@@ -2323,6 +2343,7 @@ record_of_type: dict[int, type[Any]] = {
     36: OrderQuery,
     37: OpenOrdersQuery,
     38: BalancesQuery,
+    39: TraceContext,
     64: OrderAccepted,
     65: OrderRejected,
     66: Trade,
@@ -2615,6 +2636,7 @@ _BODIES: dict[int, tuple[Struct, int, Any, tuple[int, ...]]] = {
     36: (_ORDER_QUERY_BODY, 32, OrderQuery._make, ()),
     37: (_OPEN_ORDERS_QUERY_BODY, 32, OpenOrdersQuery._make, ()),
     38: (_BALANCES_QUERY_BODY, 16, BalancesQuery._make, ()),
+    39: (_TRACE_CONTEXT_BODY, 32, TraceContext._make, ()),
     64: (_ORDER_ACCEPTED_BODY, 112, OrderAccepted._make, ()),
     65: (_ORDER_REJECTED_BODY, 56, OrderRejected._make, ()),
     66: (_TRADE_BODY, 152, Trade._make, ()),

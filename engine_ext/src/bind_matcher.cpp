@@ -191,6 +191,22 @@ class MatcherCore {
     return out;
   }
 
+  /// (seq, trace id, span id, received, sequenced) of each.
+  [[nodiscard]] std::vector<
+      std::tuple<std::uint64_t, py::bytes, py::bytes, std::int64_t, std::int64_t>>
+  take_traced() {
+    std::vector<std::tuple<std::uint64_t, py::bytes, py::bytes, std::int64_t, std::int64_t>> out;
+    if (!loop_) return out;
+    for (const TracedCommand& command : loop_->take_traced()) {
+      const auto bytes = [](const auto& id) {
+        return py::bytes(reinterpret_cast<const char*>(id.data()), id.size());
+      };
+      out.emplace_back(command.seq, bytes(command.trace_id), bytes(command.span_id),
+                       command.received_ns, command.sequenced_ns);
+    }
+    return out;
+  }
+
   /// When it was committed, on the monotonic clock; 0 if it is too long ago.
   [[nodiscard]] std::int64_t committed_ns(std::uint64_t seq) const {
     return journal_->commit_times().of(seq);
@@ -276,6 +292,7 @@ void bind_matcher(py::module_& module) {
       .def("reasons", &MatcherCore::reasons)
       .def("stages", &MatcherCore::stages)
       .def("note_published", &MatcherCore::note_published, py::arg("took_ns"))
+      .def("take_traced", &MatcherCore::take_traced)
       .def("committed_ns", &MatcherCore::committed_ns, py::arg("seq"))
       .def_property_readonly("committed_seq", &MatcherCore::committed_seq)
       .def_property_readonly("follower_fd", &MatcherCore::follower_fd)

@@ -194,6 +194,7 @@ void HotLoop::handle_message(std::string_view routing_id, std::span<const std::b
   sessions_[session].silent_probe_count = 0;
   note_time();
   message_reply_bytes_ = 0;
+  trace_.is_set = false;
   if (has_extra_frames || payload.size() > static_cast<std::size_t>(wire::message_bytes_max)) {
     reject(session, 0, 0, 0, wire::Reason::message_too_large);
     return;
@@ -226,6 +227,10 @@ bool HotLoop::handle_record(std::uint32_t session, std::span<const std::byte> me
   const std::span<const std::byte> record(buffer.bytes, header.length);
   const std::size_t record_offset = offset;
   offset += header.length;
+  if (type == wire::MessageType::trace_context && sessions_[session].is_operator) {
+    note_trace(record);
+    return true;
+  }
   if (header.request_id == 0) {
     // Without an id the answer could not be told from a report that nobody asked for.
     reject(session, 0, record_offset, header.type, wire::Reason::malformed);
@@ -322,6 +327,8 @@ void HotLoop::handle_command(std::uint32_t session, std::span<const std::byte> r
     return;
   }
   carry_out(record, type, session, request_id);
+  if (trace_.is_set && trace_.request_id == request_id) [[unlikely]]
+    pass_on_trace();
 }
 
 void HotLoop::carry_out(std::span<const std::byte> record, wire::MessageType type,
@@ -441,56 +448,6 @@ void HotLoop::note_change(const Event& event, std::int64_t quantity_lots) {
                            .trade = std::bit_cast<wire::MarketTrade>(change),
                            .top = {},
                            .auction = {}});
-}
-
-/// Records the new top of each book that the last command changed.
-void HotLoop::note_tops(std::int64_t time_ns) {
-  for (const std::uint32_t instrument_id : engine_.touched_instruments()) {
-    const Top top = engine_.top_of_book(instrument_id);
-    wire::TopOfBook& last = feeds_[instrument_id].top;
-    if (top == Top{last.bid_price_ticks, last.bid_quantity_lots, last.ask_price_ticks,
-                   last.ask_quantity_lots}) {
-      continue;
-    }
-    last.seq = engine_.seq();
-    last.time_ns = time_ns;
-    last.bid_price_ticks = top.bid_price_ticks;
-    last.bid_quantity_lots = top.bid_quantity_lots;
-    last.ask_price_ticks = top.ask_price_ticks;
-    last.ask_quantity_lots = top.ask_quantity_lots;
-    last.instrument_id = instrument_id;
-    waiting_feed_.push_back({.seq = last.seq,
-                             .instrument_id = instrument_id,
-                             .kind = FeedKind::top,
-                             .trade = {},
-                             .top = last,
-                             .auction = {}});
-  }
-}
-
-/// Records what the auctions would do that the last command changed.
-void HotLoop::note_auctions(std::int64_t time_ns) {
-  for (const std::uint32_t instrument_id : engine_.touched_instruments()) {
-    const Indicative now = engine_.indicative(instrument_id);
-    wire::AuctionIndicative& last = feeds_[instrument_id].auction;
-    if (now == Indicative{last.indicative_price_ticks, last.executable_lots, last.imbalance_lots,
-                          last.imbalance_side}) {
-      continue;
-    }
-    last.seq = engine_.seq();
-    last.time_ns = time_ns;
-    last.indicative_price_ticks = now.price_ticks;
-    last.executable_lots = now.executable_lots;
-    last.imbalance_lots = now.imbalance_lots;
-    last.imbalance_side = now.imbalance_side;
-    last.instrument_id = instrument_id;
-    waiting_feed_.push_back({.seq = last.seq,
-                             .instrument_id = instrument_id,
-                             .kind = FeedKind::auction,
-                             .trade = {},
-                             .top = {},
-                             .auction = last});
-  }
 }
 
 /// Queues bytes for a session; they leave once everything sequenced so far is committed, so that

@@ -168,6 +168,56 @@ bool HotLoop::send_counted(const Session& session, std::span<const std::byte> by
   return false;
 }
 
+/// Records the new top of each book that the last command changed.
+void HotLoop::note_tops(std::int64_t time_ns) {
+  for (const std::uint32_t instrument_id : engine_.touched_instruments()) {
+    const Top top = engine_.top_of_book(instrument_id);
+    wire::TopOfBook& last = feeds_[instrument_id].top;
+    if (top == Top{last.bid_price_ticks, last.bid_quantity_lots, last.ask_price_ticks,
+                   last.ask_quantity_lots}) {
+      continue;
+    }
+    last.seq = engine_.seq();
+    last.time_ns = time_ns;
+    last.bid_price_ticks = top.bid_price_ticks;
+    last.bid_quantity_lots = top.bid_quantity_lots;
+    last.ask_price_ticks = top.ask_price_ticks;
+    last.ask_quantity_lots = top.ask_quantity_lots;
+    last.instrument_id = instrument_id;
+    waiting_feed_.push_back({.seq = last.seq,
+                             .instrument_id = instrument_id,
+                             .kind = FeedKind::top,
+                             .trade = {},
+                             .top = last,
+                             .auction = {}});
+  }
+}
+
+/// Records what the auctions would do that the last command changed.
+void HotLoop::note_auctions(std::int64_t time_ns) {
+  for (const std::uint32_t instrument_id : engine_.touched_instruments()) {
+    const Indicative now = engine_.indicative(instrument_id);
+    wire::AuctionIndicative& last = feeds_[instrument_id].auction;
+    if (now == Indicative{last.indicative_price_ticks, last.executable_lots, last.imbalance_lots,
+                          last.imbalance_side}) {
+      continue;
+    }
+    last.seq = engine_.seq();
+    last.time_ns = time_ns;
+    last.indicative_price_ticks = now.price_ticks;
+    last.executable_lots = now.executable_lots;
+    last.imbalance_lots = now.imbalance_lots;
+    last.imbalance_side = now.imbalance_side;
+    last.instrument_id = instrument_id;
+    waiting_feed_.push_back({.seq = last.seq,
+                             .instrument_id = instrument_id,
+                             .kind = FeedKind::auction,
+                             .trade = {},
+                             .top = {},
+                             .auction = last});
+  }
+}
+
 void HotLoop::release_feed(std::uint64_t committed_seq) {
   if (waiting_feed_.empty()) return;
   const auto first_waiting =

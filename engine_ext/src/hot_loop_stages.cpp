@@ -1,4 +1,7 @@
-// The hot loop's samples of how long a command takes.
+// The hot loop's samples of how long a command takes, and the traces that commands belong to.
+#include <cstring>
+
+#include "hot_loop_detail.hpp"
 #include "tradepit/hot_loop.hpp"
 
 namespace tradepit {
@@ -19,6 +22,22 @@ void HotLoop::apply_measured(std::span<const std::byte> record) noexcept {
   else
     counters_.risk.record(judged_ns - begin_ns);
   counters_.match.record(end_ns - judged_ns);
+}
+
+void HotLoop::note_trace(std::span<const std::byte> record) noexcept {
+  const auto context = detail::load<wire::TraceContext>(record.data());
+  std::memcpy(trace_.trace_id.data(), context.trace_id, sizeof context.trace_id);
+  std::memcpy(trace_.span_id.data(), context.span_id, sizeof context.span_id);
+  trace_.request_id = context.header.request_id;
+  trace_.received_ns = now_ns_;
+  trace_.is_set = true;
+}
+
+void HotLoop::pass_on_trace() {
+  trace_.seq = engine_.seq();
+  trace_.sequenced_ns = config_.clock_ns();
+  trace_.is_set = false;
+  traced_.add(trace_);
 }
 
 }  // namespace tradepit

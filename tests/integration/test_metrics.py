@@ -16,7 +16,7 @@ from tests.matcher_process import wait_until
 from tests.rest import call, limit_order
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \| [^|]+ \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\| [^|]+ \|$", re.MULTILINE)
 SERIES_MAX = {"matcher": 620, "ledger": 160, "ingress": 800}
 
 

@@ -14,6 +14,7 @@
 #include "tradepit/latency.hpp"
 #include "tradepit/replayed_answer.hpp"
 #include "tradepit/sessions.hpp"
+#include "tradepit/traces.hpp"
 #include "tradepit/wire.hpp"
 #include "tradepit/zmq_api.hpp"
 
@@ -89,6 +90,8 @@ class HotLoop {
   void note_replicated(std::uint64_t seq) noexcept;
 
   [[nodiscard]] const HotLoopCounters& counters() const noexcept { return counters_; }
+  /// The traced commands since the last call; any thread.
+  [[nodiscard]] std::vector<TracedCommand> take_traced() { return traced_.take(); }
 
  private:
   /// A simulation's, which takes one turn after the other.
@@ -137,6 +140,9 @@ class HotLoop {
   void sequence(std::span<const std::byte> record);
   void apply_measured(std::span<const std::byte> record) noexcept;
   void show_state() noexcept;
+  /// A message has named the trace of its next command; that command was sequenced.
+  void note_trace(std::span<const std::byte> record) noexcept;
+  void pass_on_trace();
   /// Sequences a command and passes on what comes of it.
   void carry_out(std::span<const std::byte> record, wire::MessageType type, std::uint32_t session,
                  std::uint32_t request_id);
@@ -198,7 +204,9 @@ class HotLoop {
   std::vector<std::uint32_t> changed_feeds_;
   std::size_t message_reply_bytes_ = 0;
   std::int64_t now_ns_ = 0;
-  int until_sample_ = 1;       // commands; at 0 one is measured
+  int until_sample_ = 1;  // commands; at 0 one is measured
+  TracedCommands traced_;
+  TracedCommand trace_;        // what the message at hand has said of its next command
   std::int64_t taken_ns_ = 0;  // when the message at hand was, if its command is to be measured
   std::int64_t probed_ns_ = 0;
   int stop_fd_ = -1;

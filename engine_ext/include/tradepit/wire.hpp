@@ -63,6 +63,7 @@ enum class MessageType : std::uint8_t {
   order_query = 36,
   open_orders_query = 37,
   balances_query = 38,
+  trace_context = 39,
   order_accepted = 64,
   order_rejected = 65,
   trade = 66,
@@ -951,6 +952,17 @@ struct BalancesQuery {
 };
 static_assert(is_wire_layout<BalancesQuery, 16>);
 static_assert(offsetof(BalancesQuery, account_id) == 8);
+
+/// For operators' sessions. The next command of the same message belongs to this trace (W3C Trace Context); it is not answered, unless it is refused. request_id is that of the command.
+struct TraceContext {
+  static constexpr MessageType type = MessageType::trace_context;
+  Header header{version, static_cast<std::uint8_t>(type), 32, 0};
+  std::uint8_t trace_id[16]{};
+  std::uint8_t span_id[8]{};  ///< of the span that sends the command
+};
+static_assert(is_wire_layout<TraceContext, 32>);
+static_assert(offsetof(TraceContext, trace_id) == 8);
+static_assert(offsetof(TraceContext, span_id) == 24);
 
 /// The order passed every check. Trades and a cancel may follow under the same seq.
 struct OrderAccepted {
@@ -2136,6 +2148,7 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::order_query: return sizeof(OrderQuery);
     case MessageType::open_orders_query: return sizeof(OpenOrdersQuery);
     case MessageType::balances_query: return sizeof(BalancesQuery);
+    case MessageType::trace_context: return sizeof(TraceContext);
     case MessageType::order_accepted: return sizeof(OrderAccepted);
     case MessageType::order_rejected: return sizeof(OrderRejected);
     case MessageType::trade: return sizeof(Trade);
@@ -2265,6 +2278,7 @@ inline constexpr std::size_t record_bytes_max = 1320;
     case MessageType::order_query:
     case MessageType::open_orders_query:
     case MessageType::balances_query:
+    case MessageType::trace_context:
       return true;
     default:
       return false;
