@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 
 from litestar.types import HTTPScope
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,7 @@ REQUEST_BOUNDS_S = (
 )  # fmt: skip
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 OTHER = "other"
+ORDERS_PATH = "/v1/orders"
 
 
 class Metrics(Collector):
@@ -29,7 +31,12 @@ class Metrics(Collector):
     def __init__(self, router: Router, feed: Feed) -> None:
         self._router = router
         self._feed = feed
-        self._requests: dict[tuple[str, str, int], PlainHistogram] = {}
+        self.of_orders = [PlainHistogram(REQUEST_BOUNDS_S) for _ in range(6)]
+        """POST /v1/orders, by the first digit of the status."""
+        self._requests = {
+            ("POST", ORDERS_PATH, digit): histogram
+            for digit, histogram in enumerate(self.of_orders)
+        }
         self._routes: dict[str, str] = {}
         self.problems = Counter[str]()  # by code
         self.connection_count: Callable[[], int] = lambda: 0
@@ -39,22 +46,18 @@ class Metrics(Collector):
             "ingress", self._registry, lambda: not any(link.trouble for link in router.all())
         )
 
-    def observe(self, method: str, route: str, status: int, took_s: float) -> None:
-        """A request was answered."""
-        key = (method, route, status // 100)
-        histogram = self._requests.get(key)
-        if histogram is None:
-            histogram = self._requests[key] = PlainHistogram(REQUEST_BOUNDS_S)
-        histogram.observe(took_s)
-
-    def observe_scope(self, scope: HTTPScope, status: int, took_s: float) -> str:
-        """As `observe`, of a request that Litestar has routed, or has found no route for; its route."""
+    def observe(self, scope: HTTPScope, status: int, took_s: float) -> str:
+        """Litestar has answered a request, or has found no route for it. Returns the route."""
         template = scope.get("path_template") or OTHER
         route = self._routes.get(template)
         if route is None:  # as many as there are routes
             route = self._routes[template] = template.replace(":str}", "}")
         method = scope["method"]
-        self.observe(method if method in METHODS else OTHER, route, status, took_s)
+        key = (method if method in METHODS else OTHER, route, status // 100)
+        histogram = self._requests.get(key)
+        if histogram is None:
+            histogram = self._requests[key] = PlainHistogram(REQUEST_BOUNDS_S)
+        histogram.observe(took_s)
         return route
 
     def collect(self) -> Iterator[Metric]:
@@ -63,10 +66,10 @@ class Metrics(Collector):
             "From a request's headers to those of its answer",
             labels=["method", "route", "status"],
         )
-        for (method, route, status), histogram in sorted(self._requests.items()):
-            requests.add_metric(
-                [method, route, f"{status}xx"], histogram.buckets(), histogram.sum_s
-            )
+        for (method, route, digit), histogram in sorted(self._requests.items(), key=itemgetter(0)):
+            if any(histogram.counts):
+                labels = [method, route, f"{digit}xx"]
+                requests.add_metric(labels, histogram.buckets(), histogram.sum_s)
         yield requests
         problems = CounterMetricFamily(
             "tradepit_ingress_problems", "Problem documents sent, by their code", labels=["code"]

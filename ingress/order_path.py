@@ -15,14 +15,13 @@ from tradepit.ingress.bodies import check_media_type, decode_body, read_body
 from tradepit.ingress.catalogue import Catalogue
 from tradepit.ingress.errors import PROBLEM_MEDIA_TYPE, problem_of
 from tradepit.ingress.guards import KeyRing
-from tradepit.ingress.metrics import Metrics
+from tradepit.ingress.metrics import ORDERS_PATH, Metrics
 from tradepit.ingress.order_requests import decode_place
 from tradepit.ingress.orders import CREATED, REPLAYED, place
 from tradepit.ingress.request_context import request_id_of
 from tradepit.ingress.request_notes import NoteTaker
 from tradepit.ingress.router import Router
 
-ORDERS_PATH = "/v1/orders"
 REQUEST_ID = b"x-request-id"
 
 _encode = msgspec.json.Encoder().encode
@@ -77,7 +76,7 @@ class OrderPath:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (REQUEST_ID, request_id)]
-                route = self._metrics.observe_scope(scope, status, perf_counter() - started_s)
+                route = self._metrics.observe(scope, status, perf_counter() - started_s)
                 if notes is not None:
                     notes.end(request_id, route, scope["path"], status)
             await send(message)
@@ -115,7 +114,7 @@ class OrderPath:
             headers = [*_PROBLEM_HEADERS, *problem.headers()]
             self._metrics.problems[problem.document.code] += 1
         request_id = request_id_of(asked_id)
-        self._metrics.observe("POST", ORDERS_PATH, status, perf_counter() - started_s)
+        self._metrics.of_orders[status // 100].observe(perf_counter() - started_s)
         if notes is not None:
             notes.end(request_id, ORDERS_PATH, ORDERS_PATH, status, order_id)
         await send(

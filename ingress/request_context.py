@@ -6,7 +6,7 @@ import re
 from contextvars import ContextVar
 
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-_prefix = os.urandom(6).hex()
+_template = os.urandom(6).hex().encode() + b"-%x"
 _numbers = itertools.count(1)
 
 # The commands and queries that the request has had answered, as (shard, seq); None while nobody
@@ -22,4 +22,4 @@ def request_id_of(header: bytes | None) -> bytes:
     """The client's X-Request-Id if it is well-formed, else one that no other request has."""
     if header is not None and _WELL_FORMED.fullmatch(header):
         return header
-    return b"%s-%x" % (_prefix.encode(), next(_numbers))
+    return _template % next(_numbers)

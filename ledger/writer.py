@@ -127,11 +127,17 @@ class Writer:
         if batch.entry_count:
             with self._metrics.commit_seconds.time():
                 positions = await self._store.write(batch)
+            self._move_to(batch)
+            self._cache.offer(batch.before.seq, batch.after.seq, positions)
+            log.debug(
+                "stored",
+                shard_id=self._shard_id,
+                first_seq=batch.before.seq + 1,
+                last_seq=batch.after.seq,
+            )
             self._metrics.lag_seconds.observe(max(time.time() - batch.first_time_ns / 1e9, 0.0))
             if self._tracer is not None:
                 batch_traces.record(self._tracer, messages, batch, started_ns)
-            self._move_to(batch)
-            self._cache.offer(batch.before.seq, batch.after.seq, positions)
         if batch.gap_seq:
             await self._reread(batch.gap_seq)
         else:

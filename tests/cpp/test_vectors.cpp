@@ -105,5 +105,5 @@ TEST(golden_bytes_are_read_as_the_schema_says) {
       CHECK_FIELD(record, trading_state);
     }
   }
-  CHECK(count == 68);
+  CHECK(count == 69);
 }

@@ -210,7 +210,7 @@ def test_a_divergence_halts_the_shard_until_somebody_has_looked(
         assert reason in halted.read_text()
         assert f"committed_seq: {before.seq}\ntime: " in halted.read_text()
         assert reason in matcher.log.splitlines()[-1]
-        assert " fatal the shard is halted" in matcher.log.splitlines()[-1]
+        assert ' fatal error="the shard is halted' in matcher.log.splitlines()[-1]
         with segment.open("r+b") as file:
             file.seek(offset)
             file.write(sound)
