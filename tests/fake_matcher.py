@@ -2,8 +2,8 @@
 
 Limit orders rest (a limit `ioc` or `fok` and any market order trade at once, in two fills at 100.00
 and 100.02), `insufficient_funds` answers quantities of 1,000 lots and more, and everything of an
-account is remembered; a client order id that repeats gets its first answer again. It fails on demand: `silent` keeps answers back, `forget_sessions` acts like a
-restart.
+account is remembered; a client order id that repeats gets its first answer again. It fails on demand:
+`silent` keeps answers back, `full` refuses commands, `forget_sessions` acts like a restart.
 """
 
 import threading
@@ -40,6 +40,8 @@ class FakeMatcher:
 
     def __init__(self, operator_key: bytes) -> None:
         self.silent = False
+        self.full = False
+        self.refused_count = 0
         self.message_record_counts: list[int] = []
         self.seq = 0
         self.orders: list[wire.NewOrder] = []
@@ -104,6 +106,9 @@ class FakeMatcher:
             return [wire.LoggedOn(number, 0, self.seq, durability=wire.Durability.DISK)]
         if identity not in self._sessions:
             return [wire.Reject(number, reason=wire.Reason.NOT_LOGGED_ON)]
+        if self.full and isinstance(request, wire.COMMANDS):
+            self.refused_count += 1
+            return [wire.Reject(number, reason=wire.Reason.STORAGE_FULL, flags=1)]
         answer: list[Any] = getattr(self, f"_on_{type(request).__name__}")(request)
         return [record._replace(request_id=number) for record in answer]
 

@@ -37,9 +37,12 @@ CLOCK_PROBE_S = 0.05
 CLOCK_DRIFT_MAX_S = 0.02
 CLOCK_YEAR_MIN_S = 1_767_225_600  # the start of 2026: a clock before it was never set
 PACKAGES = {
-    "matcher": ("zmq", "nats", "prometheus_client"),
-    "ledger": ("nats", "asyncpg", "redis", "prometheus_client"),
-    "ingress": ("litestar", "msgspec", "orjson", "uvicorn", "uvloop", "httptools", "asyncpg"),
+    "matcher": ("zmq", "nats", "prometheus_client", "structlog", "orjson"),
+    "ledger": ("nats", "asyncpg", "redis", "prometheus_client", "structlog", "orjson"),
+    "ingress": (
+        *("litestar", "msgspec", "orjson", "uvicorn", "uvloop", "httptools", "asyncpg"),
+        *("redis", "prometheus_client", "structlog"),
+    ),
     "embedded": ("rich",),
 }
 

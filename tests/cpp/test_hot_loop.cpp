@@ -71,7 +71,10 @@ std::string opening() {
     wire::SetAsset asset;
     asset.symbol[0] = 'A';
     asset.asset_id = asset_id;
-    out += text_of(asset, ++request_id);
+    wire::TraceContext trace;
+    trace.span_id[7] = static_cast<std::uint8_t>(asset_id);
+    out += text_of(trace, ++request_id);
+    out += text_of(asset, request_id);
   }
   wire::SetInstrument instrument;
   instrument.symbol[0] = 'X';
@@ -190,6 +193,7 @@ TEST(clients_the_loop_the_journal_and_its_readers_run_at_once) {
       std::this_thread::yield();
     }
   });
+  std::vector<TracedCommand> traced;
   std::thread observer([&] {
     std::uint64_t seen = 0;
     while (!is_over.load()) {
@@ -199,6 +203,7 @@ TEST(clients_the_loop_the_journal_and_its_readers_run_at_once) {
       (void)loop.counters().reply.snapshot();
       (void)loop.counters().match.snapshot();
       (void)journal.commit_times().of(seen);
+      for (const TracedCommand& command : loop.take_traced()) traced.push_back(command);
       CHECK(!journal.has_failed());
       std::this_thread::yield();
     }
@@ -234,6 +239,11 @@ TEST(clients_the_loop_the_journal_and_its_readers_run_at_once) {
   is_over = true;
   network.join();
   observer.join();
+  CHECK(traced.size() <= 2);  // fewer if they were taken while one came
+  for (const TracedCommand& command : traced) {
+    CHECK(command.seq == command.span_id[7]);  // the first two commands, an asset each
+    CHECK(command.received_ns <= command.sequenced_ns);
+  }
   follower.join();
   CHECK(error.empty());
   CHECK(engine.check() == nullptr);

@@ -24,6 +24,7 @@ from tests.ledger_harness import (
     wait_until,
 )
 from tests.ledger_stream import BTC_USD, PretendMatcher
+from tests.matcher_process import free_port
 
 
 @pytest.fixture
@@ -178,6 +179,27 @@ def test_nats_killed_and_back(
     servers.restart("nats")
     setting.publish(messages[30:])
     setting.expect(matcher)
+    assert stop(ledger) == 0
+
+
+def test_a_ledger_that_cannot_read_its_stream_is_alive_and_not_ready(
+    setting: LedgerSetting, matcher: PretendMatcher, servers: EmbeddedServers
+) -> None:
+    port = free_port()
+    ledger = started(setting.process(TRADEPIT_METRICS_PORT=str(port)), setting)
+    setting.publish(matcher.messages(5))
+    setting.expect(matcher)
+    ready = f"http://127.0.0.1:{port}/health/ready"
+    servers.kill("nats")
+    try:
+        wait_until(lambda: httpx.get(ready).text == "not following the stream\n", "it is told")
+        assert httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
+        shown = figures(port)
+        assert shown["tradepit_ready"] == shown["tradepit_ledger_following"] == 0
+        assert shown['tradepit_ledger_interruptions_total{server="nats"}'] >= 1
+    finally:
+        servers.restart("nats")
+    wait_until(lambda: httpx.get(ready).status_code == 200, "it follows again")
     assert stop(ledger) == 0
 
 

@@ -94,6 +94,32 @@ def test_no_answer_in_time_is_outcome_unknown(
     run(matcher, body)
 
 
+def test_an_ingress_is_not_ready_while_its_matcher_has_no_space(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "HEARTBEAT_S", 0.05)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        assert (await client.get("/health/ready")).json()["missing"] == []
+        matcher.full = True
+        answer = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        assert_problem(answer, 503, "storage_full", None)
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 503
+        assert ready.json()["missing"] == ["shard 0: the matcher refuses orders: storage_full"]
+        asked = matcher.refused_count
+        await until(lambda: matcher.refused_count > asked + 2)  # it goes on asking
+        assert link.up
+        assert link.trouble
+        matcher.full = False
+        await until(lambda: not link.trouble)  # nobody has sent an order
+        assert (await client.get("/health/ready")).status_code == 200
+        assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
+
+    run(matcher, body)
+
+
 def test_a_matcher_that_is_away_is_told_at_once_and_found_again(
     matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -97,3 +99,17 @@ def test_a_level_hides_what_is_below_it_and_what_is_shown_is_counted(
 def test_a_setting_that_is_none_names_its_choices(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} must be "):
         setup_logging("ledger", {name: "LOUD" if name == "TRADEPIT_LOG_FORMAT" else "loud"})
+
+
+def test_the_sdk_needs_nothing_that_services_log_and_measure_with() -> None:
+    program = "import sys, tradepit.client; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "zmq" in loaded
+    assert not loaded & {"structlog", "orjson", "prometheus_client", "opentelemetry"}
