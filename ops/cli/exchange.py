@@ -109,6 +109,11 @@ class Exchange:
             "postgres_url": self._servers.postgres,
             "nats_url": self._servers.nats,
             "redis_url": self._servers.redis,
+            "metrics_urls": {
+                "matcher": self._metrics_url(self._ports["matcher_metrics"]),
+                "ledger": self._metrics_url(self._ports["ledger_metrics"]),
+                "ingress": self._metrics_url(self._http_port),
+            },
             "data_dir": str(self._folder.path),
             "demo": {"account_id": DEMO_ACCOUNT_ID, "key": self._key("demo")},
             "operator": {"key": self._key("operator")},
@@ -211,6 +216,9 @@ class Exchange:
         from tradepit.tools import demo
 
         demo.seed(self._endpoint("orders"), self._key("operator"))
+
+    def _metrics_url(self, port: int) -> str:
+        return f"http://{ports.LOOPBACK}:{port}/metrics"
 
     def _endpoint(self, name: str) -> str:
         return f"tcp://{ports.LOOPBACK}:{self._ports[name]}"

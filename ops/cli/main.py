@@ -63,6 +63,9 @@ COMMANDS = {
         "a new data folder from a backup, at any seq of its journal",
         "ledger",
     ),
+    "top": Command(
+        "tradepit.tools.top", "run", "show a running exchange, again every second", "all"
+    ),
     "drill": Command(
         "tradepit.tools.drill", "run", "break an exchange on purpose and count what it loses", "all"
     ),
