@@ -47,6 +47,7 @@ lint: $(STAMPS)/built $(STAMPS)/dev ## Check style, types and generated files
 	$(BIN)/python engine_ext/protocol/generate.py --check
 	$(BIN)/python ops/settings_page.py --check
 	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/python ops/grafana/generate.py --check
 
 .PHONY: format
 format: $(STAMPS)/dev ## Bring every file into the house's format

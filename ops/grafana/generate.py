@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         found = {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
         stale = sorted(
-            path.name for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path)
+            path.name
+            for path in wanted.keys() | found.keys()
+            if wanted.get(path) != found.get(path)
         )
         if stale:
             print(f"stale: {', '.join(stale)}: python ops/grafana/generate.py", file=sys.stderr)

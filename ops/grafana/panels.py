@@ -46,9 +46,14 @@ class Dashboard:
     rows: Sequence[Row]
 
 
-def stat(title: str, query: str, unit: str = "short", **more: Any) -> Panel:
+def number(title: str, query: str, unit: str = "short", **more: Any) -> Panel:
     """A single number."""
     return Panel(title=title, targets=[(query, "")], unit=unit, is_stat=True, **more)
+
+
+def graph(title: str, unit: str, *targets: tuple[str, str], **more: Any) -> Panel:
+    """Lines over time."""
+    return Panel(title=title, targets=targets, unit=unit, **more)
 
 
 def document(dashboard: Dashboard) -> Json:

@@ -49,7 +49,9 @@ def commands_behind(services: Sequence[Service]) -> dict[str, float]:
             if seq is not None:
                 seqs[service.shard] = seq
     return {
-        shard: max(seq - applied[shard], 0.0) for shard, seq in committed.items() if shard in applied
+        shard: max(seq - applied[shard], 0.0)
+        for shard, seq in committed.items()
+        if shard in applied
     }
 
 
@@ -74,9 +76,10 @@ def _of(service: Service) -> Iterator[tuple[str, str]]:
         yield "answers are slow", "TradepitReplySlow"
     if value("tradepit_storage_full"):
         yield "the journal's disk is full", "TradepitStorageFull"
-    elif change.value("tradepit_journal_free_bytes") is not None:
-        if value("tradepit_journal_free_bytes") < FREE_BYTES_MIN:
-            yield "the journal's disk is nearly full", "TradepitStorageFillsSoon"
+    elif (
+        free := change.value("tradepit_journal_free_bytes")
+    ) is not None and free < FREE_BYTES_MIN:
+        yield "the journal's disk is nearly full", "TradepitStorageFillsSoon"
     if change.value("tradepit_stream_connected") == 0:
         yield "JetStream does not answer", "TradepitNatsDown"
     if value("tradepit_stream_lost_messages"):
