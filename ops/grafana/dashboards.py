@@ -112,7 +112,9 @@ LEDGER = Dashboard(
                         "Follows",
                         f"min({of('tradepit_ledger_following')})",
                         texts=YES_NO,
-                        about=runbook("TradepitPostgresDown", "TradepitNatsDown"),
+                        about=runbook(
+                            "TradepitLedgerDown", "TradepitPostgresDown", "TradepitNatsDown"
+                        ),
                     ),
                     number(
                         "Parked",

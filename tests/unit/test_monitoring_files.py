@@ -124,7 +124,7 @@ def test_the_runbooks_name_commands_that_exist() -> None:
     named = set()
     for path in RUNBOOKS.glob("*.md"):
         named |= set(COMMAND.findall(path.read_text(encoding="utf-8")))
-    assert {"reconcile", "journal", "replay"} <= named
+    assert {"reconcile", "journal", "doctor"} <= named
     assert named <= COMMANDS.keys()
 
 
