@@ -51,10 +51,10 @@ def service(text: str, kind: str = "matcher", shard: str = "0") -> Service:
     return Service(f"http://h/{kind}", kind, shard, change=Change(None, parse(text, 1.0)))
 
 
-def shown(*services: Service) -> str:
-    console = Console(width=140, color_system=None)
+def shown(*services: Service, width: int = 140) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as capture:
-        console.print(frame(services, "here"))
+        console.print(frame(services, "here", width))
     return capture.get()
 
 
@@ -118,6 +118,15 @@ def test_a_frame_shows_each_service_and_that_nothing_is_wrong() -> None:
     assert "nothing to look at" in text
     assert "118 us" in text
     assert "500,000" in text
+
+
+def test_on_a_narrow_screen_less_is_shown_and_nothing_is_cut() -> None:
+    services = [service(NOW), service("", "ledger"), service("", "ingress")]
+    assert "sessions" in shown(*services)
+    narrow = shown(*services, width=80)
+    assert "sessions" not in narrow
+    assert "118 us" in narrow
+    assert "…" not in narrow
 
 
 def test_a_service_that_does_not_answer_is_shown_as_down() -> None:

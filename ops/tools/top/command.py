@@ -53,14 +53,14 @@ def run(argv: list[str]) -> int:
     if arguments.once:
         time.sleep(INTERVAL_S)
         seen = services.look()
-        console.print(frame(seen, title))
+        console.print(frame(seen, title, console.width))
         return 1 if any(service.trouble for service in seen) else 0
     if not console.is_terminal:
         while True:
             time.sleep(INTERVAL_S)
-            console.print(frame(services.look(), title))
+            console.print(frame(services.look(), title, console.width))
             sys.stdout.flush()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             time.sleep(INTERVAL_S)
-            live.update(frame(services.look(), title), refresh=True)
+            live.update(frame(services.look(), title, console.width), refresh=True)

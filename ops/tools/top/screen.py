@@ -17,6 +17,7 @@ STAGES = ("receive", "risk", "match", "journal", "sync", "publish", "reply")
 QUANTILES = (("0.5", "p50"), ("0.99", "p99"), ("0.999", "p99.9"), ("1", "longest"))
 REASONS_SHOWN_MAX = 5
 UNKNOWN = "-"
+WIDE = 110  # columns from which on everything is shown
 
 Show = Callable[[Change], str]
 
@@ -24,6 +25,8 @@ Show = Callable[[Change], str]
 class Column(NamedTuple):
     title: str
     show: Show
+    is_extra: bool = False
+    """Left out on a narrow screen."""
 
 
 def seconds(value: float | None) -> str:
@@ -77,22 +80,25 @@ def _orders_quantile(share: float) -> Show:
 
 MATCHER = (
     Column("commands\n/s", _rate("tradepit_commands_total")),
-    Column("trades\n/s", _rate("tradepit_trades_total")),
+    Column("trades\n/s", _rate("tradepit_trades_total"), is_extra=True),
     Column("rejects\n/s", _refusals),
-    Column("open\norders", _number("tradepit_open_orders")),
-    Column("sessions", _number("tradepit_sessions")),
-    *(Column(f"reply\n{name}", _recent("reply", quantile)) for quantile, name in QUANTILES[:3]),
+    Column("open\norders", _number("tradepit_open_orders"), is_extra=True),
+    Column("sessions", _number("tradepit_sessions"), is_extra=True),
+    *(
+        Column(f"reply\n{name}", _recent("reply", quantile), is_extra=name == "p99.9")
+        for quantile, name in QUANTILES[:3]
+    ),
     Column("sync\np99", _recent("sync", "0.99")),
     Column("to\nstream", _number("tradepit_publish_lag")),
     Column("seq", _number("tradepit_committed_seq")),
 )
 LEDGER = (
     Column("commands\n/s", _rate("tradepit_ledger_commands_total")),
-    Column("events\n/s", _rate("tradepit_ledger_events_total")),
+    Column("events\n/s", _rate("tradepit_ledger_events_total"), is_extra=True),
     Column("lag\np50", lambda it: seconds(it.quantile(0.5, "tradepit_ledger_lag_seconds"))),
     Column("lag\np99", lambda it: seconds(it.quantile(0.99, "tradepit_ledger_lag_seconds"))),
     Column("commit\np99", lambda it: seconds(it.quantile(0.99, "tradepit_ledger_commit_seconds"))),
-    Column("waiting", _number("tradepit_ledger_pending_messages")),
+    Column("waiting", _number("tradepit_ledger_pending_messages"), is_extra=True),
     Column("seq", _number("tradepit_ledger_applied_seq")),
     Column(
         "cache", lambda it: "whole" if it.value("tradepit_ledger_cache_complete") else "incomplete"
@@ -104,23 +110,27 @@ INGRESS = (
     Column("5xx\n/s", _rate("tradepit_ingress_request_seconds_count", status="5xx")),
     Column("orders\np50", _orders_quantile(0.5)),
     Column("orders\np99", _orders_quantile(0.99)),
-    Column("connections", _number("tradepit_ingress_connections")),
-    Column("watchers", _number("tradepit_ingress_watchers")),
+    Column("connections", _number("tradepit_ingress_connections"), is_extra=True),
+    Column("watchers", _number("tradepit_ingress_watchers"), is_extra=True),
     Column("outstanding", _number("tradepit_ingress_outstanding")),
 )
 
 
-def frame(services: Sequence[Service], title: str) -> RenderableType:
-    """All there is to see now."""
+def frame(services: Sequence[Service], title: str, width: int) -> RenderableType:
+    """All there is to see now, as far as it fits into `width` columns."""
     found = concerns(services)
     parts: list[RenderableType] = [_head(services, title, len(found)), Text()]
     behind = {shard: number(count) for shard, count in commands_behind(services).items()}
-    parts += _tables(services, "matcher", MATCHER, {})
-    parts += _tables(services, "ledger", LEDGER, {"behind": behind})
-    parts += _tables(services, "ingress", INGRESS, {})
+    parts += _tables(services, "matcher", _fitting(MATCHER, width), {})
+    parts += _tables(services, "ledger", _fitting(LEDGER, width), {"behind": behind})
+    parts += _tables(services, "ingress", _fitting(INGRESS, width), {})
     parts += _tables(services, "", (), {})
     parts += [*_stages(services), _reasons(services), Text(), _concerns(found)]
     return Group(*parts)
+
+
+def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    return [column for column in columns if width >= WIDE or not column.is_extra]
 
 
 def _head(services: Sequence[Service], title: str, concern_count: int) -> Text:
