@@ -65,7 +65,7 @@ OVERVIEW = Dashboard(
                         "Ledger behind",
                         f"max({LEDGER_BEHIND})",
                         steps=[(200_000, RED)],
-                        about="In commands. " + runbook("TradepitLedgerLag"),
+                        about="Commands older than 10 seconds. " + runbook("TradepitLedgerLag"),
                     ),
                     number(
                         "Journal, free",

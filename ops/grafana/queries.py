@@ -12,9 +12,9 @@ REQUESTS = "tradepit_ingress_request_seconds"
 YES_NO = (("0", "no", RED), ("1", "yes", GREEN))
 NO_YES = (("0", "no", GREEN), ("1", "yes", RED))
 
-# The two are scraped apart: what is sequenced between is noise.
+# The two are scraped apart: what is sequenced between must not count.
 LEDGER_BEHIND = (
-    f"clamp_min(max by (shard) (tradepit_committed_seq{{{SHARD}}})"
+    f"clamp_min(max by (shard) (tradepit_committed_seq{{{SHARD}}} offset 10s)"
     f" - on (shard) max by (shard) (tradepit_ledger_applied_seq{{{SHARD}}}), 0)"
 )
 ERROR_SHARE = (
@@ -98,7 +98,8 @@ def ledger_behind() -> Panel:
         "Ledger behind, commands",
         "short",
         each(LEDGER_BEHIND),
-        about=runbook("TradepitLedgerLag", "TradepitLedgerParked"),
+        about="Those older than 10 seconds. "
+        + runbook("TradepitLedgerLag", "TradepitLedgerParked"),
     )
 
 
