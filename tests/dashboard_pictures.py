@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/observability.md: an exchange, a little load, Prometheus, every panel's query.
+"""Makes the pictures of docs/monitoring.md: an exchange, a little load, Prometheus, every panel's query.
 
 python -m tests.dashboard_pictures --minutes 10 --out docs/images
 """
