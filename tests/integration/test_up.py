@@ -75,7 +75,7 @@ def test_it_serves_stops_in_order_and_keeps_what_it_knew(start_exchange: StartEx
     assert stat.S_IMODE(exchange.ready_file.stat().st_mode) == 0o600
     assert set(exchange.document) == {
         *("ingress_url", "order_endpoint", "feed_endpoint"),
-        *("postgres_url", "nats_url", "redis_url"),
+        *("postgres_url", "nats_url", "redis_url", "metrics_urls"),
         *("data_dir", "demo", "operator", "pids"),
     }
     assert set(exchange.pids) == {*PARTS, "supervisor"}
