@@ -38,6 +38,17 @@ cpp: $(STAMPS)/run ## Build the C++ tests and benchmarks
 		-DCMAKE_BUILD_TYPE=Release -DTRADEPIT_PYTHON=OFF -DTRADEPIT_TESTS=ON
 	@PATH="$(CURDIR)/$(BIN):$$PATH" cmake --build $(CPP_BUILD) -- --quiet
 
+.PHONY: image
+image: ## Build the container image
+	@docker build --quiet --file ops/docker/Dockerfile --tag tradepit:$${TRADEPIT_TAG:-latest} \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
+
+.PHONY: test-containers
+test-containers: export TESTCONTAINERS_RYUK_DISABLED = true
+test-containers: $(STAMPS)/built $(STAMPS)/dev image ## Run the image and docker-compose.yml, and tests/integration on containers
+	@$(BIN)/python -m pytest --servers containers --timeout 900 tests/containers tests/integration $(ARGS)
+
 .PHONY: lint
 lint: $(STAMPS)/built $(STAMPS)/dev ## Check style, types and generated files
 	$(BIN)/ruff check
@@ -102,7 +113,7 @@ clean: ## Remove what was built (neither .venv nor data)
 
 .PHONY: help
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Each stamp is as old as the last time its step was done: a second `make up` does none of them.
 

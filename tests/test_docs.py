@@ -20,6 +20,7 @@ TIMEOUT_S = 60.0
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted(ROOT.glob("docs/**/*.md")),
+    *sorted(ROOT.glob("ops/*/README.md")),
     *sorted(path for path in ROOT.glob("*/README.md") if path.parent.name[0] != "."),
 ]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -118,7 +118,7 @@ class DataFolder:
         """The keys of the folder, made at the first start (0600)."""
         document = read_json(self.keys_path)
         if not document:
-            document = {"keys": [_key(account, role, name) for account, role, name in _holders()]}
+            document = {"keys": new_keys()}
             write_json(self.keys_path, document)
         keys: list[dict[str, object]] = document["keys"]
         return keys
@@ -133,17 +133,18 @@ class DataFolder:
         return chosen
 
 
-def _holders() -> list[tuple[int, str, str]]:
-    return [
+def new_keys() -> list[dict[str, object]]:
+    """Keys for the operator and for every account of the demo, as a keys file has them."""
+    holders = [
         (0, "operator", "operator"),
         (DEMO_ACCOUNT_ID, "trader", "demo"),
         *((account_id, "trader", f"maker-{account_id}") for account_id in MAKER_ACCOUNT_IDS),
         *((account_id, "trader", f"taker-{account_id}") for account_id in TAKER_ACCOUNT_IDS),
     ]
-
-
-def _key(account_id: int, role: str, name: str) -> dict[str, object]:
-    return {"key": secrets.token_hex(32), "account_id": account_id, "role": role, "name": name}
+    return [
+        {"key": secrets.token_hex(32), "account_id": account_id, "role": role, "name": name}
+        for account_id, role, name in holders
+    ]
 
 
 def _started(pid: int) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 from tradepit.protocol.errors import ConfigurationError
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, readable by its owner only (0600), on disk when this returns."""
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace the file in one step, readable by its owner only, on disk when this returns."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+            os.fchmod(handle, mode)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -72,6 +72,9 @@ COMMANDS = {
     "engine": Command(
         "tradepit.cli.engine", "run", "run commands (JSON lines) through the engine alone"
     ),
+    "secrets": Command(
+        "tradepit.cli.secrets", "run", "make keys and passwords for a deployment, once"
+    ),
     "doctor": Command(
         "tradepit.cli.doctor", "run", "say what is wrong with this machine and how to mend it"
     ),
