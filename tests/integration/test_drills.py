@@ -12,6 +12,8 @@ import pytest
 from tradepit.cli.main import main
 from tradepit.tools.drill.faults import FAULTS
 
+pytestmark = pytest.mark.embedded
+
 SEED = 11
 CHAOS_FAULTS = 6
 

@@ -13,6 +13,8 @@ import redis
 from tradepit.cli import ports
 from tradepit.cli.embedded import EmbeddedServers, postgres_answers
 
+pytestmark = pytest.mark.embedded
+
 TIMEOUT_S = 20.0
 
 

@@ -32,7 +32,8 @@ DEMO_ACCOUNT_ID = 1
 TICKS_PER_USD = 100
 LOTS_PER_BTC = 10_000
 TAKER_FEE_PPM = 500
-PARTS = ("ingress", "ledger", "matcher", "postgres", "nats", "redis")
+SERVICES = ("ingress", "ledger", "matcher")
+SERVERS = ("postgres", "nats", "redis")
 RECORDING = "AMZN_2012-06-21_L1"
 RECORDED_ROWS = 12_000  # of the day: enough to be in the middle of when something is killed
 
@@ -166,6 +167,7 @@ def place_until_definite(exchange: RunningExchange, body: dict[str, str]) -> boo
     return answer.status in (200, 201)
 
 
+@pytest.mark.embedded
 def test_orders_go_on_while_each_part_is_killed_in_turn_and_all_count_once(
     exchange: RunningExchange,
 ) -> None:
@@ -175,10 +177,10 @@ def test_orders_go_on_while_each_part_is_killed_in_turn_and_all_count_once(
             instrument_id=BTC_USD,
             side=wire.Side.SELL,
             price_ticks=20_000 * TICKS_PER_USD,
-            quantity_lots=len(PARTS) * per_kill * 2,
+            quantity_lots=len(SERVICES + SERVERS) * per_kill * 2,
         )
     number = 1_000
-    for name in PARTS:
+    for name in SERVICES + SERVERS:
         for count in range(per_kill):
             if count == per_kill // 4:
                 os.kill(exchange.pids[name], signal.SIGKILL)
@@ -221,7 +223,9 @@ def recording(tmp_path: Path) -> tuple[Path, Path]:
     return paths[0], paths[1]
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize(
+    "name", [*SERVICES, *(pytest.param(name, marks=pytest.mark.embedded) for name in SERVERS)]
+)
 def test_a_part_killed_during_a_recorded_day_loses_and_doubles_nothing(
     exchange: RunningExchange, recording: tuple[Path, Path], name: str, tmp_path: Path
 ) -> None:

@@ -250,6 +250,7 @@ def test_a_rebuild_is_refused_while_a_matcher_runs(
     assert "a matcher runs" in capsys.readouterr().err
 
 
+@pytest.mark.embedded
 def test_the_journal_of_a_stopped_exchange_is_rebuilt_from_its_own_server(
     start_exchange: Callable[..., RunningExchange], capsys: pytest.CaptureFixture[str]
 ) -> None:

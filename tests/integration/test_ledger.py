@@ -9,7 +9,6 @@ import httpx
 import pytest
 import redis
 from tradepit.cli.child import Child
-from tradepit.cli.embedded import EmbeddedServers
 from tradepit.ledger.migrate import migrate
 from tradepit.protocol.wire import CANCELS_PER_COMMAND_MAX
 
@@ -25,6 +24,7 @@ from tests.ledger_harness import (
 )
 from tests.ledger_stream import BTC_USD, PretendMatcher
 from tests.matcher_process import free_port
+from tests.servers import Servers
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_terminated_connections_lose_and_double_nothing(
 
 
 def test_postgres_killed_and_back(
-    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: EmbeddedServers
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: Servers
 ) -> None:
     messages = matcher.messages(5)
     started(ledger, setting)
@@ -169,7 +169,7 @@ def test_postgres_killed_and_back(
 
 
 def test_nats_killed_and_back(
-    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: EmbeddedServers
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: Servers
 ) -> None:
     messages = matcher.messages(5)
     started(ledger, setting)
@@ -183,7 +183,7 @@ def test_nats_killed_and_back(
 
 
 def test_a_ledger_that_cannot_read_its_stream_is_alive_and_not_ready(
-    setting: LedgerSetting, matcher: PretendMatcher, servers: EmbeddedServers
+    setting: LedgerSetting, matcher: PretendMatcher, servers: Servers
 ) -> None:
     port = free_port()
     ledger = started(setting.process(TRADEPIT_METRICS_PORT=str(port)), setting)
@@ -204,7 +204,7 @@ def test_a_ledger_that_cannot_read_its_stream_is_alive_and_not_ready(
 
 
 def test_redis_killed_and_back(
-    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: EmbeddedServers
+    setting: LedgerSetting, ledger: Child, matcher: PretendMatcher, servers: Servers
 ) -> None:
     messages = matcher.messages(5)
     started(ledger, setting)

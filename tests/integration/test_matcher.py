@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nats
 import pytest
-from tradepit.cli.embedded import EmbeddedServers
 from tradepit.engine import Engine
 from tradepit.protocol import wire
 from tradepit.protocol.errors import Refused
@@ -24,6 +23,7 @@ from tests.matcher_process import (
     wait_until,
 )
 from tests.matcher_stream import delete_stream, stream_entries, wait_for_stream
+from tests.servers import Servers
 
 ENTRY_LAYOUT = wire.JOURNAL_ENTRY_LAYOUT
 
@@ -161,7 +161,7 @@ def test_segments_follow_one_another(matcher: MatcherProcess, nats_url: str) -> 
 
 
 def test_trading_goes_on_without_nats_and_the_stream_catches_up(
-    matcher: MatcherProcess, servers: EmbeddedServers, nats_url: str
+    matcher: MatcherProcess, servers: Servers, nats_url: str
 ) -> None:
     trade_once(matcher)
     servers.kill("nats")

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tradepit.cli.embedded import EmbeddedServers
 from tradepit.protocol import wire
 
 from tests.matcher_process import (
@@ -22,6 +21,7 @@ from tests.matcher_process import (
     wait_until,
 )
 from tests.matcher_stream import delete_stream, wait_for_stream
+from tests.servers import Servers
 
 SYNCHRONIZED = "publishing stream="
 
@@ -129,7 +129,7 @@ def under_load(matcher: MatcherProcess) -> Iterator[None]:
 
 @pytest.mark.parametrize("fault", ["stream deleted", "broker stands still", "matcher stands still"])
 def test_trouble_under_load_doubles_nothing_and_loses_nothing(
-    matcher: MatcherProcess, servers: EmbeddedServers, nats_url: str, fault: str
+    matcher: MatcherProcess, servers: Servers, nats_url: str, fault: str
 ) -> None:
     with under_load(matcher):
         wait_for_stream(matcher, nats_url)
@@ -144,12 +144,11 @@ def test_trouble_under_load_doubles_nothing_and_loses_nothing(
                 wait_until(is_made_again, "a new stream")
         elif fault == "broker stands still":
             # Batches in flight reach the broker after their connection was given up.
-            pid = servers.pids["nats"]
-            os.kill(pid, signal.SIGSTOP)
+            servers.kill("nats", signal.SIGSTOP)
             try:
                 wait_until(lambda: "publishing_interrupted" in matcher.log, "it is noticed")
             finally:
-                os.kill(pid, signal.SIGCONT)
+                servers.kill("nats", signal.SIGCONT)
         else:
             matcher.send_signal(signal.SIGSTOP)
             matcher.send_signal(signal.SIGCONT)

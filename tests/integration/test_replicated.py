@@ -22,6 +22,8 @@ from tests.matcher_process import (
 )
 from tests.nats_cluster import NatsCluster
 
+pytestmark = pytest.mark.embedded
+
 SHARD_ID = 4
 
 

@@ -22,10 +22,12 @@ import pytest
 from tradepit.cli import ports
 from tradepit.cli.child import ChildFailed, is_gone, wait_until_gone
 from tradepit.cli.configured import reach
-from tradepit.cli.embedded import EmbeddedServers
 from tradepit.cli.running import RunningExchange
 
 from tests.rest import Answer, call, limit_order
+from tests.servers import Servers
+
+pytestmark = pytest.mark.embedded
 
 TIMEOUT_S = 60.0
 UP = (sys.executable, "-P", "-m", "tradepit.cli.main", "up")
@@ -246,7 +248,7 @@ def test_a_configured_server_that_is_not_there_is_one_sentence(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["postgres", "nats", "redis"])
 def test_a_configured_server_that_does_not_let_us_in_is_one_sentence(
-    name: str, servers: EmbeddedServers, tmp_path: Path
+    name: str, servers: Servers, tmp_path: Path
 ) -> None:
     url = {"postgres": servers.postgres_url, "nats": servers.nats_url, "redis": servers.redis_url}
     reach(name, url[name])
@@ -264,7 +266,7 @@ def test_a_configured_server_that_does_not_let_us_in_is_one_sentence(
 
 
 def test_servers_that_run_already_are_used(
-    start_exchange: StartExchange, servers: EmbeddedServers, database_url: str
+    start_exchange: StartExchange, servers: Servers, database_url: str
 ) -> None:
     exchange = start_exchange(environment={"TRADEPIT_POSTGRES_URL": database_url})
     assert exchange.document["postgres_url"] == database_url
@@ -272,7 +274,7 @@ def test_servers_that_run_already_are_used(
     assert not (exchange.data_dir / "postgres").exists()
     assert place(exchange).status == 201
     assert exchange.stop() == 0
-    assert servers.servers["postgres"].child.alive
+    servers.wait_until_ready("postgres")
 
 
 def test_a_damaged_journal_stops_the_start_and_nothing_is_overwritten(
