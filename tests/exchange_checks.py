@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import asyncpg
 import nats
 import redis
 from tradepit.cli.files import read_json
-from tradepit.cli.running import RunningExchange
 from tradepit.client import Client
 from tradepit.protocol import names, wire
 
@@ -25,7 +25,27 @@ DIFFERENCES = (
 )
 
 
-def key_of(exchange: RunningExchange, name: str) -> str:
+class Exchange(Protocol):
+    """What is asked of an exchange here, wherever it runs."""
+
+    @property
+    def data_dir(self) -> Path:
+        """Where its keys.json is."""
+        ...
+
+    @property
+    def order_endpoint(self) -> str: ...
+
+    @property
+    def operator_key(self) -> str: ...
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """postgres_url, nats_url and redis_url."""
+        ...
+
+
+def key_of(exchange: Exchange, name: str) -> str:
     """The API key of that name in the exchange's keys file."""
     for key in read_json(exchange.data_dir / "keys.json")["keys"]:
         if key["name"] == name:
@@ -33,11 +53,11 @@ def key_of(exchange: RunningExchange, name: str) -> str:
     raise AssertionError(f"no key named {name}")
 
 
-def operator(exchange: RunningExchange) -> Client:
+def operator(exchange: Exchange) -> Client:
     return Client(exchange.order_endpoint, 0, exchange.operator_key, timeout_s=CALL_TIMEOUT_S)
 
 
-def query(exchange: RunningExchange, statement: str, *arguments: object) -> list[dict[str, Any]]:
+def query(exchange: Exchange, statement: str, *arguments: object) -> list[dict[str, Any]]:
     async def run() -> list[dict[str, Any]]:
         connection = await asyncpg.connect(
             exchange.document["postgres_url"], timeout=CALL_TIMEOUT_S
@@ -51,7 +71,7 @@ def query(exchange: RunningExchange, statement: str, *arguments: object) -> list
     return asyncio.run(run())
 
 
-def read_stream(exchange: RunningExchange) -> list[bytes]:
+def read_stream(exchange: Exchange) -> list[bytes]:
     """Every commit batch in the shard's JetStream stream, in its order."""
 
     async def run() -> list[bytes]:
@@ -87,7 +107,7 @@ def records_of(message: bytes) -> list[Any]:
     return records
 
 
-def positions_in_redis(exchange: RunningExchange) -> dict[tuple[int, int], dict[str, int]]:
+def positions_in_redis(exchange: Exchange) -> dict[tuple[int, int], dict[str, int]]:
     """By (account_id, instrument_id)."""
     found: dict[tuple[int, int], dict[str, int]] = {}
     with redis.Redis.from_url(
@@ -102,7 +122,7 @@ def positions_in_redis(exchange: RunningExchange) -> dict[tuple[int, int], dict[
     return found
 
 
-def check_everything(exchange: RunningExchange) -> wire.ShardStatus:
+def check_everything(exchange: Exchange) -> wire.ShardStatus:
     """Journal, stream, tables and cache tell one story, to the last command, with nothing twice.
 
     Call it when nobody trades. Waits until the ledger has caught up; returns the matcher's status.
@@ -119,7 +139,7 @@ def check_everything(exchange: RunningExchange) -> wire.ShardStatus:
     return status
 
 
-def check_ledger_reached(exchange: RunningExchange, status: wire.ShardStatus) -> None:
+def check_ledger_reached(exchange: Exchange, status: wire.ShardStatus) -> None:
     """The tables are at the matcher's seq, and what was written there had the matcher's digest."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
@@ -132,7 +152,7 @@ def check_ledger_reached(exchange: RunningExchange, status: wire.ShardStatus) ->
     assert applied["digest"] % 2**64 == status.digest
 
 
-def check_stream(exchange: RunningExchange, status: wire.ShardStatus) -> None:
+def check_stream(exchange: Exchange, status: wire.ShardStatus) -> None:
     """Commands from 1 to the matcher's last, without a gap and without a repeat."""
     layout = wire.COMMIT_BATCH_HEADER_LAYOUT
     expected_seq = 1
@@ -146,7 +166,7 @@ def check_stream(exchange: RunningExchange, status: wire.ShardStatus) -> None:
     assert digest == status.digest
 
 
-def check_balances(exchange: RunningExchange) -> None:
+def check_balances(exchange: Exchange) -> None:
     """The engine's funds are the ledger's, account by account; and money is conserved."""
     rows = query(
         exchange, "SELECT account_id, asset_id, total_units FROM balances WHERE total_units <> 0"
@@ -171,7 +191,7 @@ def check_balances(exchange: RunningExchange) -> None:
         assert total == transfer["units"]
 
 
-def check_cache(exchange: RunningExchange) -> None:
+def check_cache(exchange: Exchange) -> None:
     """Redis says of every position what PostgreSQL says, as soon as it has caught up."""
     columns = (
         *("bought_lots", "sold_lots", "bought_notional_units", "sold_notional_units"),
