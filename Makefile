@@ -47,7 +47,8 @@ image: ## Build the container image
 .PHONY: test-containers
 test-containers: export TESTCONTAINERS_RYUK_DISABLED = true
 test-containers: $(STAMPS)/built $(STAMPS)/dev image ## Run the image and docker-compose.yml, and tests/integration on containers
-	@$(BIN)/python -m pytest --servers containers --timeout 900 tests/containers tests/integration $(ARGS)
+	@$(BIN)/python -m pytest --servers containers --timeout 900 -n 2 --dist loadfile \
+		tests/containers tests/integration $(ARGS)
 
 .PHONY: lint
 lint: $(STAMPS)/built $(STAMPS)/dev ## Check style, types and generated files

@@ -18,7 +18,7 @@ from tradepit.protocol import wire
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 POLL_S = 0.02
 MAKER, TAKER = 1, 2
 INSTRUMENT = 1

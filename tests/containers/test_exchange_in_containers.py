@@ -144,7 +144,9 @@ def test_a_service_that_dies_is_started_again(stack: Stack) -> None:
     # From inside, tini's child: Docker takes its own `docker kill` as somebody's wish.
     find = "min(int(name) for name in os.listdir('/proc') if name.isdigit() and name != '1')"
     before = stack.inspect("matcher-0")["RestartCount"]
-    stack.exec("matcher-0", "python", "-c", f"import os; os.kill({find}, 9)")
+    # Detached: the killer goes down with the container.
+    killer = f"import os; os.kill({find}, 9)"
+    stack.compose("exec", "--detach", "matcher-0", "python", "-c", killer)
     stack.wait(lambda: stack.inspect("matcher-0")["RestartCount"] > before, "a restart")
     stack.wait_until_healthy("matcher-0")
     check_everything(stack)
