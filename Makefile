@@ -41,7 +41,6 @@ cpp: $(STAMPS)/run ## Build the C++ tests and benchmarks
 .PHONY: image
 image: ## Build the container image
 	@docker build --quiet --file ops/docker/Dockerfile --tag tradepit:$${TRADEPIT_TAG:-latest} \
-		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
 
 .PHONY: test-containers
