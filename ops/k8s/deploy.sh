@@ -1,0 +1,216 @@
+#!/usr/bin/env bash
+# Deploys Tradepit to the current kube context:   ops/k8s/deploy.sh dev|production [--dry-run]
+# README.md beside this file says what it does, in which order, and how to go back.
+set -euo pipefail
+
+usage="usage: ops/k8s/deploy.sh dev|production [--dry-run]"
+overlay=${1:-}
+dry_run=${2:-}
+if [[ $# -gt 2 || ! $overlay =~ ^(dev|production)$ || ! $dry_run =~ ^(--dry-run)?$ ]]; then
+  echo "$usage" >&2
+  exit 2
+fi
+
+# shellcheck source=ops/k8s/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+COMPONENT=app.kubernetes.io/component
+SERVERS_TIMEOUT_S=900
+MIGRATE_TIMEOUT_S=1800
+ROLLOUT_TIMEOUT_S=1800
+SEED_TIMEOUT_S=900
+root=$(cd "$here/../.." && pwd -P)
+rendered=$work_dir/rendered.yaml
+
+# The overlay as it is, or with another tag for our image.
+render() {
+  if [[ -z ${1:-} ]]; then
+    kubectl kustomize "$here/overlays/$overlay" >"$rendered"
+    return
+  fi
+  mkdir -p "$work_dir/tagged"
+  cat >"$work_dir/tagged/kustomization.yaml" <<KUSTOMIZATION
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../$(from_work_dir "$here/overlays/$overlay")]
+images: [{name: tradepit, newTag: "$1"}]
+KUSTOMIZATION
+  kubectl kustomize "$work_dir/tagged" >"$rendered"
+}
+
+image_of_overlay() { sed -n 's/^ *image: \(.*tradepit:.*\)$/\1/p' "$rendered" | sort -u; }
+
+build() {
+  docker build --quiet -f "$root/ops/docker/Dockerfile" -t "$1" \
+    --build-arg "REVISION=$(git -C "$root" rev-parse HEAD)" "$root" >/dev/null
+}
+
+# dev: built from the work tree, named after its content, so that a changed image is another name.
+image_for_dev() {
+  local id
+  say "building the image"
+  build tradepit:dev
+  id=$(docker image inspect --format '{{.Id}}' tradepit:dev)
+  image=tradepit:${id:7:12}
+  docker tag tradepit:dev "$image"
+  case $context in
+    kind-*) kind load docker-image "$image" --name "${context#kind-}" ;;
+    k3d-*) k3d image import "$image" --cluster "${context#k3d-}" ;;
+    minikube) minikube image load "$image" ;;
+    docker-desktop | rancher-desktop) ;; # they see Docker's own images
+    *) refuse "$context needs a registry for the image: give the overlay a newName, as production has" ;;
+  esac
+  render "${image#*:}"
+}
+
+# production: the tag that the overlay names. What was pushed under it once is not built again.
+image_for_production() {
+  image=$(image_of_overlay)
+  if docker manifest inspect "$image" >/dev/null 2>&1; then
+    say "$image is there"
+    return
+  fi
+  [[ -z $(git -C "$root" status --porcelain) ]] ||
+    refuse "$image is to be built, and the work tree has changes that are not committed"
+  say "building and pushing $image"
+  build "$image"
+  docker push --quiet "$image"
+}
+
+# An account's funds and orders stay in the shard that has them: no shard may go.
+check_shard_count() {
+  local wanted running
+  wanted=$(sed -n 's/^ *TRADEPIT_SHARD_COUNT: "\([0-9]*\)"$/\1/p' "$rendered")
+  running=$(kube -n "$namespace" get statefulset matcher --ignore-not-found \
+    -o 'jsonpath={.spec.replicas}')
+  ((wanted >= ${running:-0})) ||
+    refuse "$running shards run and the overlay says $wanted: a shard is never taken away"
+}
+
+show_diff() {
+  if ! kube get namespace "$namespace" >/dev/null 2>&1; then
+    say "there is no namespace $namespace: everything is new"
+    return
+  fi
+  say "what changes"
+  # The jobs are made anew each time; their templates cannot be changed.
+  local status=0
+  kube diff -l "$COMPONENT notin (migrate,seed)" -f "$rendered" || status=$?
+  ((status <= 1)) || exit "$status"
+}
+
+ask() {
+  local answer
+  printf 'Type "%s" to apply this to %s: ' "$overlay" "$context"
+  read -r answer || true
+  [[ $answer == "$overlay" ]] || refuse "nothing was applied"
+}
+
+secret_is_there() { kube -n "$namespace" get secret "$1" >/dev/null 2>&1; }
+
+# Makes what is missing, once; nothing of it stays on this machine.
+make_secrets() {
+  local name missing=() folder=$work_dir/secrets password
+  for name in keys nats postgres redis; do secret_is_there "$name" || missing+=("$name"); done
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  say "making secrets: ${missing[*]}"
+  mkdir -m 0700 "$folder"
+  docker run --rm --network none --read-only --user "$(id -u):$(id -g)" \
+    -v "$folder:/secrets" "$image" secrets /secrets >/dev/null
+  for name in "${missing[@]}"; do
+    password=$(openssl rand -hex 24)
+    case $name in
+      keys) set -- "keys.json=$folder/keys.json" ;;
+      nats)
+        printf 'authorization { user: tradepit, password: "%s" }\n' "$password" >"$folder/auth.conf"
+        printf 'nats://tradepit:%s@nats-%d.nats:4222\n' \
+          "$password" 0 "$password" 1 "$password" 2 | paste -sd, - >"$folder/nats-url"
+        set -- "auth.conf=$folder/auth.conf" "url=$folder/nats-url"
+        ;;
+      postgres)
+        printf %s "$password" >"$folder/postgres-password"
+        printf 'postgresql://tradepit:%s@postgres:5432/tradepit_{shard}' "$password" \
+          >"$folder/postgres-url"
+        set -- "password=$folder/postgres-password" "url=$folder/postgres-url"
+        ;;
+      redis)
+        printf 'user default off\nuser tradepit on >%s ~* &* +@all\n' "$password" \
+          >"$folder/users.acl"
+        printf 'redis://tradepit:%s@redis:6379/0' "$password" >"$folder/redis-url"
+        set -- "users.acl=$folder/users.acl" "url=$folder/redis-url"
+        ;;
+    esac
+    kube -n "$namespace" create secret generic "$name" "${@/#/--from-file=}"
+  done
+}
+
+wait_for_rollout() { kube -n "$namespace" rollout status "$1" --timeout="${2}s"; }
+
+how_to_go_back() {
+  cat <<TEXT
+To go back: deploy the commit that ran before, or, while no database has been migrated since,
+  kubectl --context $context -n $namespace rollout undo deployment/ingress
+  kubectl --context $context -n $namespace rollout undo statefulset/ledger
+  kubectl --context $context -n $namespace rollout undo statefulset/matcher
+A matcher that never became ready is not replaced by itself: delete its pod after the undo.
+ops/k8s/README.md says when an older version can read what a newer one wrote.
+TEXT
+}
+
+failed() {
+  echo "deploy.sh: $1" >&2
+  kube -n "$namespace" get pods -o wide >&2 || true
+  how_to_go_back >&2
+  exit 1
+}
+
+check_context "$overlay"
+say "$overlay to $context"
+render
+namespace=$(namespace_of "$rendered")
+check_shard_count
+image=$(image_of_overlay)
+
+if [[ -n $dry_run ]]; then
+  show_diff
+  say "dry run: nothing was built and nothing applied; it would deploy $image to $namespace"
+  exit 0
+fi
+
+"image_for_$overlay"
+show_diff
+if [[ $overlay == production ]]; then ask; fi
+
+kube get namespace "$namespace" >/dev/null 2>&1 || kube create namespace "$namespace"
+if [[ $overlay == dev ]]; then make_secrets; fi
+
+say "settings, servers, and the databases' schema"
+kube -n "$namespace" delete job migrate seed --ignore-not-found
+kube apply -l "$COMPONENT notin (matcher,ledger,ingress,seed)" -f "$rendered"
+if [[ $overlay == production ]]; then
+  kube -n "$namespace" wait externalsecret --all --for=condition=Ready \
+    --timeout="${SERVERS_TIMEOUT_S}s" || failed "a secret is not there"
+fi
+wait_for_rollout statefulset/nats "$SERVERS_TIMEOUT_S" || failed "NATS is not ready"
+if [[ $overlay == dev ]]; then
+  wait_for_rollout statefulset/postgres "$SERVERS_TIMEOUT_S" || failed "PostgreSQL is not ready"
+  wait_for_rollout deployment/redis "$SERVERS_TIMEOUT_S" || failed "Redis is not ready"
+fi
+wait_for_job migrate "$MIGRATE_TIMEOUT_S" || failed "the databases were not migrated"
+
+say "matchers, ledgers, ingresses"
+kube apply -f "$rendered"
+for workload in statefulset/matcher statefulset/ledger deployment/ingress; do
+  wait_for_rollout "$workload" "$ROLLOUT_TIMEOUT_S" || failed "$workload is not ready"
+done
+
+say "smoke test"
+smoke=(kube -n "$namespace" exec deployment/ingress -c ingress -- python -m tradepit.tools.smoke)
+if [[ $overlay == dev ]]; then
+  wait_for_job seed "$SEED_TIMEOUT_S" || failed "the demo's listing was not made"
+  smoke+=(--order)
+fi
+"${smoke[@]}" || failed "the smoke test failed"
+
+say "$image runs in $namespace"
+how_to_go_back
