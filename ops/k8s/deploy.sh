@@ -110,7 +110,7 @@ secret_is_there() { kube -n "$namespace" get secret "$1" >/dev/null 2>&1; }
 
 # Makes what is missing, once; nothing of it stays on this machine.
 make_secrets() {
-  local name missing=() folder=$work_dir/secrets password
+  local name missing=() folder=$work_dir/secrets
   for name in keys nats postgres redis; do secret_is_there "$name" || missing+=("$name"); done
   [[ ${#missing[@]} -gt 0 ]] || return 0
   say "making secrets: ${missing[*]}"
@@ -118,29 +118,13 @@ make_secrets() {
   docker run --rm --network none --read-only --user "$(id -u):$(id -g)" \
     -v "$folder:/secrets" "$image" secrets /secrets >/dev/null
   for name in "${missing[@]}"; do
-    password=$(openssl rand -hex 24)
     case $name in
-      keys) set -- "keys.json=$folder/keys.json" ;;
-      nats)
-        printf 'authorization { user: tradepit, password: "%s" }\n' "$password" >"$folder/auth.conf"
-        printf 'nats://tradepit:%s@nats-%d.nats:4222\n' \
-          "$password" 0 "$password" 1 "$password" 2 | paste -sd, - >"$folder/nats-url"
-        set -- "auth.conf=$folder/auth.conf" "url=$folder/nats-url"
-        ;;
-      postgres)
-        printf %s "$password" >"$folder/postgres-password"
-        printf 'postgresql://tradepit:%s@postgres:5432/tradepit_{shard}' "$password" \
-          >"$folder/postgres-url"
-        set -- "password=$folder/postgres-password" "url=$folder/postgres-url"
-        ;;
-      redis)
-        printf 'user default off\nuser tradepit on >%s ~* &* +@all\n' "$password" \
-          >"$folder/users.acl"
-        printf 'redis://tradepit:%s@redis:6379/0' "$password" >"$folder/redis-url"
-        set -- "users.acl=$folder/users.acl" "url=$folder/redis-url"
-        ;;
+      keys) set -- keys.json=keys.json ;;
+      nats) set -- url=nats_url users.conf=nats_users.conf ;;
+      postgres) set -- url=postgres_url password=postgres_password ;;
+      redis) set -- url=redis_url users.conf=redis_users.conf ;;
     esac
-    kube -n "$namespace" create secret generic "$name" "${@/#/--from-file=}"
+    (cd "$folder" && kube -n "$namespace" create secret generic "$name" "${@/#/--from-file=}")
   done
 }
 
