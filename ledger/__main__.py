@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from tradepit.ledger.cache import RedisCache
 from tradepit.ledger.errors import Interrupted, LedgerStopped
 from tradepit.ledger.metrics import Metrics
-from tradepit.ledger.migrate import migrate
+from tradepit.ledger.migrate import create_database, database_of, migrate
 from tradepit.ledger.parking import Parking
 from tradepit.ledger.settings import Settings, postgres_url_of
 from tradepit.ledger.store import PositionReader, PostgresStore
@@ -116,16 +116,22 @@ def main(argv: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser(
+    migration_parser = commands.add_parser(
         "migrate",
         help="bring the database's schema up to date, and exit",
         description="Runs the numbered SQL files that the database lacks, each in a transaction.",
+    )
+    migration_parser.add_argument(
+        "--create", action="store_true", help="make the database itself, if it is not there"
     )
     arguments = parser.parse_args(argv)
     try:
         setup_logging("ledger")
         if arguments.command == "migrate":
-            for migration in asyncio.run(migrate(postgres_url_of(os.environ))):
+            url = postgres_url_of(os.environ)
+            if arguments.create and asyncio.run(create_database(url)):
+                log.info("created", database=database_of(url))
+            for migration in asyncio.run(migrate(url)):
                 log.info("migrated", number=migration.number, name=migration.name)
         else:
             asyncio.run(serve(Settings.from_environment(os.environ)))

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 from tradepit.protocol import wire
@@ -92,6 +93,41 @@ async def read_applied(connection: "asyncpg.Connection[asyncpg.Record]") -> list
         return []
     rows = await connection.fetch("SELECT number, checksum FROM migrations ORDER BY number")
     return [(row["number"], row["checksum"]) for row in rows]
+
+
+def database_of(postgres_url: str) -> str:
+    """The name of the database."""
+    return unquote(urlsplit(postgres_url).path.removeprefix("/"))
+
+
+async def create_database(postgres_url: str) -> bool:
+    """Make the database if there is none of that name; whether it was made. Needs a user who may, and
+    connects to the database `postgres` for it. Raises ConfigurationError.
+    """
+    name = database_of(postgres_url)
+    server_url = urlunsplit(urlsplit(postgres_url)._replace(path="/postgres"))
+    try:
+        connection = await asyncpg.connect(
+            server_url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"application_name": "tradepit-migrate"},
+        )
+        try:
+            if await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+                return False
+            quoted = name.replace('"', '""')
+            await connection.execute(f'CREATE DATABASE "{quoted}"')
+        finally:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connection.close()
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        return False  # another run was as quick
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConfigurationError(
+            f"cannot make the database {name}: {str(error) or 'no answer'}"
+        ) from error
+    return True
 
 
 async def migrate(postgres_url: str, folder: Path = MIGRATIONS_DIR) -> list[Migration]:

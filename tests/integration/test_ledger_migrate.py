@@ -2,12 +2,12 @@
 
 import asyncio
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
 from tradepit.ledger.__main__ import main
-from tradepit.ledger.migrate import migrate, read_migrations
+from tradepit.ledger.migrate import create_database, database_of, migrate, read_migrations
 from tradepit.protocol.errors import ConfigurationError
 
 TIMEOUT_S = 30.0
@@ -80,6 +80,45 @@ def test_a_user_who_may_not_make_tables_is_one_sentence(
         "tradepit ledger: cannot bring the database's schema up to date: "
         "permission denied for schema public"
     )
+
+
+def test_a_database_that_is_not_there_is_made_if_that_is_asked_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def drop() -> None:
+        connection = await asyncpg.connect(
+            urlsplit(database_url)._replace(path="/postgres").geturl(), timeout=TIMEOUT_S
+        )
+        try:
+            await connection.execute(f"DROP DATABASE {database_of(database_url)}")
+        finally:
+            await connection.close(timeout=TIMEOUT_S)
+
+    asyncio.run(drop())
+    monkeypatch.setenv("TRADEPIT_POSTGRES_URL", database_url)
+    assert main(["migrate"]) == 2
+    assert "does not exist" in capfd.readouterr().err.splitlines()[-1]
+    assert main(["migrate", "--create"]) == 0
+    assert f"created database={database_of(database_url)}" in capfd.readouterr().err
+    assert numbers_of(database_url) == [each.number for each in read_migrations()]
+    assert main(["migrate", "--create"]) == 0
+    assert "created" not in capfd.readouterr().err
+
+
+def test_two_runs_that_make_the_database_at_once_both_succeed(database_url: str) -> None:
+    name = f"{database_of(database_url)} of two"  # a name that has to be quoted
+    url = urlsplit(database_url)._replace(path=f"/{quote(name)}").geturl()
+
+    async def run() -> list[bool]:
+        made = await asyncio.gather(create_database(url), create_database(url))
+        connection = await asyncpg.connect(database_url, timeout=TIMEOUT_S)
+        try:
+            await connection.execute(f'DROP DATABASE "{name}"', timeout=TIMEOUT_S)
+        finally:
+            await connection.close(timeout=TIMEOUT_S)
+        return made
+
+    assert sorted(asyncio.run(run())) == [False, True]
 
 
 def test_a_changed_migration_is_refused(database_url: str, tmp_path: Path) -> None:

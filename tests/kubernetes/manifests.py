@@ -1,5 +1,7 @@
 """The overlays as the API server would get them: rendered by kubectl, as plain dicts."""
 
+import copy
+import functools
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +52,11 @@ def kubectl_or_skip() -> Path:
 
 def render(folder: Path) -> list[Object]:
     """What `kubectl kustomize` makes of a folder."""
+    return copy.deepcopy(_render(folder))
+
+
+@functools.cache
+def _render(folder: Path) -> list[Object]:
     done = subprocess.run(
         [kubectl_or_skip(), "kustomize", folder],
         capture_output=True,

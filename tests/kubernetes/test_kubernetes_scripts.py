@@ -1,0 +1,250 @@
+"""deploy.sh and load.sh against a cluster that only writes down what it is told."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are another package
+from tradepit.tools.load.report import Report
+
+from tests.kubernetes.manifests import FOLDER, ROOT, kubectl_or_skip, named
+from tests.kubernetes.test_kubernetes_policies import GIVEN_SECRETS
+
+FAKES = Path(__file__).parent / "fakes"
+TIMEOUT_S = 120.0
+DEV = "kind-tradepit"
+PRODUCTION = "tradepit-production"
+
+
+@dataclass
+class Done:
+    code: int
+    output: str
+    error: str
+    calls: list[str]
+
+    def has(self, *pieces: str) -> bool:
+        """Whether there are calls with these pieces, in that order."""
+        left = iter(self.calls)
+        return all(any(piece in call for call in left) for piece in pieces)
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """`run("deploy.sh", "dev", FAKE_CONTEXT=...)`."""
+
+    def start(script: str, *arguments: str, answer: str = "", **fakes: str) -> Done:
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        done = subprocess.run(
+            ["bash", FOLDER / script, *arguments],
+            input=answer,
+            env=os.environ
+            | {
+                "PATH": f"{FAKES}:{os.environ['PATH']}",
+                "REAL_KUBECTL": str(kubectl_or_skip()),
+                "REAL_TRADEPIT": str(Path(sys.prefix) / "bin" / "tradepit"),
+                "TMPDIR": str(tmp_path),
+                "FAKE_CALLS": str(calls),
+                "FAKE_CONTEXT": DEV,
+                "FAKE_SHARDS": "",
+                "FAKE_SECRETS": "",
+                "FAKE_PUSHED": "",
+            }
+            | fakes,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        left = {path.name for path in tmp_path.iterdir()} - {"calls", "calls.applied", "logs"}
+        assert left == set(), "something stayed behind"
+        return Done(done.returncode, done.stdout, done.stderr, calls.read_text().splitlines())
+
+    return start
+
+
+CHANGES = re.compile(r" (apply|create|delete|patch|exec|replace) |^docker (build|push|run)|^kind ")
+
+
+@pytest.mark.parametrize("arguments", [(), ("staging",), ("dev", "--now"), ("dev", "--dry-run", "x")])
+def test_wrong_arguments_are_refused_before_anything_is_asked(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    done = run("deploy.sh", *arguments)
+    assert (done.code, done.calls) == (2, [])
+    assert "usage" in done.error
+
+
+@pytest.mark.parametrize(
+    ("overlay", "context"),
+    [("dev", PRODUCTION), ("production", DEV), ("production", "tradepit-production-2"), ("dev", "")],
+)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_another_cluster_than_expected_is_refused(
+    run: Run, overlay: str, context: str, dry_run: bool
+) -> None:
+    done = run("deploy.sh", overlay, *(["--dry-run"] if dry_run else []), FAKE_CONTEXT=context)
+    assert done.code == 2
+    assert done.error.startswith("refused: ")
+    assert done.calls == ["kubectl config current-context"]
+
+
+@pytest.mark.parametrize(("overlay", "context"), [("dev", DEV), ("production", PRODUCTION)])
+@pytest.mark.parametrize("shards", ["", "1"])
+def test_a_dry_run_shows_the_difference_and_changes_nothing(
+    run: Run, overlay: str, context: str, shards: str
+) -> None:
+    done = run("deploy.sh", overlay, "--dry-run", FAKE_CONTEXT=context, FAKE_SHARDS=shards)
+    assert (done.code, done.error) == (0, "")
+    assert not [call for call in done.calls if CHANGES.search(call)]
+    assert done.has(" diff ") is bool(shards)
+    assert "nothing applied" in done.output
+
+
+def test_a_first_deployment_to_dev_goes_step_by_step(run: Run) -> None:
+    done = run("deploy.sh", "dev")
+    assert (done.code, done.error) == (0, "")
+    assert done.has(
+        "config current-context",
+        "docker build",
+        "kind load docker-image tradepit:0123456789ab --name tradepit",
+        "create namespace tradepit-dev",
+        "secrets /secrets",
+        "create secret generic keys",
+        "create secret generic redis",
+        "delete job migrate seed",
+        "apply -l app.kubernetes.io/component notin (matcher,ledger,ingress,seed)",
+        "rollout status statefulset/nats",
+        "rollout status statefulset/postgres",
+        "get job migrate",
+        "apply -f",
+        "rollout status statefulset/matcher",
+        "rollout status statefulset/ledger",
+        "rollout status deployment/ingress",
+        "get job seed",
+        "exec deployment/ingress -c ingress -- python -m tradepit.tools.smoke --order",
+    )
+    for call in done.calls[1:]:
+        assert not call.startswith("kubectl") or call.startswith(f"kubectl --context {DEV} "), call
+    assert "rollout undo statefulset/matcher" in done.output
+
+
+def test_the_secrets_of_dev_have_the_keys_that_the_manifests_read(run: Run) -> None:
+    done = run("deploy.sh", "dev")
+    made = {}
+    for call in done.calls:
+        if " create secret generic " in call:
+            name, *files = call.partition(" generic ")[2].split()
+            made[name] = {file.removeprefix("--from-file=").partition("=")[0] for file in files}
+    assert made == GIVEN_SECRETS["dev"]
+
+
+def test_secrets_that_are_there_stay(run: Run) -> None:
+    done = run("deploy.sh", "dev", FAKE_SHARDS="2", FAKE_SECRETS="keys nats postgres")
+    assert done.code == 0
+    made = [call for call in done.calls if " create secret " in call]
+    assert len(made) == 1
+    assert " generic redis " in made[0]
+    done = run("deploy.sh", "dev", FAKE_SHARDS="2", FAKE_SECRETS="keys nats postgres redis")
+    assert done.code == 0
+    assert not done.has("secrets /secrets")
+
+
+def test_production_is_applied_only_once_its_name_was_typed(run: Run) -> None:
+    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": "3", "FAKE_PUSHED": "1"}
+    for answer in ("", "y\n", "prod\n"):
+        done = run("deploy.sh", "production", answer=answer, **there)
+        assert done.code == 2
+        assert done.has(" diff ")
+        assert not [call for call in done.calls if CHANGES.search(call)]
+    done = run("deploy.sh", "production", answer="production\n", **there)
+    assert (done.code, done.error) == (0, "")
+    assert done.has(" diff ", "apply -l", "wait externalsecret", "get job migrate", "apply -f", " exec ")
+    assert not done.has("create secret")
+    assert not done.has("--order")
+    assert not done.has("docker build")
+
+
+def test_no_shard_is_taken_away(run: Run) -> None:
+    for dry_run in ((), ("--dry-run",)):
+        done = run(
+            "deploy.sh", "production", *dry_run, FAKE_CONTEXT=PRODUCTION, FAKE_SHARDS="8"
+        )
+        assert done.code == 2
+        assert "8 shards run" in done.error
+        assert not [call for call in done.calls if CHANGES.search(call)]
+
+
+def test_ledgers_do_not_start_before_their_databases_are_ready(run: Run) -> None:
+    done = run("deploy.sh", "dev", FAKE_JOB="Failed")
+    assert done.code == 1
+    assert "the last words of the job" in done.error
+    assert "rollout undo" in done.error
+    assert len([call for call in done.calls if " apply " in call]) == 1
+
+
+@pytest.mark.parametrize(
+    "stuck", [{"FAKE_STUCK": "statefulset/matcher"}, {"FAKE_SMOKE": "1"}, {"FAKE_DIFF": "2"}]
+)
+def test_a_deployment_that_does_not_come_up_fails(run: Run, stuck: dict[str, str]) -> None:
+    done = run("deploy.sh", "dev", FAKE_SHARDS="2", **stuck)
+    assert done.code != 0
+    assert "runs in tradepit-dev" not in done.output
+
+
+def report(latency_ms: int) -> str:
+    one = Report(seconds=10.0, sent=100, accepted=90)
+    one.refused["busy"] = 10
+    for _ in range(100):
+        one.latency_ns.record(latency_ms * 1_000_000)
+    return f"2026 INFO a line of the log\n{one.line()}\n"
+
+
+def test_a_load_is_the_sum_of_its_pods_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for number, latency_ms in enumerate((1, 1, 100)):
+        (logs / f"load-{number}").write_text(report(latency_ms))
+    there = {"FAKE_SHARDS": "2", "FAKE_LOGS": str(logs)}
+    done = run("load.sh", "dev", "3", "10", "50", FAKE_PODS="3", **there)
+    assert done.code == 0, done.error
+    assert "3 processes, 10.0 s\nsent 300, accepted 270, refused 30" in done.output
+    assert re.search(r"^p50 1\.00\d ms$", done.output, re.MULTILINE)
+    assert re.search(r"^p90 100\.\d+ ms$", done.output, re.MULTILINE)
+    assert done.has(" apply -f", "get job load", "logs pod/load-2", " delete -f")
+
+    applied = list(yaml.safe_load_all((tmp_path / "calls.applied").read_text()))
+    job = named(applied, "Job", "load")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert (job["metadata"]["namespace"], job["spec"]["completions"]) == ("tradepit-dev", 3)
+    assert job["spec"]["parallelism"] == 3
+    assert container["args"] == ["--rate=50", "--seconds=10"]
+    assert container["image"] == "tradepit:0123456789ab"
+    assert {"name": "TRADEPIT_SHARD_COUNT", "value": "2"} in container["env"]
+
+    done = run("load.sh", "dev", "4", FAKE_PODS="3", **there)
+    assert done.code == 1
+    assert "3 reports, and there should be 4" in done.error
+    assert done.has("get job load", " delete -f")
+
+
+def test_scripts_are_sound_to_shellcheck() -> None:
+    scripts = [*FOLDER.glob("*.sh"), *FAKES.iterdir(), ROOT / ".ci" / "run"]
+    done = subprocess.run(
+        [Path(sys.prefix) / "bin" / "shellcheck", "--external-sources", *scripts],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
