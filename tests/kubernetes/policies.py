@@ -23,7 +23,9 @@ def breaches(objects: list[Object], secrets: dict[str, set[str]]) -> list[str]:
     found += _services(objects)
     found += _network(objects)
     found += _disruptions(objects)
-    found += [f"a Secret is committed: {each['metadata']['name']}" for each in of_kind(objects, "Secret")]
+    found += [
+        f"a Secret is committed: {each['metadata']['name']}" for each in of_kind(objects, "Secret")
+    ]
     return found
 
 
@@ -137,14 +139,16 @@ def _spread(pods: Pods) -> Iterator[str]:
         yield f"{pods} may be on one node altogether"
 
 
-def _references(
-    pods: Pods, objects: list[Object], secrets: dict[str, set[str]]
-) -> Iterator[str]:
+def _references(pods: Pods, objects: list[Object], secrets: dict[str, set[str]]) -> Iterator[str]:
     names = {(each["kind"], each["metadata"]["name"]) for each in objects}
     settings = {
-        each["metadata"]["name"]: set(each.get("data", {})) for each in of_kind(objects, "ConfigMap")
+        each["metadata"]["name"]: set(each.get("data", {}))
+        for each in of_kind(objects, "ConfigMap")
     }
-    for kind, field in (("ServiceAccount", "serviceAccountName"), ("PriorityClass", "priorityClassName")):
+    for kind, field in (
+        ("ServiceAccount", "serviceAccountName"),
+        ("PriorityClass", "priorityClassName"),
+    ):
         if (kind, pods.spec.get(field)) not in names:
             yield f"{pods}: there is no {kind} {pods.spec.get(field)}"
     sources = [
@@ -211,7 +215,9 @@ def _services(objects: list[Object]) -> Iterator[str]:
         target = each["spec"]["scaleTargetRef"]
         if (target["kind"], target["name"]) not in names:
             yield f"the autoscaler's {target['kind']} {target['name']} is not there"
-        elif any("replicas" in pods.owner["spec"] for pods in everything if pods.name == target["name"]):
+        elif any(
+            "replicas" in pods.owner["spec"] for pods in everything if pods.name == target["name"]
+        ):
             yield f"{target['kind']}/{target['name']} has replicas that the autoscaler sets, too"
     for each in of_kind(objects, "Ingress"):
         if not each["spec"].get("tls"):
@@ -261,5 +267,5 @@ def quantity(text: str | int) -> Fraction:
     """A Kubernetes quantity as a number."""
     found = re.fullmatch(r"([0-9.]+)(m|Ki|Mi|Gi|Ti)?", str(text))
     assert found, text
-    scale = {"m": Fraction(1, 1000), "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-    return Fraction(found[1]) * scale.get(found[2], 1)
+    scale = {None: 1, "m": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}[found[2]]
+    return Fraction(found[1]) * scale / (1000 if found[2] == "m" else 1)

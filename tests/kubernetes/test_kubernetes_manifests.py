@@ -134,7 +134,13 @@ def test_the_network_has_exactly_these_edges(overlay: str) -> None:
     found_outside = outside(objects)
     servers = found_outside - names - SCRAPED - public
     assert {(who, port) for who, _, _, port in servers} == (
-        {("ledger", 5432), ("migrate", 5432), ("ingress", 5432), ("ledger", 6379), ("ingress", 6379)}
+        {
+            ("ledger", 5432),
+            ("migrate", 5432),
+            ("ingress", 5432),
+            ("ledger", 6379),
+            ("ingress", 6379),
+        }
         if overlay == "production"
         else set()
     )
@@ -154,7 +160,9 @@ def test_only_the_api_its_pages_and_nothing_else_is_public() -> None:
 
 def test_production_answers_when_three_servers_have_it_and_asks_them_to_sync() -> None:
     objects = render(FOLDER / "overlays" / "production")
-    (container,) = named(objects, "StatefulSet", "matcher")["spec"]["template"]["spec"]["containers"]
+    (container,) = named(objects, "StatefulSet", "matcher")["spec"]["template"]["spec"][
+        "containers"
+    ]
     values = {each["name"]: each.get("value") for each in container["env"]}
     assert values["TRADEPIT_DURABILITY"] == "replicated"
     nats = named(objects, "StatefulSet", "nats")["spec"]["replicas"]

@@ -115,7 +115,9 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "StatefulSet/nats nats may gain privileges",
     ),
     "latest": (
-        lambda o: container_of(o, "StatefulSet", "ledger").update(image="a.example/tradepit:latest"),
+        lambda o: container_of(o, "StatefulSet", "ledger").update(
+            image="a.example/tradepit:latest"
+        ),
         "StatefulSet/ledger ledger has no fixed image",
     ),
     "no tag": (
@@ -221,7 +223,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         lambda o: o.append(
             {
                 "kind": "Secret",
-                "metadata": {"name": "keys", "namespace": of_kind(o, "Namespace")[0]["metadata"]["name"]},
+                "metadata": {
+                    "name": "keys",
+                    "namespace": of_kind(o, "Namespace")[0]["metadata"]["name"],
+                },
             }
         ),
         "a Secret is committed: keys",

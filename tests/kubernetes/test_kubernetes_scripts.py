@@ -75,7 +75,9 @@ def run(tmp_path: Path) -> Run:
 CHANGES = re.compile(r" (apply|create|delete|patch|exec|replace) |^docker (build|push|run)|^kind ")
 
 
-@pytest.mark.parametrize("arguments", [(), ("staging",), ("dev", "--now"), ("dev", "--dry-run", "x")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("staging",), ("dev", "--now"), ("dev", "--dry-run", "x")]
+)
 def test_wrong_arguments_are_refused_before_anything_is_asked(
     run: Run, arguments: tuple[str, ...]
 ) -> None:
@@ -86,7 +88,12 @@ def test_wrong_arguments_are_refused_before_anything_is_asked(
 
 @pytest.mark.parametrize(
     ("overlay", "context"),
-    [("dev", PRODUCTION), ("production", DEV), ("production", "tradepit-production-2"), ("dev", "")],
+    [
+        ("dev", PRODUCTION),
+        ("production", DEV),
+        ("production", "tradepit-production-2"),
+        ("dev", ""),
+    ],
 )
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_another_cluster_than_expected_is_refused(
@@ -168,7 +175,9 @@ def test_production_is_applied_only_once_its_name_was_typed(run: Run) -> None:
         assert not [call for call in done.calls if CHANGES.search(call)]
     done = run("deploy.sh", "production", answer="production\n", **there)
     assert (done.code, done.error) == (0, "")
-    assert done.has(" diff ", "apply -l", "wait externalsecret", "get job migrate", "apply -f", " exec ")
+    assert done.has(
+        " diff ", "apply -l", "wait externalsecret", "get job migrate", "apply -f", " exec "
+    )
     assert not done.has("create secret")
     assert not done.has("--order")
     assert not done.has("docker build")
@@ -176,9 +185,7 @@ def test_production_is_applied_only_once_its_name_was_typed(run: Run) -> None:
 
 def test_no_shard_is_taken_away(run: Run) -> None:
     for dry_run in ((), ("--dry-run",)):
-        done = run(
-            "deploy.sh", "production", *dry_run, FAKE_CONTEXT=PRODUCTION, FAKE_SHARDS="8"
-        )
+        done = run("deploy.sh", "production", *dry_run, FAKE_CONTEXT=PRODUCTION, FAKE_SHARDS="8")
         assert done.code == 2
         assert "8 shards run" in done.error
         assert not [call for call in done.calls if CHANGES.search(call)]

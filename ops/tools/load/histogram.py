@@ -5,16 +5,16 @@ percentile of nothing.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 SUB_BUCKET_BITS = 7  # each power of two is cut into 128 buckets
 
 
+@dataclass
 class Histogram:
-    """Counts of whole numbers from 0."""
+    """Counts of whole numbers from 0, by bucket."""
 
-    def __init__(self, counts: Mapping[int, int] | None = None) -> None:
-        self.counts = Counter[int](counts or {})
+    counts: Counter[int] = field(default_factory=Counter)
 
     def record(self, value: int) -> None:
         assert value >= 0

@@ -60,7 +60,9 @@ class Report:
                 raise NotAReport(line[:80])
             counts = document.pop("latency_ns")
             refused = document.pop("refused")
-            report = cls(**document, refused=Counter(refused), latency_ns=Histogram(dict(counts)))
+            report = cls(
+                **document, refused=Counter(refused), latency_ns=Histogram(Counter(dict(counts)))
+            )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise NotAReport(line[:80]) from error
         return report

@@ -70,7 +70,9 @@ class Load:
         if len(self._in_flight) >= IN_FLIGHT_MAX:
             self.report.not_sent += 1
             return
-        task = asyncio.get_running_loop().create_task(self._order(*market, due_s), name="load.order")
+        task = asyncio.get_running_loop().create_task(
+            self._order(*market, due_s), name="load.order"
+        )
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
