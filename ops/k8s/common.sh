@@ -38,6 +38,24 @@ namespace_of() { awk '/^kind: Namespace$/ { found = 1 } found && /^  name: / { p
 # A path as seen from the work folder: kustomize takes no absolute ones.
 from_work_dir() { realpath --relative-to "$work_dir" "$1"; }
 
+# Renders a folder for $namespace and the image that runs, with the patches on stdin, to $rendered.
+rendered=$work_dir/rendered.yaml
+render_for_namespace() {
+  mkdir "$work_dir/render"
+  {
+    cat <<KUSTOMIZATION
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: $namespace
+resources: [../$(from_work_dir "$1")]
+images: [{name: tradepit, newName: "${2%:*}", newTag: "${2##*:}"}]
+patches:
+KUSTOMIZATION
+    cat
+  } >"$work_dir/render/kustomization.yaml"
+  kubectl kustomize "$work_dir/render" >"$rendered"
+}
+
 # Returns 0 once the job has completed, 1 if it failed or the seconds have passed; then with its log.
 wait_for_job() {
   local job=$1 deadline=$((SECONDS + $2)) state

@@ -20,7 +20,6 @@ MIGRATE_TIMEOUT_S=1800
 ROLLOUT_TIMEOUT_S=1800
 SEED_TIMEOUT_S=900
 root=$(cd "$here/../.." && pwd -P)
-rendered=$work_dir/rendered.yaml
 
 # The overlay as it is, or with another tag for our image.
 render() {

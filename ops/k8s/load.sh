@@ -28,14 +28,7 @@ fi
 image=$(kube -n "$namespace" get statefulset matcher \
   -o 'jsonpath={.spec.template.spec.containers[0].image}')
 shard_count=$(kube -n "$namespace" get statefulset matcher -o 'jsonpath={.spec.replicas}')
-mkdir "$work_dir/load"
-cat >"$work_dir/load/kustomization.yaml" <<KUSTOMIZATION
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: $namespace
-resources: [../$(from_work_dir "$here/load")]
-images: [{name: tradepit, newName: "${image%:*}", newTag: "${image##*:}"}]
-patches:
+render_for_namespace "$here/load" "$image" <<PATCHES
   - patch: |-
       apiVersion: batch/v1
       kind: Job
@@ -50,16 +43,15 @@ patches:
                 args: ["--rate=$rate", "--seconds=$seconds"]
                 env:
                   - {name: TRADEPIT_SHARD_COUNT, value: "$shard_count"}
-KUSTOMIZATION
-kubectl kustomize "$work_dir/load" >"$work_dir/load.yaml"
+PATCHES
 
 take_away() {
-  kube delete -f "$work_dir/load.yaml" --ignore-not-found >&2 || true
+  kube delete -f "$rendered" --ignore-not-found >&2 || true
   rm -rf "$work_dir"
 }
 trap take_away EXIT
-kube delete -f "$work_dir/load.yaml" --ignore-not-found >&2
-kube apply -f "$work_dir/load.yaml" >&2
+kube delete -f "$rendered" --ignore-not-found >&2
+kube apply -f "$rendered" >&2
 wait_for_job load "$((seconds + 300))"
 for pod in $(kube -n "$namespace" get pods -l app.kubernetes.io/component=load -o name); do
   kube -n "$namespace" logs "$pod" >>"$work_dir/reports"

@@ -1,5 +1,6 @@
 """The load and the smoke test on a running exchange, as the Kubernetes scripts run them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -69,10 +70,9 @@ def test_the_smoke_test_fails_where_no_order_is_taken(
     exchange: RunningExchange, tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys.json"
-    keys.write_text(
-        '{"keys": [{"key": "%s", "account_id": 0, "role": "operator"},'
-        ' {"key": "%s", "account_id": 7, "role": "trader"}]}' % ("0" * 64, "1" * 64)
-    )
+    operator = {"key": "0" * 64, "account_id": 0, "role": "operator"}
+    stranger = {"key": "1" * 64, "account_id": 7, "role": "trader"}
+    keys.write_text(json.dumps({"keys": [operator, stranger]}))
     keys.chmod(0o600)
     process = subprocess.run(
         [sys.executable, "-m", "tradepit.tools.smoke", "--order"],

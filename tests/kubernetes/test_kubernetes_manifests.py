@@ -12,13 +12,11 @@ from tests.kubernetes.manifests import (
     OVERLAYS,
     Object,
     all_pods,
-    kubectl_or_skip,
     named,
     of_kind,
     render,
 )
 from tests.kubernetes.network import Edge, edges, outside
-from tests.kubernetes.test_kubernetes_policies import GIVEN_SECRETS
 
 VERSIONS = ("1.31", "1.37")  # the oldest that README.md promises, and the newest that is known here
 OF_OTHERS = {"ExternalSecret"}  # kinds of operators, which the API server learns from them
@@ -48,7 +46,7 @@ SCRAPED = {
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("folder", [*(f"overlays/{name}" for name in OVERLAYS), "load"])
+@pytest.mark.parametrize("folder", [*(f"overlays/{name}" for name in OVERLAYS), "load", "rebuild"])
 def test_every_object_fits_the_schema_of_the_api(folder: str, version: str) -> None:
     objects = [each for each in render(FOLDER / folder) if each["kind"] not in OF_OTHERS]
     assert objects
@@ -169,16 +167,17 @@ def test_production_answers_when_three_servers_have_it_and_asks_them_to_sync() -
     assert len(values["TRADEPIT_NATS_MONITOR_URLS"].split(",")) == nats == 3
 
 
-def test_the_load_is_let_in_where_it_runs_and_needs_nothing_that_is_not_there() -> None:
-    objects = render(FOLDER / "overlays" / "dev")
-    objects += render(FOLDER / "load")
-    found, halves = edges(objects)
-    assert halves == set()
-    assert Edge("load", "matcher", 5555) in found
-    job = named(objects, "Job", "load")["spec"]
+def test_the_load_is_sent_once_or_fails() -> None:
+    job = named(render(FOLDER / "load"), "Job", "load")["spec"]
     assert (job["completionMode"], job["backoffLimit"]) == ("Indexed", 0)
-    assert GIVEN_SECRETS["dev"]["keys"] == {"keys.json"}
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
 
 
-def test_a_kubectl_that_is_had_from_the_registry_would_be_of_a_version_that_renders() -> None:
-    assert kubectl_or_skip().is_file()
+def test_cloudnativepg_takes_the_place_of_a_server_outside(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "k8s")
+    file = tmp_path / "k8s" / "overlays" / "production" / "kustomization.yaml"
+    file.write_text(f"{file.read_text()}components: [../../cloudnativepg]\n")
+    objects = render(file.parent)
+    assert named(objects, "Cluster", "postgres")["metadata"]["namespace"] == "tradepit"
+    (rule,) = named(objects, "NetworkPolicy", "to-postgres")["spec"]["egress"]
+    assert rule["to"] == [{"podSelector": {"matchLabels": {"cnpg.io/cluster": "postgres"}}}]

@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tradepit.protocol import settings
 
 from tests.kubernetes.manifests import FOLDER, OVERLAYS, Object, all_pods, named, of_kind, render
+from tests.kubernetes.network import Edge, edges
 from tests.kubernetes.policies import breaches
 
 # What deploy.sh makes in dev (test_kubernetes_scripts.py compares).
@@ -44,20 +46,43 @@ def test_every_rule_is_kept(overlay: tuple[str, list[Object]]) -> None:
     assert breaches(objects, secrets_of(name, objects)) == []
 
 
-def test_every_setting_that_is_set_exists(overlay: tuple[str, list[Object]]) -> None:
-    known = {each.name for each in vars(settings).values() if isinstance(each, settings.Setting)}
-    known |= {f"{name}_FILE" for name in known}
+@pytest.mark.parametrize("folder", ["load", "rebuild"])
+def test_what_runs_on_demand_keeps_the_rules_too(
+    folder: str, overlay: tuple[str, list[Object]]
+) -> None:
+    name, objects = overlay
+    added = render(FOLDER / folder)
+    for each in added:
+        each["metadata"]["namespace"] = of_kind(objects, "Namespace")[0]["metadata"]["name"]
+    objects = [*objects, *added]
+    assert breaches(objects, secrets_of(name, objects)) == []
+    target = {"load": Edge("load", "matcher", 5555), "rebuild": Edge("rebuild", "nats", 4222)}
+    assert target[folder] in edges(objects)[0]
+
+
+def test_every_setting_that_is_set_exists_and_has_a_value_that_it_may_have(
+    overlay: tuple[str, list[Object]],
+) -> None:
+    known = {
+        each.name: each for each in vars(settings).values() if isinstance(each, settings.Setting)
+    }
     maps = {each["metadata"]["name"]: each["data"] for each in of_kind(overlay[1], "ConfigMap")}
     seen = set()
     for pods in all_pods(overlay[1]):
         for container in pods.containers:
-            names = {each["name"] for each in container.get("env", [])}
+            given = {each["name"]: each.get("value") for each in container.get("env", [])}
             for source in container.get("envFrom", []):
-                names |= set(maps[source["configMapRef"]["name"]])
-            ours = {name for name in names if name.startswith("TRADEPIT_")}
-            assert ours <= known, f"{pods}: {sorted(ours - known)}"
-            seen |= ours
-    assert "TRADEPIT_SHARD_ID" in seen
+                given |= maps[source["configMapRef"]["name"]]
+            mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+            for name, value in given.items():
+                if name.endswith("_FILE") and name.removesuffix("_FILE") in known:
+                    assert str(Path(value).parent) in mounts, f"{pods}: {name}"
+                elif name.startswith("TRADEPIT_"):
+                    assert name in known, f"{pods}: {name}"
+                    if value is not None:  # else the API server puts it in
+                        known[name].read({name: value})  # raises, and says what is wrong
+                    seen.add(name)
+    assert {"TRADEPIT_SHARD_ID", "TRADEPIT_SHARD_COUNT", "TRADEPIT_DURABILITY"} <= seen
 
 
 def container_of(objects: list[Object], kind: str, name: str) -> Any:

@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Run:
         calls = tmp_path / "calls"
         calls.write_text("")
         done = subprocess.run(
-            ["bash", FOLDER / script, *arguments],
+            [FOLDER / script, *arguments],
             input=answer,
             env=os.environ
             | {
@@ -242,6 +242,33 @@ def test_a_load_is_the_sum_of_its_pods_and_leaves_nothing(run: Run, tmp_path: Pa
     assert done.code == 1
     assert "3 reports, and there should be 4" in done.error
     assert done.has("get job load", " delete -f")
+
+
+def test_a_journal_is_rebuilt_while_the_other_shards_stay(run: Run, tmp_path: Path) -> None:
+    done = run("rebuild.sh", "dev", "5", answer="matcher-5\n")
+    assert done.code == 2
+    assert "no volume data-matcher-5" in done.error
+    done = run("rebuild.sh", "dev", "1", answer="yes\n")
+    assert done.code == 2
+    assert not [call for call in done.calls if CHANGES.search(call)]
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_JOB="Failed")
+    assert done.code == 1
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n")
+    assert (done.code, done.error) == (0, "")
+    assert done.has(
+        "delete statefulset matcher --cascade=orphan",
+        "delete pod matcher-1",
+        " apply -f ",
+        "get job rebuild",
+        " delete -f ",
+    )
+    applied = list(yaml.safe_load_all((tmp_path / "calls.applied").read_text()))
+    spec = named(applied, "Job", "rebuild")["spec"]["template"]["spec"]
+    assert spec["containers"][0]["args"] == ["journal", "rebuild", "--shard", "1"]
+    claims = [
+        volume["persistentVolumeClaim"] for volume in spec["volumes"] if volume["name"] == "data"
+    ]
+    assert claims == [{"claimName": "data-matcher-1"}]
 
 
 def test_scripts_are_sound_to_shellcheck() -> None:

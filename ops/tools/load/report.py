@@ -84,7 +84,7 @@ class Report:
         rate = self.latency_ns.count / self.seconds if self.seconds else 0.0
         lines = [
             f"{self.processes} processes, {self.seconds:.1f} s",
-            f"sent {self.sent}, accepted {self.accepted}, refused {self.refused.total()}, "
+            f"sent {self.sent}, accepted {self.accepted}, refused {self.refused.total()}",
             f"unknown {self.unknown}, not sent {self.not_sent}, fills {self.fills}",
             f"{rate:,.0f} answers a second",
             *(f"refused {reason}: {count}" for reason, count in self.refused.most_common()),
