@@ -24,9 +24,16 @@ up: $(STAMPS)/built ## Install what is missing, start a whole exchange and serve
 .PHONY: build
 build: $(STAMPS)/built ## Install what is missing and build the C++ module
 
+# Several tests at once; each file's tests run in one process, which has servers of its own.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: test
-test: $(STAMPS)/built $(STAMPS)/dev cpp-test ## Run every test (ARGS="-k name" for some of the Python ones)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMPS)/built $(STAMPS)/dev cpp-test ## Run every test but those of test-builds (ARGS="-k name" for some of them)
+	@$(PYTEST) --ignore tests/builds tests $(ARGS)
+
+.PHONY: test-builds
+test-builds: $(STAMPS)/built $(STAMPS)/dev ## Compile the C++ code in every way, with sanitizers and planted bugs, and test that
+	@$(PYTEST) tests/builds $(ARGS)
 
 .PHONY: cpp-test
 cpp-test: cpp ## Run the C++ tests alone

@@ -3,10 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10.0
 
-BUILDS = Path(__file__).parent / "builds"
 _numbers = itertools.count(1)
 
 
@@ -49,10 +44,7 @@ def on_containers(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What compiles comes last, and is compiled meanwhile. What is about servers of the other kind
-    does not run.
-    """
-    items.sort(key=lambda item: BUILDS in item.path.parents)
+    """What is about servers of the other kind does not run."""
     if on_containers(config):
         left = [item for item in items if item.get_closest_marker("embedded")]
         config.hook.pytest_deselected(items=left)
@@ -62,23 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("containers"):
                 item.add_marker(skip)
-
-
-def pytest_runtestloop(session: pytest.Session) -> None:
-    places = [BUILDS in item.path.parents for item in session.items]
-    if not any(places) or all(places) or session.config.option.collectonly:
-        return
-    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
-        return  # the first of several workers does it for all
-    command = [sys.executable, "-m", "tests.builds.prebuild"]
-    prebuild = subprocess.Popen(command, cwd=BUILDS.parents[1], start_new_session=True)
-
-    def stop() -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(prebuild.pid, signal.SIGKILL)
-        prebuild.wait()
-
-    session.config.add_cleanup(stop)
 
 
 @pytest.fixture(scope="session")
