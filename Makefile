@@ -48,10 +48,10 @@ cpp: $(STAMPS)/run ## Build the C++ tests and benchmarks
 .PHONY: image
 image: ## Build the container image
 	@docker build --quiet --file ops/docker/Dockerfile --tag tradepit:$${TRADEPIT_TAG:-latest} \
+		--build-arg VERSION="$${TRADEPIT_VERSION:-}" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
 
 .PHONY: test-containers
-test-containers: export TESTCONTAINERS_RYUK_DISABLED = true
 test-containers: $(STAMPS)/built $(STAMPS)/dev image ## Run the image and docker-compose.yml, and tests/integration on containers
 	@$(BIN)/python -m pytest --servers containers --timeout 900 -n 2 --dist loadfile \
 		tests/containers tests/integration $(ARGS)

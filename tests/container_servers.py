@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from tradepit.cli import ports
 from tradepit.cli.embedded import (
@@ -27,6 +28,9 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20
 POLL_S = 0.02
 SECRETS = "/run/tradepit"
+
+# Its cleaner is one more image to pull; we stop what we start.
+testcontainers_config.ryuk_disabled = True
 
 
 class ContainerServers:

@@ -24,6 +24,8 @@ from tradepit.tools.journal.replay import Replay
 
 from tests.exchange_checks import check_everything, key_of, operator
 
+pytestmark = pytest.mark.embedded
+
 BTC_USD = 1
 MAKER = 101
 SEGMENT_MIB = 16

@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 import redis
 from tradepit.cli.child import Child
-from tradepit.cli.embedded import EmbeddedServers
 from tradepit.cli.main import main
 from tradepit.ledger.migrate import migrate
 from tradepit.ledger.store import to_unsigned
@@ -21,6 +20,7 @@ from tradepit.tools.journal.replay import Replay
 from tests.ledger_harness import LedgerSetting
 from tests.matcher_process import MatcherProcess, list_market, trade_once, wait_until
 from tests.matcher_stream import delete_stream
+from tests.servers import Servers
 
 CALL_TIMEOUT_S = 10.0
 TRADES = (4, 9)  # of the first shard and of the second
@@ -29,7 +29,7 @@ TRADES = (4, 9)  # of the first shard and of the second
 class Services:
     """A matcher and a ledger for each of two shards, a database for each shard."""
 
-    def __init__(self, servers: EmbeddedServers, folder: Path, shard_ids: tuple[int, int]) -> None:
+    def __init__(self, servers: Servers, folder: Path, shard_ids: tuple[int, int]) -> None:
         self.servers = servers
         self.folder = folder
         self.shard_ids = shard_ids
@@ -127,9 +127,7 @@ class Services:
 
 
 @pytest.fixture
-def services(
-    servers: EmbeddedServers, redis_url: str, shard_id: int, tmp_path: Path
-) -> Iterator[Services]:
+def services(servers: Servers, redis_url: str, shard_id: int, tmp_path: Path) -> Iterator[Services]:
     assert redis_url
     made = Services(servers, tmp_path, (shard_id, shard_id + 10_000))
     made.data_dir.mkdir(mode=0o700)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from tradepit.cli.embedded import EmbeddedServers
+import pytest
 from tradepit.cli.running import RunningExchange
 from tradepit.protocol import wire
 
@@ -23,6 +23,7 @@ from tests.matcher_process import (
 )
 from tests.nats_cluster import NatsCluster
 from tests.rest import call, limit_order
+from tests.servers import Servers
 
 TIMEOUT_S = 5.0
 
@@ -82,6 +83,7 @@ def fill(matcher: MatcherProcess) -> None:
             pass
 
 
+@pytest.mark.embedded
 def test_a_replicated_matcher_without_a_majority_is_not_ready(
     tmp_path: Path, data_dir: Path
 ) -> None:
@@ -107,7 +109,7 @@ def test_a_replicated_matcher_without_a_majority_is_not_ready(
 
 
 def test_a_matcher_alone_does_not_need_the_stream(
-    data_dir: Path, nats_url: str, shard_id: int, servers: EmbeddedServers
+    data_dir: Path, nats_url: str, shard_id: int, servers: Servers
 ) -> None:
     port = free_port()
     with running_matcher(data_dir, nats_url, shard_id, TRADEPIT_METRICS_PORT=str(port)) as matcher:

@@ -24,6 +24,8 @@ from tradepit.tools import demo
 from tests.matcher_process import free_port
 from tests.rest import call, limit_order
 
+pytestmark = pytest.mark.embedded
+
 SHARD_COUNT = 2
 SYMBOLS = {"BTC-USD": 0, "ETH-USD": 1, "SOL-USD": 0}
 PRICES = {"BTC-USD": "64000.00", "ETH-USD": "3100.00", "SOL-USD": "145.00"}
