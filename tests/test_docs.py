@@ -22,7 +22,6 @@ PAGES = [
     *sorted(ROOT.glob("docs/**/*.md")),
     *sorted(ROOT.glob("ops/*/README.md")),
     *sorted(path for path in ROOT.glob("*/README.md") if path.parent.name[0] != "."),
-    ROOT / "ops" / "k8s" / "README.md",
 ]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
