@@ -20,7 +20,15 @@ from nats.aio.client import Client as NatsClient
 from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, Header, PubAck, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    DiscardPolicy,
+    Header,
+    PubAck,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
 from nats.js.errors import APIError, NotFoundError
 from tradepit.engine import JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
@@ -281,7 +289,7 @@ class Publisher:
             allow_direct=True,
         )
         try:
-            found = (await jetstream.stream_info(self._stream)).config
+            found = (await self._stream_info(jetstream)).config
         except NotFoundError:
             try:
                 self._note_published(0)
@@ -307,12 +315,21 @@ class Publisher:
             except APIError as error:
                 raise self._unfit(error) from error
 
+    async def _stream_info(self, jetstream: JetStreamContext) -> StreamInfo:
+        """What the stream's leader knows. Raises NatsError if there is none: a server that is left
+        without a majority goes on answering, and names no leader.
+        """
+        info = await jetstream.stream_info(self._stream)
+        if info.cluster is not None and not info.cluster.leader:
+            raise NatsError("the stream has no leader: most of its servers are away")
+        return info
+
     async def _look_for_holes(self, jetstream: JetStreamContext, reader: JournalReader) -> None:
         """A stream that has lost messages, by a damaged file or an operator's hand, stops its readers
         for good: it is deleted, to be made anew from the journal. Raises NotFoundError if it is gone.
         """
         try:
-            state = (await jetstream.stream_info(self._stream)).state
+            state = (await self._stream_info(jetstream)).state
         except NotFoundError:
             self._note_published(0)
             raise
