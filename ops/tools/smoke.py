@@ -18,6 +18,7 @@ from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.keys import keys_file, read_keys
 
 READY_TIMEOUT_S = 60.0
+LISTING_WAIT_S = 5.0
 POLL_S = 0.5
 CALL_TIMEOUT_S = 10.0
 
@@ -62,6 +63,16 @@ def wait_until_ready(port: int) -> None:
             return
 
 
+def listed(port: int, wait_s: float) -> list[dict[str, str]]:
+    """What can be traded, once there is anything: the ingress asks the matchers once a second."""
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        found: list[dict[str, str]] = call(port, "GET", "/v1/instruments")["instruments"]
+        if found or time.monotonic() > deadline_s:
+            return found
+        time.sleep(POLL_S)
+
+
 def place_and_cancel(port: int, instrument: dict[str, str], key: str) -> str:
     """The order's id. Raises Failed unless it was open and then canceled."""
     order = {
@@ -86,7 +97,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         port = settings.HTTP_PORT.read(os.environ)
         wait_until_ready(port)
-        instruments = call(port, "GET", "/v1/instruments")["instruments"]
+        instruments = listed(port, LISTING_WAIT_S if arguments.order else 0)
         print(f"ready, {len(instruments)} instruments")
         if arguments.order:
             traders = [key for key in read_keys(keys_file(os.environ)) if not key.is_operator]

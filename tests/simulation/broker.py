@@ -401,7 +401,7 @@ class JetStreamApi:
                 return NotFoundError()
             count = len(broker.stream.stored)
             state = SimpleNamespace(messages=count, first_seq=min(count, 1), num_deleted=None)
-            return SimpleNamespace(config=broker.stream.config, state=state)
+            return SimpleNamespace(config=broker.stream.config, state=state, cluster=None)
 
         return await self._ask(info)
 
