@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 import uvloop
 from tradepit.ingress.app import Ingress, create_app
+from tradepit.ingress.http_protocol import BoundedProtocol
 from tradepit.ingress.settings import Settings, read_settings
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.log import get_logger, setup_logging
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] = ()) -> int:
         return 0 if argv[0] in ("-h", "--help") else 2
     try:
         setup_logging("ingress")
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        # Its warnings are of requests: whoever sends rubbish must not fill the log.
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)
         settings = read_settings()
         listener = _listen(settings)
     except ConfigurationError as error:
@@ -76,7 +78,7 @@ async def serve(app: Ingress, listener: socket.socket) -> None:
     """Serve on a bound socket until SIGTERM or SIGINT; requests at work get SHUTDOWN_TIMEOUT_S."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         access_log=False,

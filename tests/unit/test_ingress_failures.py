@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from tradepit.ingress import router as router_module
 from tradepit.ingress.app import Ingress
+from tradepit.ingress.http_protocol import REQUEST_TIMEOUT_S
 from tradepit.protocol import wire
 
 from tests.fake_matcher import FakeMatcher
@@ -261,6 +263,52 @@ def test_the_process_serves_without_a_matcher_and_stops_in_order(tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(CONDITION_TIMEOUT_S) == 0
         assert "Traceback" not in process.stderr.read()
+
+
+def test_a_request_that_never_ends_is_ended(tmp_path: Path) -> None:
+    with start_process(tmp_path) as process:
+        assert process.stderr is not None
+        url = next(line.split("url=")[1].strip() for line in process.stderr if " ready " in line)
+        port = int(url.rpartition(":")[2])
+
+        def ends(*pieces: bytes) -> bytes:
+            """What comes back until the server hangs up."""
+            with socket.create_connection(
+                ("127.0.0.1", port), timeout=3 * REQUEST_TIMEOUT_S
+            ) as peer:
+                received = b""
+                try:
+                    for piece in pieces:
+                        peer.sendall(piece)
+                    while more := peer.recv(4096):
+                        received += more
+                except ConnectionError:
+                    pass  # with what we sent still under way
+                return received
+
+        assert ends(b"GET / HTTP/1.1\r\nX: ", *[b"a" * 1024] * 64).startswith(b"HTTP/1.1 431 ")
+        assert ends(b"GET / HTTP/1.1\r\n", *[b"X: %b\r\n" % (b"a" * 1024)] * 2000)[:12] in (
+            b"HTTP/1.1 431",
+            b"",  # reset while it was sent
+        )
+        with ThreadPoolExecutor() as peers:
+            started = [
+                peers.submit(ends, *pieces)
+                for pieces in (
+                    [],
+                    [b"GET / HTTP/1.1\r\nHost: x\r\n"],
+                    [b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /health"],
+                    [b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"],
+                )
+            ]
+            silent, headless, second, bodiless = [peer.result() for peer in started]
+        assert silent == headless == b""
+        assert second.count(b"HTTP/1.1 200") == 1
+        assert bodiless.count(b"HTTP/1.1 2") == 0
+        with httpx.Client(base_url=url) as client:  # whole requests are not ended
+            for _ in range(3):
+                assert client.get("/health/live").status_code == 200
+        process.terminate()
 
 
 def test_what_keeps_it_from_starting_is_one_sentence(tmp_path: Path) -> None:
