@@ -25,6 +25,7 @@ STATEMENT_TIMEOUT_S = 2.0
 CATCH_UP_TIMEOUT_S = 1.0
 POLL_FIRST_S, POLL_MAX_S = 0.004, 0.05
 REDIS_TIMEOUT_S = 0.25
+HEALTH_TIMEOUT_S = 0.5
 
 _ORDERS = """SELECT order_id, account_id, instrument_id, client_order_id, side, order_type,
     time_in_force, flags, price_ticks, quantity_lots, filled_lots, notional_units, fee_units, status,
@@ -264,15 +265,22 @@ class LedgerReads:
         return [Position(*(int(value) for value in row)) for row in rows]
 
     async def health(self) -> dict[str, bool]:
-        """Which of the two servers answers now."""
-        postgres = cache = True
+        """Which of the two servers answers now, and at once: whoever probes waits for it."""
+        ledger, cache = await asyncio.gather(self._ledger_answers(), self._cache_answers())
+        return {"ledger": ledger, "cache": cache}
+
+    async def _ledger_answers(self) -> bool:
         try:
-            await asyncio.gather(*map(self.applied_seq, self._postgres_urls))
-        except Problem:
-            postgres = False
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                await asyncio.gather(*map(self.applied_seq, self._postgres_urls))
+        except (Problem, TimeoutError):
+            return False
+        return True
+
+    async def _cache_answers(self) -> bool:
         try:
-            async with asyncio.timeout(2 * REDIS_TIMEOUT_S):
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
                 await self._redis.ping()
         except (RedisError, OSError, TimeoutError):
-            cache = False
-        return {"ledger": postgres, "cache": cache}
+            return False
+        return True

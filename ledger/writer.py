@@ -5,9 +5,11 @@ from there. So every command counts once, whatever is repeated, lost or restarte
 """
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tradepit.ledger import batch_traces
 from tradepit.ledger.batch import Batch, Instrument, Position, fold
@@ -34,6 +36,7 @@ GAP_REREADS_MAX = 3
 # Small transactions begin at most this often: under load each has more in it, and the processor time
 # that the others would have cost is left to the orders. The first after a pause begins at once.
 INTERVAL_S = 0.02
+TRANSACTION_S_MAX = 5.0  # one that takes longer hangs, as far as anybody can tell
 BACKLOG_COMMANDS = 1000  # a transaction of more does not wait
 
 
@@ -61,11 +64,14 @@ class Writer:
         self._gap_count = 0
         self._position = Position()
         self._instruments: dict[int, Instrument] = {}
+        self._busy_since_s = math.inf  # with what the store is asked
 
     @property
     def ready(self) -> bool:
-        """The store and the stream are open, or there is no stream to read yet."""
-        return self._ready
+        """The store and the stream are open, or there is no stream to read yet; and no transaction
+        hangs.
+        """
+        return self._ready and time.monotonic() - self._busy_since_s < TRANSACTION_S_MAX
 
     async def write_until(self, stop: asyncio.Event) -> None:
         """Move batches until `stop` is set; a transaction that has begun is finished first.
@@ -104,8 +110,18 @@ class Writer:
                 await wait_for_event(stop, wait_s)
         self._ready = False
 
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """While the store is asked."""
+        self._busy_since_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self._busy_since_s = math.inf
+
     async def _open(self) -> None:
-        state = await self._store.open()
+        with self._busy():
+            state = await self._store.open()
         self._position = state.position
         self._instruments = dict(state.instruments)
         self._metrics.applied_seq.set(state.position.seq)
@@ -125,7 +141,7 @@ class Writer:
             batch = fold(self._shard_id, messages, self._position, self._instruments)
         self._metrics.repeats.inc(batch.repeat_count)
         if batch.entry_count:
-            with self._metrics.commit_seconds.time():
+            with self._metrics.commit_seconds.time(), self._busy():
                 positions = await self._store.write(batch)
             self._move_to(batch)
             self._cache.offer(batch.before.seq, batch.after.seq, positions)

@@ -37,8 +37,9 @@ class ServerUrls:
 
     @classmethod
     def from_environment(cls) -> "ServerUrls":
+        postgres_url = settings.POSTGRES_URL.given(os.environ) or ""
         return cls(
-            postgres=settings.POSTGRES_URL.given(os.environ) or "",
+            postgres=settings.of_shard(postgres_url, settings.SHARD_ID.read(os.environ)),
             nats=settings.NATS_URL.given(os.environ) or "",
             redis=settings.REDIS_URL.given(os.environ) or "",
         )

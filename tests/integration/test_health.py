@@ -150,3 +150,32 @@ def test_an_ingress_is_not_ready_while_its_matcher_stands_still(
     wait_until(lambda: health() == (200, []), "it goes on")
     order = limit_order("buy", "9000.00", "0.0010")
     assert call(f"{url}/v1/orders", exchange.demo_key, "POST", order).status == 201
+
+
+def test_a_database_that_hangs_is_told_and_nobody_waits_for_it(
+    start_exchange: Callable[[], RunningExchange],
+) -> None:
+    exchange = start_exchange()
+    url = exchange.ingress_url
+    ledger_url = exchange.document["metrics_urls"]["ledger"].removesuffix("/metrics")
+    postgres = exchange.pids["postgres"]
+    children = Path(f"/proc/{postgres}/task/{postgres}/children")
+    stopped = [postgres, *map(int, children.read_text().split())]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        order = limit_order("buy", "9000.00", "0.0010")
+        assert call(f"{url}/v1/orders", exchange.demo_key, "POST", order).status == 201
+        wait_until(
+            lambda: httpx.get(f"{ledger_url}/health/ready", timeout=TIMEOUT_S).status_code == 503,
+            "the ledger says that it does not get on",
+        )
+        answer = call(f"{url}/health/ready")
+        assert (answer.status, answer.body["ledger"]) == (200, False)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(
+        lambda: httpx.get(f"{ledger_url}/health/ready", timeout=TIMEOUT_S).status_code == 200,
+        "it goes on",
+    )

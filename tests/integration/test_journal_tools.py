@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from nats.js.errors import NotFoundError
 from tradepit.cli.child import ChildFailed
 from tradepit.cli.main import main
 from tradepit.cli.running import RunningExchange
@@ -16,7 +17,7 @@ from tradepit.protocol.errors import JournalDamaged
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.replay import Replay, totals_of
 
-from tests.exchange_checks import operator
+from tests.exchange_checks import check_everything, operator
 from tests.matcher_process import (
     FUNDS_UNITS,
     INSTRUMENT,
@@ -25,6 +26,7 @@ from tests.matcher_process import (
     MatcherProcess,
     running_matcher,
     trade_once,
+    wait_until,
 )
 
 SHARD_ID = 3
@@ -266,6 +268,37 @@ def test_the_journal_of_a_stopped_exchange_is_rebuilt_from_its_own_server(
     exchange.start()
     with operator(exchange) as client:
         assert client.status().digest == status.digest
+
+
+@pytest.mark.embedded
+def test_a_stream_is_made_anew_at_an_operators_word(
+    start_exchange: Callable[..., RunningExchange], capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange = start_exchange()
+
+    async def created() -> object:
+        client = await nats.connect(exchange.document["nats_url"])
+        try:
+            return (await client.jetstream().stream_info(names.events_stream(0))).created
+        except NotFoundError:
+            return None
+        finally:
+            await client.close()
+
+    before = asyncio.run(created())
+    assert main(["journal", "remake-stream", "--data", str(exchange.data_dir)]) == 0
+    assert "makes the stream anew" in capsys.readouterr().out
+    wait_until(lambda: asyncio.run(created()) not in (None, before), "there is a new one")
+    check_everything(exchange)
+
+
+def test_a_stream_that_alone_has_the_past_is_not_deleted(
+    matcher: MatcherProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Journal, "first_seq", 5)
+    code, _, err = run(capsys, matcher.data_dir, "journal", "remake-stream", "--nats-url", NO_NATS)
+    assert code == 2
+    assert "the journal begins at seq 5" in err
 
 
 def test_files_that_are_no_segments_are_passed_over(

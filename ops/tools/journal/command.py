@@ -15,11 +15,12 @@ from tradepit.protocol.errors import ConfigurationError, JournalDamaged
 from tradepit.tools import running
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.rebuild import rebuild
+from tradepit.tools.journal.remake import remake_stream
 from tradepit.tools.quiet import only_errors
 
 DESCRIPTION = """\
-Shows and checks the journal of a shard: every command in order, with its events. All but `rebuild`
-read only, and may be used while the matcher runs.
+Shows and checks the journal of a shard: every command in order, with its events. All but the last
+two read only, and may be used while the matcher runs.
 """
 EPILOG = """\
 inspect  one line a segment: file, seqs, bytes
@@ -27,6 +28,9 @@ verify   every checksum, seq and digest, from the first entry to the last; stops
          and says in which file, at which offset and seq
 export   JSON lines: {"seq", "digest", "command": {...}, "events": [{...}, ...]}
 rebuild  where the journal was lost: write it again from the JetStream stream that was made of it
+remake-stream
+         where the stream was fouled or has lost messages: delete it. A matcher that runs fills a new one
+         within seconds; the ledger skips what it has
 
 Exit codes: 0 sound; 1 damaged; 2 no journal there. `tradepit replay journal` runs the commands through
 an engine as well.
@@ -69,13 +73,14 @@ def run(argv: list[str]) -> int:
         ("verify", "check every checksum, seq and digest"),
         ("export", "commands and events as JSON lines"),
         ("rebuild", "write a lost journal again, from its stream"),
+        ("remake-stream", "delete the stream: the running matcher makes it anew from the journal"),
     ):
         action = actions.add_parser(name, help=summary)
         add_place(action)
         if name == "export":
             action.add_argument("--from-seq", type=seq, default=1, metavar="N")
             action.add_argument("--to-seq", type=seq, default=None, metavar="N")
-        elif name == "rebuild":
+        elif name in ("rebuild", "remake-stream"):
             action.add_argument(
                 "--nats-url",
                 default=settings.NATS_URL.given(os.environ),
@@ -93,6 +98,10 @@ def run(argv: list[str]) -> int:
             print(f"rebuilt: shard {arguments.shard}, seq 1 to {last_seq:,}")
             return 0
         journal = Journal(arguments.data, arguments.shard)
+        if arguments.action == "remake-stream":
+            remake_stream(journal, arguments.nats_url or running.find(arguments.data).nats_url)
+            print(f"deleted: the matcher of shard {arguments.shard} makes the stream anew")
+            return 0
         if arguments.action == "export":
             _export(journal, arguments.from_seq, arguments.to_seq)
             return 0
