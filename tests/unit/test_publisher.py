@@ -27,7 +27,7 @@ class FakeJetStream:
     async def stream_info(self, _name: str) -> Any:
         if self.is_missing:
             raise NotFoundError
-        return SimpleNamespace(state=self._state, config=self.config)
+        return SimpleNamespace(state=self._state, config=self.config, cluster=None)
 
     async def add_stream(self, wanted: Any) -> None:
         self.config = wanted.evolve(**self.settings)
