@@ -34,8 +34,8 @@ EDGES = {
     Edge("nats", "nats", 6222),
 }
 EDGES_OF_DEV = {
-    *(Edge(source, "postgres", 5432) for source in ("ledger", "migrate", "ingress")),
-    *(Edge(source, "redis", 6379) for source in ("ledger", "ingress")),
+    *(Edge(source, "postgres", 5432) for source in ("matcher", "ledger", "migrate", "ingress")),
+    *(Edge(source, "redis", 6379) for source in ("matcher", "ledger", "ingress")),
     Edge("seed", "matcher", 5555),
 }
 SCRAPED = {
@@ -122,6 +122,23 @@ def test_a_shard_is_a_pod_that_knows_its_number(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_pod_that_holds_the_journal_can_reach_all_that_reconcile_compares(overlay: str) -> None:
+    objects = render(FOLDER / "overlays" / overlay)
+    pod = named(objects, "StatefulSet", "matcher")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    variables = {each["name"]: each.get("value", "") for each in container["env"]}
+    (secrets,) = (each["projected"] for each in pod["volumes"] if each["name"] == "secrets")
+    files = {
+        f"/run/secrets/tradepit/{item['path']}"
+        for source in secrets["sources"]
+        for item in source["secret"]["items"]
+    }
+    assert secrets["defaultMode"] == 0o440
+    for name in ("NATS_URL", "POSTGRES_URL", "REDIS_URL", "KEYS"):
+        assert variables[f"TRADEPIT_{name}_FILE"] in files
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_network_has_exactly_these_edges(overlay: str) -> None:
     objects = render(FOLDER / "overlays" / overlay)
     found, halves = edges(objects)
@@ -133,9 +150,11 @@ def test_the_network_has_exactly_these_edges(overlay: str) -> None:
     servers = found_outside - names - SCRAPED - public
     assert {(who, port) for who, _, _, port in servers} == (
         {
+            ("matcher", 5432),
             ("ledger", 5432),
             ("migrate", 5432),
             ("ingress", 5432),
+            ("matcher", 6379),
             ("ledger", 6379),
             ("ingress", 6379),
         }
