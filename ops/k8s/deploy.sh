@@ -39,16 +39,24 @@ KUSTOMIZATION
 
 image_of_overlay() { sed -n 's/^ *image: \(.*tradepit:.*\)$/\1/p' "$rendered" | sort -u; }
 
+# $1: its name; $2: the version that it says of itself.
 build() {
-  docker build --quiet -f "$root/ops/docker/Dockerfile" -t "$1" \
+  docker build --quiet -f "$root/ops/docker/Dockerfile" -t "$1" --build-arg "VERSION=$2" \
     --build-arg "REVISION=$(git -C "$root" rev-parse HEAD)" "$root" >/dev/null
+}
+
+# As Python writes it: 0.1.0, or 0.1.0.post7+g0123abc seven commits after the tag v0.1.0. Nothing without a tag.
+version_of_work_tree() {
+  local described
+  described=$(git -C "$root" describe --tags --match 'v[0-9]*' 2>/dev/null) || return 0
+  sed -E 's/^v//; s/-([0-9]+)-g([0-9a-f]+)$/.post\1+g\2/' <<<"$described"
 }
 
 # dev: built from the work tree, named after its content, so that a changed image is another name.
 image_for_dev() {
   local id
   say "building the image"
-  build tradepit:dev
+  build tradepit:dev "$(version_of_work_tree)"
   id=$(docker image inspect --format '{{.Id}}' tradepit:dev)
   image=tradepit:${id:7:12}
   docker tag tradepit:dev "$image"
@@ -65,25 +73,45 @@ image_for_dev() {
 # production: the tag that the overlay names. What was pushed under it once is not built again.
 image_for_production() {
   image=$(image_of_overlay)
-  if docker manifest inspect "$image" >/dev/null 2>&1; then
+  local answer
+  if answer=$(docker manifest inspect "$image" 2>&1); then
     say "$image is there"
     return
   fi
+  case $answer in
+    *'no such manifest'* | *'manifest unknown'* | *'name unknown'*) ;;
+    *) refuse "whether $image is there cannot be said: $answer" ;;
+  esac
   [[ -z $(git -C "$root" status --porcelain) ]] ||
     refuse "$image is to be built, and the work tree has changes that are not committed"
   say "building and pushing $image"
-  build "$image"
+  build "$image" "${image##*:}"
   docker push --quiet "$image"
+}
+
+# How many shards there are. Without a StatefulSet (rebuild.sh stopped halfway) the volumes say it.
+shards_there() {
+  local count volumes volume
+  count=$(kube -n "$namespace" get statefulset matcher --ignore-not-found \
+    -o 'jsonpath={.spec.replicas}')
+  count=${count:-0}
+  if ((count == 0)); then
+    volumes=$(kube -n "$namespace" get pvc -o name --ignore-not-found)
+    while IFS= read -r volume; do
+      [[ $volume =~ ^persistentvolumeclaim/data-matcher-([0-9]+)$ ]] || continue
+      ((BASH_REMATCH[1] < count)) || count=$((BASH_REMATCH[1] + 1))
+    done <<<"$volumes"
+  fi
+  echo "$count"
 }
 
 # An account's funds and orders stay in the shard that has them: no shard may go.
 check_shard_count() {
-  local wanted running
+  local wanted there
   wanted=$(sed -n 's/^ *TRADEPIT_SHARD_COUNT: "\([0-9]*\)"$/\1/p' "$rendered")
-  running=$(kube -n "$namespace" get statefulset matcher --ignore-not-found \
-    -o 'jsonpath={.spec.replicas}')
-  ((wanted >= ${running:-0})) ||
-    refuse "$running shards run and the overlay says $wanted: a shard is never taken away"
+  there=$(shards_there)
+  ((wanted >= there)) ||
+    refuse "there are $there shards and the overlay says $wanted: a shard is never taken away"
 }
 
 show_diff() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the journal of one shard anew from its stream:   ops/k8s/rebuild.sh dev|production SHARD
-# For a shard whose volume is lost and was made anew, empty. The other shards trade on.
+# For a shard whose volume is lost and was made anew, empty. The other shards trade on. It may be run again
+# after it failed, wherever it stopped.
 set -euo pipefail
 
 if [[ $# -ne 2 || ! $1 =~ ^(dev|production)$ || ! $2 =~ ^[0-9]+$ ]]; then
@@ -17,8 +18,13 @@ kubectl kustomize "$here/overlays/$overlay" >"$work_dir/overlay.yaml"
 namespace=$(namespace_of "$work_dir/overlay.yaml")
 kube -n "$namespace" get pvc "data-matcher-$shard" >/dev/null ||
   refuse "there is no volume data-matcher-$shard to write to"
-image=$(kube -n "$namespace" get pod "matcher-$shard" -o 'jsonpath={.spec.containers[0].image}')
-[[ $image ]] || refuse "there is no pod matcher-$shard, which says the image"
+# Where it runs a second time the matchers' StatefulSet is gone; the ledgers' has the same image.
+for name in matcher ledger; do
+  image=$(kube -n "$namespace" get statefulset "$name" --ignore-not-found \
+    -o 'jsonpath={.spec.template.spec.containers[0].image}')
+  if [[ $image ]]; then break; fi
+done
+[[ $image ]] || refuse "there is neither a StatefulSet matcher nor ledger, which would say the image"
 
 printf 'This stops shard %s of %s. Type "matcher-%s" to go on: ' "$shard" "$context" "$shard"
 read -r answer || true
@@ -40,12 +46,28 @@ render_for_namespace "$here/rebuild" "$image" <<PATCHES
                 persistentVolumeClaim: {claimName: data-matcher-$shard}
 PATCHES
 
+how_to_go_on() {
+  cat <<TEXT
+rebuild.sh: it did not come to its end. Shard $shard is stopped, and the StatefulSet matcher is not there:
+the other shards run on, but a matcher that ends now is not started again. Do one of these at once:
+  ops/k8s/rebuild.sh $overlay $shard    tries again
+  ops/k8s/deploy.sh $overlay      makes the StatefulSet anew, with shard $shard's journal as it is by now
+TEXT
+}
+finish() {
+  local code=$?
+  rm -rf "$work_dir"
+  if ((code != 0)); then how_to_go_on >&2; fi
+}
+trap finish EXIT
+
 # Without its StatefulSet nobody starts the pod again, and the other pods stay as they are.
-kube -n "$namespace" delete statefulset matcher --cascade=orphan
-kube -n "$namespace" delete pod "matcher-$shard" --wait
+kube -n "$namespace" delete statefulset matcher --cascade=orphan --ignore-not-found
+kube -n "$namespace" delete pod "matcher-$shard" --wait --ignore-not-found
 kube delete -f "$rendered" --ignore-not-found
 kube apply -f "$rendered"
 wait_for_job rebuild "$REBUILD_TIMEOUT_S"
 kube -n "$namespace" logs job/rebuild
 kube delete -f "$rendered"
-say "the journal of shard $shard is there: run deploy.sh $overlay, which starts its matcher"
+say "the journal of shard $shard is there: now run ops/k8s/deploy.sh $overlay, which starts its matcher."
+say "Until then the matchers have no StatefulSet: one that ends is not started again."

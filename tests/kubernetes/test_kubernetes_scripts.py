@@ -187,8 +187,39 @@ def test_no_shard_is_taken_away(run: Run) -> None:
     for dry_run in ((), ("--dry-run",)):
         done = run("deploy.sh", "production", *dry_run, FAKE_CONTEXT=PRODUCTION, FAKE_SHARDS="8")
         assert done.code == 2
-        assert "8 shards run" in done.error
+        assert "there are 8 shards" in done.error
         assert not [call for call in done.calls if CHANGES.search(call)]
+
+
+def test_the_volumes_say_how_many_shards_there_are_where_no_stateful_set_does(run: Run) -> None:
+    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": "3", "FAKE_ORPHANED": "1"}
+    volumes = "data-nats-0 data-nats-11 data-matcher-0 data-matcher-10 data-matcher-2"
+    done = run("deploy.sh", "production", "--dry-run", FAKE_VOLUMES=volumes, **there)
+    assert done.code == 2
+    assert "there are 11 shards" in done.error
+    volumes = "data-nats-0 data-nats-11 data-matcher-0 data-matcher-2"
+    done = run("deploy.sh", "production", "--dry-run", FAKE_VOLUMES=volumes, **there)
+    assert (done.code, done.error) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "answer", ["denied: requested access to the resource is denied", "dial tcp: i/o timeout"]
+)
+def test_a_registry_that_does_not_say_whether_the_image_is_there_ends_it(
+    run: Run, answer: str
+) -> None:
+    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": "3"}
+    done = run("deploy.sh", "production", answer="production\n", FAKE_REGISTRY=answer, **there)
+    assert done.code == 2
+    assert answer in done.error
+    assert not [call for call in done.calls if CHANGES.search(call)]
+
+
+def test_an_image_says_its_version_and_its_commit(run: Run) -> None:
+    done = run("deploy.sh", "dev")
+    (build,) = (call for call in done.calls if call.startswith("docker build"))
+    assert " --build-arg VERSION=" in build
+    assert re.search(r" --build-arg REVISION=[0-9a-f]{40} ", build)
 
 
 def test_ledgers_do_not_start_before_their_databases_are_ready(run: Run) -> None:
@@ -251,8 +282,7 @@ def test_a_journal_is_rebuilt_while_the_other_shards_stay(run: Run, tmp_path: Pa
     done = run("rebuild.sh", "dev", "1", answer="yes\n")
     assert done.code == 2
     assert not [call for call in done.calls if CHANGES.search(call)]
-    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_JOB="Failed")
-    assert done.code == 1
+    assert "not there" not in done.error
     done = run("rebuild.sh", "dev", "1", answer="matcher-1\n")
     assert (done.code, done.error) == (0, "")
     assert done.has(
@@ -269,6 +299,18 @@ def test_a_journal_is_rebuilt_while_the_other_shards_stay(run: Run, tmp_path: Pa
         volume["persistentVolumeClaim"] for volume in spec["volumes"] if volume["name"] == "data"
     ]
     assert claims == [{"claimName": "data-matcher-1"}]
+
+
+def test_a_rebuild_that_fails_says_what_to_do_and_can_be_run_again(run: Run) -> None:
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_JOB="Failed")
+    assert done.code == 1
+    assert "the StatefulSet matcher is not there" in done.error
+    assert "ops/k8s/deploy.sh dev" in done.error
+    assert "ops/k8s/rebuild.sh dev 1" in done.error
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_ORPHANED="1")
+    assert (done.code, done.error) == (0, "")
+    assert done.has("delete statefulset matcher --cascade=orphan --ignore-not-found", "apply -f")
+    assert "run ops/k8s/deploy.sh dev" in done.output
 
 
 def test_scripts_are_sound_to_shellcheck() -> None:
