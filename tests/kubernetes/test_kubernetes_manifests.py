@@ -138,6 +138,18 @@ def test_the_pod_that_holds_the_journal_can_reach_all_that_reconcile_compares(ov
         assert variables[f"TRADEPIT_{name}_FILE"] in files
 
 
+def test_the_volumes_of_production_have_the_sizes_of_its_own_file_and_are_otherwise_the_same() -> (
+    None
+):
+    dev, production = (render(FOLDER / "overlays" / overlay) for overlay in OVERLAYS)
+    for name, size in (("matcher", "200Gi"), ("nats", "500Gi")):
+        (claim,) = named(production, "StatefulSet", name)["spec"]["volumeClaimTemplates"]
+        (of_dev,) = named(dev, "StatefulSet", name)["spec"]["volumeClaimTemplates"]
+        assert claim["spec"]["resources"]["requests"]["storage"] == size
+        claim["spec"]["resources"] = of_dev["spec"]["resources"]
+        assert claim == of_dev
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_the_network_has_exactly_these_edges(overlay: str) -> None:
     objects = render(FOLDER / "overlays" / overlay)
