@@ -106,8 +106,8 @@ shards_there() {
 }
 
 # An account's funds and orders stay in the shard that has them: no shard may go.
+wanted=0 there=0
 check_shard_count() {
-  local wanted there
   wanted=$(sed -n 's/^ *TRADEPIT_SHARD_COUNT: "\([0-9]*\)"$/\1/p' "$rendered")
   there=$(shards_there)
   ((wanted >= there)) ||
@@ -157,12 +157,20 @@ make_secrets() {
 
 wait_for_rollout() { kube -n "$namespace" rollout status "$1" --timeout="${2}s"; }
 
+apply_part() { kube apply -l "$COMPONENT=$1" -f "$rendered"; }
+
+wait_for_part() {
+  local workload=statefulset/$1
+  if [[ $1 == ingress ]]; then workload=deployment/ingress; fi
+  wait_for_rollout "$workload" "$ROLLOUT_TIMEOUT_S" || failed "$workload is not ready"
+}
+
 how_to_go_back() {
   cat <<TEXT
 To go back: deploy the commit that ran before, or, while no database has been migrated since,
   kubectl --context $context -n $namespace rollout undo deployment/ingress
-  kubectl --context $context -n $namespace rollout undo statefulset/ledger
   kubectl --context $context -n $namespace rollout undo statefulset/matcher
+  kubectl --context $context -n $namespace rollout undo statefulset/ledger
 A matcher that never became ready is not replaced by itself: delete its pod after the undo.
 ops/k8s/README.md says when an older version can read what a newer one wrote.
 TEXT
@@ -209,11 +217,18 @@ if [[ $overlay == dev ]]; then
 fi
 wait_for_job migrate "$MIGRATE_TIMEOUT_S" || failed "the databases were not migrated"
 
-say "matchers, ledgers, ingresses"
+# Who reads goes before who writes: a ledger reads what the matcher of the next version publishes, a
+# matcher what the ingress of the next version sends. README.md, "Upgrade".
+say "ledgers, then matchers, then ingresses"
+apply_part ledger
+# A new shard's ledger is ready only once its matcher has made the stream.
+if ((wanted > there)); then apply_part matcher; fi
+wait_for_part ledger
+apply_part matcher
+wait_for_part matcher
+apply_part ingress
+wait_for_part ingress
 kube apply -f "$rendered"
-for workload in statefulset/matcher statefulset/ledger deployment/ingress; do
-  wait_for_rollout "$workload" "$ROLLOUT_TIMEOUT_S" || failed "$workload is not ready"
-done
 
 say "smoke test"
 smoke=(kube -n "$namespace" exec deployment/ingress -c ingress -- python -m tradepit.tools.smoke)

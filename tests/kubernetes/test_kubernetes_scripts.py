@@ -133,10 +133,13 @@ def test_a_first_deployment_to_dev_goes_step_by_step(run: Run) -> None:
         "rollout status statefulset/nats",
         "rollout status statefulset/postgres",
         "get job migrate",
-        "apply -f",
-        "rollout status statefulset/matcher",
+        "apply -l app.kubernetes.io/component=ledger ",
+        "apply -l app.kubernetes.io/component=matcher ",  # makes the stream that the ledger waits for
         "rollout status statefulset/ledger",
+        "rollout status statefulset/matcher",
+        "apply -l app.kubernetes.io/component=ingress ",
         "rollout status deployment/ingress",
+        "apply -f",
         "get job seed",
         "exec deployment/ingress -c ingress -- python -m tradepit.tools.smoke --order",
     )
@@ -189,6 +192,23 @@ def test_no_shard_is_taken_away(run: Run) -> None:
         assert done.code == 2
         assert "there are 8 shards" in done.error
         assert not [call for call in done.calls if CHANGES.search(call)]
+
+
+def test_an_upgrade_goes_from_who_reads_to_who_writes(run: Run) -> None:
+    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": "3", "FAKE_PUSHED": "1"}
+    done = run("deploy.sh", "production", answer="production\n", **there)
+    assert done.code == 0
+    steps = [
+        "get job migrate",
+        "apply -l app.kubernetes.io/component=ledger ",
+        "rollout status statefulset/ledger",
+        "apply -l app.kubernetes.io/component=matcher ",
+        "rollout status statefulset/matcher",
+        "apply -l app.kubernetes.io/component=ingress ",
+        "rollout status deployment/ingress",
+    ]
+    taken = [step for call in done.calls for step in steps if step in call]
+    assert taken == steps
 
 
 def test_the_volumes_say_how_many_shards_there_are_where_no_stateful_set_does(run: Run) -> None:
