@@ -159,6 +159,17 @@ def test_the_commands_of_the_manifests_are_an_exchange_of_two_shards(home: Path)
         url = f"http://{ports.LOOPBACK}:{ingress.ports['http']}/v1/instruments"
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             assert len(json.load(answer)["instruments"]) == 3
+        for pod, _ in started[:SHARDS]:  # as `kubectl exec matcher-N -- tradepit reconcile`
+            done = subprocess.run(
+                [*pod.command[:3], "reconcile"],
+                env=os.environ | pod.environment,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "CONSISTENT" in done.stdout
         for pod, child in reversed(started):
             grace_s = pod.owner["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
             assert child.stop(grace_s), f"{pod.name} was killed: {child.log_tail()}"
