@@ -85,7 +85,12 @@ image_for_production() {
   [[ -z $(git -C "$root" status --porcelain) ]] ||
     refuse "$image is to be built, and the work tree has changes that are not committed"
   say "building and pushing $image"
-  build "$image" "${image##*:}"
+  local tag=${image##*:}
+  if [[ $tag =~ ^v?[0-9]+(\.[0-9]+)+((a|b|rc|\.post|\.dev)[0-9]+)?$ ]]; then
+    build "$image" "${tag#v}"
+  else # a tag that is no version, such as a commit's
+    build "$image" "$(version_of_work_tree)"
+  fi
   docker push --quiet "$image"
 }
 
