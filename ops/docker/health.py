@@ -28,7 +28,8 @@ def answer(port: int) -> bytes:
 
 def main() -> int:
     answers = [answer(int(port)) for port in PORTS]
-    print(b"".join(answers).decode(errors="replace").rpartition("\r\n\r\n")[2].strip())
+    body = b"".join(answers).decode(errors="replace").rpartition("\r\n\r\n")[2].strip()
+    print(body or f"nobody answers on port {' or '.join(PORTS)} within {TIMEOUT_S:.0f} s")
     return 0 if any(text.split(b" ", 2)[1:2] == [b"200"] for text in answers) else 1
 
 
