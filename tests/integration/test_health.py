@@ -152,6 +152,7 @@ def test_an_ingress_is_not_ready_while_its_matcher_stands_still(
     assert call(f"{url}/v1/orders", exchange.demo_key, "POST", order).status == 201
 
 
+@pytest.mark.embedded
 def test_a_database_that_hangs_is_told_and_nobody_waits_for_it(
     start_exchange: Callable[[], RunningExchange],
 ) -> None:
