@@ -27,6 +27,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._head_bytes = 0
 
+    # uvicorn's own signature, narrower than asyncio.Protocol's: over TCP it is always a Transport.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._start_timer()

@@ -72,7 +72,7 @@ class ContainerServers:
                 container.start()
             for name in self._containers:
                 self.wait_until_ready(name)
-        except BaseException:
+        except BaseException:  # Ctrl-C too must leave no container; raised again
             self._stop()
             raise
         return self

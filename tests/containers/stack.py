@@ -71,7 +71,7 @@ class Stack:
         try:
             self.up()
             (self.data_dir / "keys.json").write_text(self.secret("keys.json"))
-        except BaseException:
+        except BaseException:  # Ctrl-C too must leave no container; raised again
             self.down()
             raise
         return self
