@@ -53,9 +53,7 @@ def main(command: list[str]) -> None:
             exchange.wait(STOP_TIMEOUT_S)
             if "stopped" not in output.read_text().splitlines():
                 raise RuntimeError("the exchange did not stop in good order")
-        except (
-            BaseException
-        ):  # Ctrl-C too must leave nothing running; raised again
+        except BaseException:  # Ctrl-C too must leave nothing running; raised again
             if exchange.poll() is None:
                 exchange.send_signal(signal.SIGTERM)
                 exchange.wait(STOP_TIMEOUT_S)
