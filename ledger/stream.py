@@ -9,6 +9,7 @@ a reconnect, or any status that ends the consumer raises StreamInterrupted, and 
 
 import asyncio
 import json
+import random
 import time
 from collections import deque
 from types import TracebackType
@@ -33,6 +34,7 @@ log = get_logger(__name__)
 CONNECT_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
+RETRY_MAX_S = 1.0
 PING_INTERVAL_S = 2
 RECONNECT_WAIT_S = 0.25
 
@@ -77,6 +79,8 @@ class JetStream:
         self._heard_s = 0.0
         self.pending_count = 0
         """Messages that the server still has for this consumer, as of the last one received."""
+        self.last_stream_seq = 0
+        """Of the last message that the stream had at `open`, as its leader said."""
 
     async def __aenter__(self) -> Self:
         """Connect. Raises StreamInterrupted if the server does not answer in time."""
@@ -134,6 +138,22 @@ class JetStream:
                 f"cannot read stream {self._stream}: {str(error) or 'no answer'}"
             ) from error
 
+    async def open_whole(self, wait_s: float) -> None:
+        """Read from the first message, for a tool that runs once. As `open`, tried again for `wait_s`:
+        servers that have lost one of theirs are choosing a leader.
+        """
+        deadline_s = time.monotonic() + wait_s
+        while True:
+            try:
+                return await self.open(Position())
+            except StreamMissing:
+                raise
+            except StreamInterrupted as error:
+                if time.monotonic() >= deadline_s:
+                    raise
+                log.warning("stream_not_open", stream=self._stream, trying_again=1, error=error)
+            await asyncio.sleep(RETRY_MAX_S * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
     async def _open(self, js: JetStreamContext, position: Position) -> None:
         start = await self._start_of(js, position)
         self._buffer.clear()
@@ -172,9 +192,12 @@ class JetStream:
         """The stream sequence to read from: after the message that carried `position`, if it is
         still there and the same, else the first.
         """
-        await js.stream_info(
+        info = await js.stream_info(
             self._stream
-        )  # NotFoundError if there is no stream, not only no message
+        )  # NotFoundError is of the stream, not of a message
+        if info.cluster is not None and not info.cluster.leader:
+            raise StreamInterrupted(f"stream {self._stream} has no leader: servers of it are away")
+        self.last_stream_seq = info.state.last_seq
         if position.stream_seq == 0:
             return 1
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nats
@@ -10,6 +11,9 @@ import pytest
 from nats.js.api import StorageType
 from tradepit.cli.main import main
 from tradepit.client import Client, OutcomeUnknown, Unreachable
+from tradepit.ledger import stream as ledger_stream
+from tradepit.ledger.batch import Position
+from tradepit.ledger.stream import JetStream
 from tradepit.protocol import names, wire
 
 from tests.matcher_process import (
@@ -45,7 +49,7 @@ def submit(maker: Client, client_order_id: int) -> None:
 
 
 def test_an_answer_waits_for_a_majority_and_survives_the_machine(
-    cluster: NatsCluster, data_dir: Path
+    cluster: NatsCluster, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_matcher(
         data_dir,
@@ -75,8 +79,25 @@ def test_an_answer_waits_for_a_majority_and_survives_the_machine(
         status = matcher.status()
         matcher.kill()
         shutil.rmtree(matcher.journal_dir)  # the machine is lost, and its disk
-        words = ["journal", "rebuild", "--data", str(data_dir), "--shard", str(SHARD_ID)]
-        assert main([*words, "--nats-url", cluster.url]) == 0
+        cluster.kill(0)
+        cluster.kill(1)
+        # Nobody leads the stream until two servers are back: the rebuilding waits for that.
+        attempts: list[Position] = []
+        open_stream = JetStream.open
+
+        async def open_counted(stream: JetStream, position: Position) -> None:
+            attempts.append(position)
+            await open_stream(stream, position)
+
+        monkeypatch.setattr(JetStream, "open", open_counted)
+        monkeypatch.setattr(ledger_stream, "REQUEST_TIMEOUT_S", 0.5)
+        with ThreadPoolExecutor(1) as pool:
+            words = ["journal", "rebuild", "--data", str(data_dir), "--shard", str(SHARD_ID)]
+            rebuilding = pool.submit(main, [*words, "--nats-url", cluster.url])
+            wait_until(lambda: len(attempts) > 1, "a first attempt that failed")
+            cluster.start(0)
+            cluster.start(1)
+            assert rebuilding.result(60) == 0
         matcher.start()
         after = matcher.status()
         assert after.seq >= status.seq

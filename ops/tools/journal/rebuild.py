@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tradepit.engine import JOURNAL_VERSION, Engine, chain_digest, crc32c
-from tradepit.ledger.batch import BATCH_MAGIC, Position
+from tradepit.ledger.batch import BATCH_MAGIC
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged
@@ -72,22 +72,24 @@ def _refuse_a_journal(data_dir: Path, shard_id: int) -> None:
 
 
 async def _copy(nats_url: str, shard_id: int, writer: "_SegmentWriter") -> None:
-    """All that the stream has at this moment."""
+    """All that the stream has at this moment. Its leader says how much that is: a consumer may sit on a
+    server that is still catching up, and have less.
+    """
     async with JetStream(nats_url, shard_id) as stream:
-        await stream.open(Position())
-        message_count = stream.pending_count
-        seen: set[int] = set()
+        await stream.open_whole(SILENCE_MAX_S)
+        last_stream_seq = stream.last_stream_seq
+        reached = 0
         silent_since_s = time.monotonic()
-        while len(seen) < message_count:
+        while reached < last_stream_seq:
             messages = await stream.fetch(FETCH_TIMEOUT_S)
             if messages:
                 silent_since_s = time.monotonic()
             elif time.monotonic() - silent_since_s > SILENCE_MAX_S:
                 raise JournalDamaged(
-                    f"the stream gave {len(seen)} of its {message_count} messages, and no more"
+                    f"the stream gave its messages up to {reached} of {last_stream_seq}, and no more"
                 )
             for message in messages:
-                seen.add(message.stream_seq)
+                reached = max(reached, message.stream_seq)
                 for raw in _raw_entries(message.data, message.stream_seq):
                     writer.append(raw)
             if messages:

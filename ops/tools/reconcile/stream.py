@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tradepit.ledger.batch import BATCH_MAGIC, Position
+from tradepit.ledger.batch import BATCH_MAGIC
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
 from tradepit.tools.journal.files import Entry, Journal, read_entry
@@ -24,9 +24,8 @@ async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_
     last_stream_seq = 0
     waiting: dict[int, bytes] = {}  # by stream sequence, what came before its turn
     async with JetStream(nats_url, journal.shard_id) as stream:
-        await stream.open(Position())
-        left = stream.pending_count
-        while reached < seq or left > 0:
+        await stream.open_whole(wait_s)
+        while reached < seq or last_stream_seq < stream.last_stream_seq:
             messages = await stream.fetch(FETCH_TIMEOUT_S)
             waiting.update(
                 (message.stream_seq, message.data)
@@ -42,7 +41,6 @@ async def compare(nats_url: str, journal: Journal, seq: int, check: Check, wait_
             while (data := waiting.pop(last_stream_seq + 1, None)) is not None:
                 last_stream_seq += 1
                 message_count += 1
-                left -= 1
                 deadline_s = time.monotonic() + wait_s
                 for found in entries_of(data):
                     if 0 < found.seq < journal.first_seq:
