@@ -22,8 +22,9 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from tradepit.ledger.batch import Position, StreamMessage, header_of
+from tradepit.ledger.batch import Position, StreamMessage
 from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupted, StreamMissing
+from tradepit.ledger.fold import header_of
 from tradepit.protocol import names
 from tradepit.protocol.errors import ConfigurationError
 from tradepit.protocol.log import get_logger

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tradepit.ledger import batch_traces
-from tradepit.ledger.batch import Batch, Instrument, Position, fold
+from tradepit.ledger.batch import Batch, Instrument, Position
 from tradepit.ledger.errors import (
     GapFound,
     Interrupted,
@@ -20,6 +20,7 @@ from tradepit.ledger.errors import (
     StoreInterrupted,
     StreamMissing,
 )
+from tradepit.ledger.fold import fold
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import Cache, EventStream, Store
 from tradepit.protocol.log import get_logger

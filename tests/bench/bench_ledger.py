@@ -16,7 +16,8 @@ from pathlib import Path
 import asyncpg
 import nats
 from tradepit.cli.embedded import EmbeddedServers
-from tradepit.ledger.batch import TRADE_COLUMNS, Instrument, Position, StreamMessage, fold
+from tradepit.ledger.batch import TRADE_COLUMNS, Instrument, Position, StreamMessage
+from tradepit.ledger.fold import fold
 from tradepit.ledger.migrate import migrate
 from tradepit.protocol import names
 

@@ -39,7 +39,7 @@ class Bug:
 
 
 WRITER = "tradepit.ledger.writer"
-BATCH = "tradepit.ledger.batch"
+FOLD = "tradepit.ledger.fold"
 STREAM = "tradepit.ledger.stream"
 PUBLISHER = "tradepit.matcher.publisher"
 CACHE = "tradepit.ledger.cache"
@@ -78,15 +78,15 @@ BUGS = [
     ),
     Bug(
         "a gap in the stream is not noticed",
-        (Change(BATCH, "_fold_message", "if first_seq > seq + 1:", "if False:"),),
+        (Change(FOLD, "_fold_message", "if first_seq > seq + 1:", "if False:"),),
     ),
     Bug(
         "a message that came before is not skipped",
-        (Change(BATCH, "_fold_message", "if last_seq < seq:", "if False:"),),
+        (Change(FOLD, "_fold_message", "if last_seq < seq:", "if False:"),),
     ),
     Bug(
         "an entry that came before counts again",
-        (Change(BATCH, "_fold_message", "if entry_seq > seq:", "if True:"),),
+        (Change(FOLD, "_fold_message", "if entry_seq > seq:", "if True:"),),
     ),
     Bug(
         "the ledger trusts the stream's sequence after the stream was made anew",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tradepit.engine import JournalReader
 from tradepit.engine._core import SimulatedDisk, SimulatedMatcher
-from tradepit.ledger.batch import Position, StreamMessage, fold
+from tradepit.ledger.batch import Position, StreamMessage
+from tradepit.ledger.fold import fold
 from tradepit.protocol import wire
 from tradepit.protocol.wire import ExecutionKind, Reason, ReportFlag
 

@@ -7,15 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tradepit.engine import crc32c
-from tradepit.ledger.batch import (
-    GENESIS_DIGEST,
-    Batch,
-    Instrument,
-    Position,
-    StreamMessage,
-    fold,
-)
+from tradepit.ledger.batch import GENESIS_DIGEST, Batch, Instrument, Position, StreamMessage
 from tradepit.ledger.errors import BatchRefused
+from tradepit.ledger.fold import fold
 from tradepit.protocol import wire
 
 from tests.ledger_model import Tables, apply, tables_of

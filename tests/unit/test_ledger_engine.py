@@ -4,7 +4,8 @@ import random
 from typing import Any
 
 from tradepit.engine import Engine
-from tradepit.ledger.batch import Position, StreamMessage, fold
+from tradepit.ledger.batch import Position, StreamMessage
+from tradepit.ledger.fold import fold
 from tradepit.protocol import wire
 
 from tests.ledger_model import Tables, apply, tables_of

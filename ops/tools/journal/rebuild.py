@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tradepit.engine import JOURNAL_VERSION, Engine, chain_digest, crc32c
-from tradepit.ledger.batch import BATCH_MAGIC
+from tradepit.ledger.fold import BATCH_MAGIC
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged

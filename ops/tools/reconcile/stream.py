@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tradepit.ledger.batch import BATCH_MAGIC
+from tradepit.ledger.fold import BATCH_MAGIC
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
 from tradepit.tools.journal.files import Entry, Journal, read_entry
