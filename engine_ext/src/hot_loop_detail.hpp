@@ -6,9 +6,9 @@
 #include <ctime>
 #include <span>
 
-#include "tradepit/sessions.hpp"
+#include "tradepit/hot_loop.hpp"
 
-/// What the two halves of the hot loop share.
+/// What the hot loop's files share.
 namespace tradepit::detail {
 
 /// Who asked for what the matcher itself sequences.
@@ -36,5 +36,15 @@ inline void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noe
   // One thread writes: no need for a locked instruction.
   counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
+
+inline void count_reason(std::atomic<std::uint64_t>* by_reason, wire::Reason reason) noexcept {
+  const auto index = static_cast<std::size_t>(reason);
+  if (index < HotLoopCounters::reasons_end) count(by_reason[index]);
+}
+
+/// Large enough for any record, aligned for its fields.
+struct alignas(8) RecordBuffer {
+  std::byte bytes[wire::record_bytes_max];
+};
 
 }  // namespace tradepit::detail
