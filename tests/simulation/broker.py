@@ -400,7 +400,12 @@ class JetStreamApi:
             if broker.stream is None:
                 return NotFoundError()
             count = len(broker.stream.stored)
-            state = SimpleNamespace(messages=count, first_seq=min(count, 1), num_deleted=None)
+            state = SimpleNamespace(
+                messages=count,
+                first_seq=min(count, 1),
+                last_seq=broker.stream.last_seq,
+                num_deleted=None,
+            )
             return SimpleNamespace(config=broker.stream.config, state=state, cluster=None)
 
         return await self._ask(info)
