@@ -211,8 +211,8 @@ def trade_once(matcher: MatcherProcess, price_ticks: int = 1000, quantity_lots: 
         assert order.status == wire.OrderStatus.FILLED
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    deadline = time.monotonic() + deadline_s
     while not condition():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(POLL_S)
