@@ -10,6 +10,7 @@ broker refuse the next, and a stream of another history ends the shard.
 
 import asyncio
 import random
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from nats.js.errors import APIError, NotFoundError
 from tradepit.engine import JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.matcher.shard_traces import BatchTraces, ShardTraces
+from tradepit.matcher.stream_end import end_of, header_of
 from tradepit.protocol import names
 from tradepit.protocol.errors import MalformedRecord, TradepitError
 from tradepit.protocol.log import get_logger
@@ -42,7 +44,6 @@ from tradepit.protocol.wire import (
     COMMIT_BATCH_HEADER_LAYOUT,
     HEADER_SIZE,
     JOURNAL_ENTRY_LAYOUT,
-    CommitBatchHeader,
 )
 
 log = get_logger(__name__)
@@ -65,7 +66,6 @@ RECONNECT_WAIT_S = 0.1
 BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
 DUPLICATE_WINDOW_S = 120.0
-MAGIC = b"TPCB"
 UNLIMITED = (None, 0, -1)  # as the broker says it of a limit of a stream
 NO_REPLICAS_WITHOUT_CLUSTER = 10074  # the broker's code: replicas > 1 not supported
 
@@ -113,6 +113,8 @@ class Publisher:
         traces: ShardTraces | None = None,
     ) -> None:
         self.published_seq = 0
+        self.removal_lock = threading.Lock()
+        """Held while segments go because the stream has them, and while `published_seq` is taken back."""
         self._replicas = replicas
         self._interval_s = INTERVAL_S if replicas == 1 else 0.0
         self._in_flight_max = BATCHES_IN_FLIGHT_MAX if replicas == 1 else REPLICATED_IN_FLIGHT_MAX
@@ -232,18 +234,18 @@ class Publisher:
     async def _synchronize(self, jetstream: JetStreamContext) -> JournalReader:
         """Ask the stream where it stands; make it if it is missing."""
         await self._ensure_stream(jetstream)
-        last_seq, last_digest = 0, None
+        last_seq, last_digest, damage = 0, None, ""
         self._last_stream_seq, self._last_message_id = 0, ""
         reader = self._make_reader()
         try:
-            last = await jetstream.get_last_msg(self._stream, self._subject)
-            header = _header_of(last.data or b"")
-            last_seq, last_digest = header.last_seq, header.last_digest
-            self._last_stream_seq = last.seq or 0
+            end = await end_of(jetstream, self._stream, self._subject)
+            self._last_stream_seq, damage = end.stream_seq, end.damage
+            if end.batch is not None:
+                last_seq, last_digest = end.batch.last_seq, end.batch.last_digest
         except NotFoundError:
             self._note_published(0)
         except MalformedRecord as error:
-            await self._make_anew(jetstream, reader, f"its last message: {error}")
+            raise self._damaged(str(error)) from error
         if last_seq > self._committed_seq():
             raise StreamAhead(
                 f"stream {self._stream} holds seq {last_seq}, the journal ends at "
@@ -264,6 +266,8 @@ class Publisher:
                 f"stream {self._stream} holds another history than the journal up to seq "
                 f"{last_seq}: another matcher has published as shard {self._shard_id}"
             )
+        if damage:  # the journal has all that stands before it
+            await self._make_anew(jetstream, reader, damage)
         self._note_published(last_seq)
         self.is_connected = True
         self.is_synchronized.set()
@@ -341,7 +345,7 @@ class Publisher:
                 )
                 self._note_published(0)
                 if self._replicas == 1 and reader.oldest_seq == 1:
-                    await self._delete_stream(jetstream)
+                    await self._delete_stream(jetstream, reader, 1)
                 raise NatsError("the stream was emptied, and is filled again from the journal")
             return
         if not self.lost_message_count:
@@ -352,7 +356,7 @@ class Publisher:
             return
         first = await jetstream.get_msg(self._stream, seq=state.first_seq)
         try:
-            first_seq = _header_of(first.data or b"").first_seq
+            first_seq = header_of(first.data or b"").first_seq
         except MalformedRecord as error:
             await self._make_anew(
                 jetstream,
@@ -368,7 +372,7 @@ class Publisher:
             lost_messages=self.lost_message_count,
             made_anew_from="journal",
         )
-        await self._delete_stream(jetstream)
+        await self._delete_stream(jetstream, reader, first_seq)
 
     def _log_damaged(self, why_kept: str) -> None:
         if self.lost_message_count == self._reported_lost_count:
@@ -387,17 +391,30 @@ class Publisher:
         """Delete a stream that holds what no matcher has written, if the journal has all of it."""
         log.critical("stream_damaged", stream=self._stream, damage=damage)
         if self._replicas > 1 or reader.oldest_seq != 1:
-            raise StreamUnfit(
-                f"stream {self._stream} is damaged ({damage}), and is not made anew from the "
-                "journal: it is the only copy off this machine, or the journal's beginning is gone. "
-                "Restore the stream from a copy; or, once `tradepit journal verify` passes, delete "
-                "it, and it is made anew from what the journal has"
-            )
-        await self._delete_stream(jetstream)
+            raise self._damaged(damage)
+        await self._delete_stream(jetstream, reader, 1)
 
-    async def _delete_stream(self, jetstream: JetStreamContext) -> NoReturn:
-        # First: once it is gone, nothing may be removed from the journal for its sake.
-        self._note_published(0)
+    def _damaged(self, damage: str) -> StreamUnfit:
+        return StreamUnfit(
+            f"stream {self._stream} is damaged ({damage}), and is not made anew from the "
+            "journal: it is the only copy off this machine, or the journal's beginning is gone. "
+            "Restore the stream from a copy; or, once `tradepit journal verify` passes, delete "
+            "it, and it is made anew from what the journal has"
+        )
+
+    async def _delete_stream(
+        self, jetstream: JetStreamContext, reader: JournalReader, from_seq: int
+    ) -> NoReturn:
+        """The journal is to make it anew from `from_seq` on."""
+
+        def keep_segments() -> None:
+            # Once the stream is gone, nothing may be removed from the journal for its sake.
+            with self.removal_lock:
+                if reader.oldest_seq > from_seq:
+                    raise NatsError("the journal's beginning was removed meanwhile: looking again")
+                self._note_published(0)
+
+        await asyncio.to_thread(keep_segments)
         await jetstream.delete_stream(self._stream)
         raise NatsError("the stream is damaged, and is made anew from the journal")
 
@@ -417,7 +434,7 @@ class Publisher:
             batch = reader.next_batch(self._committed_seq(), batch_bytes_max)
             if not batch:
                 return
-            header = _header_of(batch)
+            header = header_of(batch)
             message_id = f"{self._shard_id}:{header.last_seq}:{header.last_digest:016x}"
             headers: dict[str, str] = {
                 Header.MSG_ID: message_id,
@@ -476,12 +493,6 @@ class Publisher:
     def _abandon_in_flight(self) -> None:
         if self._sender is not None:
             self._sender.abandon(ConnectionClosedError())
-
-
-def _header_of(batch: bytes) -> CommitBatchHeader:
-    if len(batch) < COMMIT_BATCH_HEADER_LAYOUT.size or not batch.startswith(MAGIC):
-        raise MalformedRecord("the last message of the stream is not a commit batch")
-    return CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(batch))
 
 
 def _sequenced_ns(batch: bytes) -> int:

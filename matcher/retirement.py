@@ -11,6 +11,7 @@ wall clock has jumped.
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -119,23 +120,31 @@ async def retire_until(
     retention_hours: int,
     kept: Callable[[], tuple[int, ...]],
     published_seq: Callable[[], int],
+    removal_lock: threading.Lock,
 ) -> None:
-    """Retire segments now and then, until `stop` is set. Trouble is logged, and tried again."""
+    """Retire segments now and then, until `stop` is set. Trouble is logged, and tried again.
+
+    `published_seq` does not fall while `removal_lock` is held.
+    """
     age_s = retention_hours * SECONDS_PER_HOUR
     ages = Ages(journal_dir)
+
+    def retire_old(kept_seqs: tuple[int, ...], older_than_s: float) -> list[Path]:
+        with removal_lock:
+            return retire(
+                journal_dir,
+                kept_seqs,
+                published_seq(),
+                older_than_s,
+                lambda after: ages.are_old(after, age_s),
+            )
+
     while not stop.is_set():
         older_than_s = time.time() - age_s
         try:
             ages.look()
             async with asyncio.timeout(REMOVE_TIMEOUT_S):
-                removed = await asyncio.to_thread(
-                    retire,
-                    journal_dir,
-                    kept(),
-                    published_seq(),
-                    older_than_s,
-                    lambda after: ages.are_old(after, age_s),
-                )
+                removed = await asyncio.to_thread(retire_old, kept(), older_than_s)
             if removed:
                 log.info("segments_removed", count=len(removed), last=removed[-1].name)
         except (OSError, TimeoutError) as error:

@@ -125,6 +125,7 @@ async def serve(settings: Settings) -> None:
                             settings.retention_hours,
                             lambda: snapshots.kept,
                             lambda: publisher.published_seq,
+                            publisher.removal_lock,
                         ),
                         name="matcher.retirement",
                     )

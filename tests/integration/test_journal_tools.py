@@ -232,12 +232,7 @@ def test_what_is_no_commit_batch_ends_a_rebuild_and_nothing_is_left_of_it(
         assert matcher.stop() == 0
         shutil.rmtree(matcher.journal_dir)
 
-        async def publish() -> None:
-            client = await nats.connect(nats_url)
-            await client.jetstream().publish(names.events_subject(shard_id), b"hello")
-            await client.close()
-
-        asyncio.run(publish())
+        asyncio.run(publish(nats_url, shard_id, b"hello"))
         words = ["--data", str(data_dir), "--shard", str(shard_id), "--nats-url", nats_url]
         assert main(["journal", "rebuild", *words]) == 1
         assert "is no commit batch" in capsys.readouterr().err
@@ -299,6 +294,42 @@ def test_a_stream_that_alone_has_the_past_is_not_deleted(
     code, _, err = run(capsys, matcher.data_dir, "journal", "remake-stream", "--nats-url", NO_NATS)
     assert code == 2
     assert "the journal begins at seq 5" in err
+
+
+def test_a_stream_is_not_deleted_for_a_journal_that_lost_what_it_has(
+    data_dir: Path, nats_url: str, shard_id: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A matcher that starts without its disk leaves a journal that begins at seq 1, and has nothing."""
+    words = ["journal", "remake-stream", "--nats-url", nats_url]
+    words += ["--data", str(data_dir), "--shard", str(shard_id)]
+    with running_matcher(data_dir, nats_url, shard_id) as matcher:
+        trade_once(matcher)
+        assert matcher.stop() == 0
+        before = asyncio.run(message_count(nats_url, shard_id))
+        shutil.rmtree(matcher.journal_dir)
+        matcher.start_unready()
+        assert matcher.wait() == 1
+        assert main(words) == 2
+        assert "journal rebuild" in capsys.readouterr().err
+        asyncio.run(publish(nats_url, shard_id, b"hello"))
+        assert main(words) == 2
+        assert "the journal ends at 0" in capsys.readouterr().err
+        matcher.start_unready()
+        assert matcher.wait() == 1
+        assert asyncio.run(message_count(nats_url, shard_id)) == before + 1
+
+
+async def publish(nats_url: str, shard_id: int, message: bytes) -> None:
+    client = await nats.connect(nats_url)
+    await client.jetstream().publish(names.events_subject(shard_id), message)
+    await client.close()
+
+
+async def message_count(nats_url: str, shard_id: int) -> int:
+    client = await nats.connect(nats_url)
+    info = await client.jetstream().stream_info(names.events_stream(shard_id))
+    await client.close()
+    return info.state.messages
 
 
 def test_files_that_are_no_segments_are_passed_over(

@@ -8,7 +8,8 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.api import PubAck
 from nats.js.errors import NotFoundError
-from tradepit.matcher.publisher import Publisher, StreamUnfit
+from tradepit.matcher import stream_end
+from tradepit.matcher.publisher import Publisher, StreamAhead, StreamUnfit
 from tradepit.protocol import wire
 
 
@@ -138,6 +139,57 @@ def test_a_foreign_message_in_a_stream_that_the_journal_cannot_replace_stops_the
     with pytest.raises(StreamUnfit, match=r"is damaged .*[Rr]estore.* delete"):
         asyncio.run(publisher._synchronize(stream))
     assert not stream.is_deleted
+
+
+def test_a_foreign_message_behind_what_the_journal_has_lost_does_not_cost_the_stream() -> None:
+    """The stream is the only copy then: the journal's disk was lost, and a matcher began a new one."""
+    stream: Any = FakeJetStream(1, 1, 0)
+    messages = [wire.CommitBatchHeader(magic=b"TPCB", last_seq=10).encode(), b"hello", b"hello"]
+
+    async def get_msg(_name: str, seq: int) -> Any:
+        return SimpleNamespace(data=messages[seq - 1], seq=seq)
+
+    stream.get_msg = get_msg
+    stream.get_last_msg = lambda name, _subject: get_msg(name, 3)
+    publisher, _, _ = publisher_of(stream)  # its journal ends at seq 9
+    with pytest.raises(StreamAhead, match="holds seq 10, the journal ends at 9"):
+        asyncio.run(publisher._synchronize(stream))
+    assert not stream.is_deleted
+    messages[0] = wire.CommitBatchHeader(magic=b"TPCB", last_seq=9).encode()
+    with pytest.raises(NatsError, match="made anew"):
+        asyncio.run(publisher._synchronize(stream))
+    assert stream.is_deleted
+
+
+def test_a_stream_whose_last_batch_is_not_found_is_left_to_an_operator() -> None:
+    stream: Any = FakeJetStream(1, 1, 0)
+
+    async def get_msg(_name: str, seq: int) -> Any:
+        return SimpleNamespace(data=b"hello", seq=seq)
+
+    stream.get_msg = get_msg
+    stream.get_last_msg = lambda name, _subject: get_msg(name, stream_end.LOOK_BACK_MAX + 2)
+    publisher, _, _ = publisher_of(stream)
+    with pytest.raises(StreamUnfit, match="is damaged"):
+        asyncio.run(publisher._synchronize(stream))
+    assert not stream.is_deleted
+
+
+def test_a_stream_is_kept_when_the_segment_that_would_replace_it_goes_meanwhile() -> None:
+    stream: Any = FakeJetStream(1, 1, 2)
+    publisher, reader, told = publisher_of(stream)
+
+    async def look() -> None:
+        with publisher.removal_lock:
+            looking = asyncio.create_task(publisher._look_for_holes(stream, reader))
+            await asyncio.sleep(0.05)  # it decides for the journal, and waits for the lock
+            reader.oldest_seq = 2  # which retirement held: it has removed the segment
+        await looking
+
+    with pytest.raises(NatsError, match="removed meanwhile"):
+        asyncio.run(look())
+    assert not stream.is_deleted
+    assert told == []
 
 
 def test_a_foreign_message_at_the_beginning_that_is_left_is_found_by_the_look() -> None:
