@@ -135,6 +135,9 @@ class Feed:
         socket.setsockopt(zmq.RCVHWM, QUEUED_MESSAGES_MAX)
         socket.setsockopt(zmq.RECONNECT_IVL, 100)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2_000)
+        # It never sends: of a machine that is gone it would hear nothing, for ever.
+        socket.setsockopt(zmq.HEARTBEAT_IVL, 1_000)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 3_000)
         socket.subscribe(b"")
         for endpoint in self._endpoints:
             socket.connect(endpoint)

@@ -10,6 +10,7 @@ was told.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -32,7 +33,7 @@ log = get_logger(__name__)
 TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 1.0
 CHECK_INTERVAL_S = 1.0
-RETRY_WAIT_S = 1.0
+RETRY_WAIT_MAX_S = 1.0
 PIPELINE_COUNT = 500
 NOTED_ROWS_MAX = 100_000
 """More than this waiting for Redis are forgotten, and the mirror is built again later."""
@@ -162,7 +163,7 @@ class RedisCache:
                     self._on_interrupted()
                     log.warning("positions_not_cached", error=repr(error))
                 trouble = repr(error)
-                wait_s = RETRY_WAIT_S
+                wait_s = RETRY_WAIT_MAX_S * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
                 self._wake.clear()
             try:
                 async with asyncio.timeout(wait_s):

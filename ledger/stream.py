@@ -23,7 +23,7 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from tradepit.ledger.batch import Position, StreamMessage
-from tradepit.ledger.errors import BatchRefused, LedgerStopped, StreamInterrupted, StreamMissing
+from tradepit.ledger.errors import BatchRefused, StreamInterrupted, StreamMissing
 from tradepit.ledger.fold import header_of
 from tradepit.protocol import names
 from tradepit.protocol.errors import ConfigurationError
@@ -84,6 +84,10 @@ class JetStream:
         """Of the last message that the stream had at `open`, as its leader said."""
 
     async def __aenter__(self) -> Self:
+        await self._connect()
+        return self
+
+    async def _connect(self) -> None:
         """Connect. Raises StreamInterrupted if the server does not answer in time."""
         self._client = Client()
         try:
@@ -107,7 +111,6 @@ class JetStream:
             trouble = self._last_error or str(error) or "no answer"
             raise StreamInterrupted(f"cannot connect to NATS: {trouble}") from error
         self._js = self._client.jetstream(timeout=REQUEST_TIMEOUT_S)
-        return self
 
     async def __aexit__(
         self,
@@ -125,9 +128,9 @@ class JetStream:
             log.warning("nats_not_closed", error=repr(close_error))
 
     async def open(self, position: Position) -> None:
+        if self._client.is_closed:  # by an error that the server said, such as of the credentials
+            await self._connect()
         assert self._js is not None, "enter the context first"
-        if self._client.is_closed:  # does not happen by itself: attempts to reconnect never end
-            raise LedgerStopped("the NATS client has closed for good")
         try:
             async with asyncio.timeout(3 * REQUEST_TIMEOUT_S):
                 await self._forget_consumer()

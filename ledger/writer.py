@@ -32,7 +32,7 @@ log = get_logger(__name__)
 FETCH_TIMEOUT_S = 0.5
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 2.0
-MISSING_STREAM_WAIT_S = 0.25
+MISSING_STREAM_WAIT_MAX_S = 1.0
 GAP_REREADS_MAX = 3
 # Small transactions begin at most this often: under load each has more in it, and the processor time
 # that the others would have cost is left to the orders. The first after a pause begins at once.
@@ -81,12 +81,11 @@ class Writer:
         try can mend; nothing of it has been stored.
         """
         failure_count = 0
-        waiting = False
+        missing_count = 0
         while not stop.is_set():
             try:
                 await self._open()
-                failure_count = 0
-                waiting = False
+                failure_count = missing_count = 0
                 while not stop.is_set():
                     started_s = asyncio.get_running_loop().time()
                     command_count = await self._step()
@@ -97,10 +96,11 @@ class Writer:
                 self._ready = False
                 raise
             except StreamMissing as error:
-                if not waiting:  # said once: before the first order of a shard this is normal
+                if missing_count == 0:
                     log.info("waiting", reason=error)
-                waiting = self._ready = True
-                await wait_for_event(stop, MISSING_STREAM_WAIT_S)
+                self._ready = self._position.seq == 0  # normal before the first order of a shard
+                await wait_for_event(stop, min(backoff_s(missing_count), MISSING_STREAM_WAIT_MAX_S))
+                missing_count += 1
             except Interrupted as error:
                 self._ready = False
                 server = "postgres" if isinstance(error, StoreInterrupted) else "nats"

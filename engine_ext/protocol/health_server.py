@@ -70,7 +70,7 @@ def serve_health(
 
         def handle_error(self, request: object, client_address: object) -> None:
             error = sys.exception()
-            if not isinstance(error, OSError):  # a peer that went away is no event either
+            if not isinstance(error, (ConnectionError, TimeoutError)):  # a peer that went away
                 log.error("health_request_failed", exc_info=error)
 
     try:

@@ -69,6 +69,8 @@ void SessionTable::log_off(std::uint32_t index) {
   untie(index);
   sessions_[index].is_logged_on = false;
   sessions_[index].is_operator = false;
+  sessions_[index].waiting_bytes =
+      0;  // what waits is of the generation that ends here: it is dropped
   ++sessions_[index].generation;
 }
 

@@ -2,12 +2,10 @@
 
 import argparse
 import importlib
-import json
 import os
 import platform
 import resource
 import shutil
-import stat
 import sys
 import tempfile
 import time
@@ -19,7 +17,8 @@ from tradepit.cli import ports, wheels
 from tradepit.cli.configured import reach
 from tradepit.cli.exchange import ServerUrls
 from tradepit.protocol import settings
-from tradepit.protocol.errors import TradepitError
+from tradepit.protocol.errors import ConfigurationError, TradepitError
+from tradepit.protocol.keys import read_keys
 
 DESCRIPTION = """\
 Check this machine and the TRADEPIT_* settings, one line per check: ok, warn or fail, and how to mend
@@ -260,31 +259,13 @@ def _sync_times_s(file: int) -> list[float]:
 
 def check_keys(data_dir: Path) -> Iterator[Finding]:
     path = Path(os.environ.get("TRADEPIT_KEYS_FILE") or data_dir / "keys.json")
-    if not path.exists():
-        if "TRADEPIT_KEYS_FILE" in os.environ:
-            yield fail(
-                f"{path} (TRADEPIT_KEYS_FILE) does not exist", "make it, or unset the variable"
-            )
-        else:
-            yield ok("keys: made at the first start")
-        return
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        yield fail(f"{path} can be read by others (mode {mode:o})", f"chmod 600 '{path}'")
+    if not path.exists() and "TRADEPIT_KEYS_FILE" not in os.environ:
+        yield ok("keys: made at the first start")
         return
     try:
-        keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
-        fit = all(len(bytes.fromhex(key["key"])) == 32 for key in keys)
-        operators = sum(key["role"] == "operator" for key in keys)
-    except (ValueError, KeyError, TypeError) as error:
-        yield fail(f"{path} cannot be read ({error})", "restore it from a backup")
-        return
-    if not fit:
-        yield fail(f"{path}: a key is not 64 hex characters", "replace that key")
-    elif operators == 0:
-        yield fail(f"{path}: no operator key", "the ingress needs one")
-    else:
-        yield ok(f"keys: {len(keys)} in {path}")
+        yield ok(f"keys: {len(read_keys(path))} in {path}")
+    except ConfigurationError as error:
+        yield fail(f"keys: {error}", "the services refuse it, too")
 
 
 def check_open_files() -> Iterator[Finding]:

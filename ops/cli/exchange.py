@@ -98,8 +98,12 @@ class Exchange:
 
     def note_children(self) -> None:
         """After a (re)start of a part: write down who runs, for the next run and for users."""
-        self._folder.note_children(self._pids())
-        self.on_change()
+        try:
+            self._folder.note_children(self._pids())
+            self.on_change()
+        except (OSError, ConfigurationError) as error:
+            # A full disk must not end the matcher, which goes on answering.
+            self._say(f"cannot write down who runs: {error}")
 
     def document(self) -> dict[str, Any]:
         """The ready file: everything that a script needs to use this exchange."""

@@ -27,6 +27,7 @@ class Running(NamedTuple):
     """Where the parts are, and an operator's key."""
 
     data_dir: Path
+    shard_id: int
     order_endpoint: str
     operator_key: str
     postgres_url: str
@@ -51,6 +52,7 @@ def find(data_dir: Path, environment: Mapping[str, str] = os.environ) -> Running
                 )
             return Running(
                 data_dir,
+                0,
                 ready["order_endpoint"],
                 ready["operator"]["key"],
                 ready["postgres_url"],
@@ -70,6 +72,7 @@ def find(data_dir: Path, environment: Mapping[str, str] = os.environ) -> Running
     shard_id = settings.SHARD_ID.read(environment)
     return Running(
         data_dir,
+        shard_id,
         settings.of_shard(settings.ORDER_ENDPOINT.read(environment), shard_id),
         next(key.key for key in read_keys(keys_file(environment)) if key.is_operator),
         settings.of_shard(settings.POSTGRES_URL.read(environment), shard_id),

@@ -22,7 +22,7 @@ from tradepit.protocol import wire
 from tradepit.tools.journal.files import Journal
 from tradepit.tools.journal.replay import Replay
 
-from tests.exchange_checks import check_everything, key_of, operator
+from tests.exchange_checks import check_everything, key_of, operator, query
 
 pytestmark = pytest.mark.embedded
 
@@ -423,6 +423,19 @@ def test_what_a_cut_off_backup_has_added_does_not_harm_the_earlier_one(
     assert restore(backup, tmp_path / "data") == 0
     seq = last_seq_of(story.first)
     assert recovered(tmp_path / "data") == (seq, digest_by_replay(story.first, seq))
+
+
+def test_a_database_with_a_shard_whose_journal_is_elsewhere_is_not_backed_up(
+    story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its rows could be ahead of whatever journal they meet again."""
+    query(story.exchange, "INSERT INTO applied SELECT 7, seq, stream_seq, digest FROM applied")
+    try:
+        words = ["backup", str(tmp_path / "half"), "--data", str(story.exchange.data_dir)]
+        assert main(words) == 2
+        assert "holds shard 7 as well" in capsys.readouterr().err
+    finally:
+        query(story.exchange, "DELETE FROM applied WHERE shard_id = 7")
 
 
 def test_mistakes_are_refused_and_said(

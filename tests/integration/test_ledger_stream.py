@@ -6,6 +6,7 @@ import nats
 import pytest
 from tradepit.ledger import stream as ledger_stream
 from tradepit.ledger.batch import Position
+from tradepit.ledger.errors import StreamInterrupted
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import names
 
@@ -38,5 +39,35 @@ def test_a_backlog_of_many_requests_is_read_without_an_interruption(
                 assert messages
                 found += [int.from_bytes(message.data[:4], "little") for message in messages]
         assert found == list(range(message_count))
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_server_that_refuses_for_a_while_is_connected_to_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """nats-py closes its client for good when a server says such an error."""
+    monkeypatch.setattr(ledger_stream, "REQUEST_TIMEOUT_S", 0.2)
+    connections: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        writer.write(b'INFO {"server_id":"x","version":"2.15.0","max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, JetStream(f"nats://127.0.0.1:{port}", 0) as stream:
+            connections[0].write(b"-ERR 'Authorization Violation'\r\n")
+            while not stream._client.is_closed:  # noqa: ASYNC110 - it tells nobody when it is done
+                await asyncio.sleep(0.01)
+            with pytest.raises(StreamInterrupted):  # it answers no request
+                await stream.open(Position())
+            assert len(connections) == 2
+            assert stream._client.is_connected
 
     asyncio.run(asyncio.wait_for(run(), 60))

@@ -18,9 +18,10 @@ from tradepit.client import Client
 from tradepit.client.requests import new_order
 from tradepit.engine import JournalReader
 from tradepit.protocol import names, wire
+from tradepit.tools import running
 from tradepit.tools.journal.files import Journal
-from tradepit.tools.reconcile import stream
-from tradepit.tools.reconcile.report import Check
+from tradepit.tools.reconcile import command, stream
+from tradepit.tools.reconcile.report import Check, Report
 
 from tests.exchange_checks import check_ledger_reached, key_of, operator, query
 from tests.matcher_process import MatcherProcess, trade_once
@@ -196,6 +197,29 @@ def test_a_part_that_is_away_is_a_difference_and_not_a_crash(exchange: RunningEx
     finally:
         path.write_bytes(original)
     assert (code, failed(report)) == (1, ["stream = journal", "cache = ledger"])
+
+
+def test_another_shards_matcher_is_not_taken_for_the_one_that_was_asked_for(
+    exchange: RunningExchange,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in (
+        ("TRADEPIT_SHARD_ID", "2"),
+        ("TRADEPIT_ORDER_ENDPOINT", exchange.order_endpoint),
+        ("TRADEPIT_POSTGRES_URL", exchange.document["postgres_url"]),
+        ("TRADEPIT_NATS_URL", exchange.document["nats_url"]),
+        ("TRADEPIT_REDIS_URL", exchange.document["redis_url"]),
+        ("TRADEPIT_KEYS_FILE", str(exchange.data_dir / "keys.json")),
+    ):
+        monkeypatch.setenv(name, value)
+    place = running.find(tmp_path)
+    report = Report()
+    assert asyncio.run(command._ask_matcher(place, report)) is None
+    assert "is shard 0, and shard 2 was asked for" in report.checks[0].differences[0]
+    assert main(["reconcile", "--data", str(tmp_path)]) == 2
+    assert "shard-2" in capsys.readouterr().err  # its journal, not that of shard 0
 
 
 def test_a_stream_that_is_not_the_journal_is_found(

@@ -24,6 +24,7 @@ from tradepit.cli.child import ChildFailed, is_gone, wait_until_gone
 from tradepit.cli.configured import reach
 from tradepit.cli.running import RunningExchange
 
+from tests.matcher_process import wait_until
 from tests.rest import Answer, call, limit_order
 from tests.servers import Servers
 
@@ -159,6 +160,23 @@ def test_a_killed_part_comes_back_and_service_goes_on(exchange: RunningExchange,
     assert orders.status == 200
     found = [int(order["client_order_id"]) for order in orders.body["orders"]]
     assert sorted(number for number in found if number in numbers) == numbers
+
+
+def test_a_part_is_started_again_where_nothing_can_be_written_down(
+    start_exchange: StartExchange,
+) -> None:
+    """As on a full disk, which must not end the matcher."""
+    exchange = start_exchange()
+    noted = exchange.data_dir / "children.json"
+    content = noted.read_bytes()
+    noted.unlink()
+    noted.mkdir()
+    os.kill(exchange.pids["ledger"], signal.SIGKILL)
+    wait_until(lambda: "cannot write down who runs" in exchange.output(), "it is said")
+    wait_until(lambda: "ledger serves again" in exchange.output(), "the ledger is back")
+    assert place(exchange).status == 201
+    noted.rmdir()
+    noted.write_bytes(content)
 
 
 def test_a_killed_supervisor_leaves_nothing_behind_and_the_next_start_recovers(

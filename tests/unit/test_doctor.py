@@ -12,7 +12,8 @@ KEY = "ab" * 32
 
 
 def key_file(key: str, role: str) -> str:
-    return json.dumps({"keys": [{"key": key, "role": role}]})
+    account_id = 0 if role == "operator" else 1
+    return json.dumps({"keys": [{"key": key, "account_id": account_id, "role": role}]})
 
 
 def levels(found: list[doctor.Finding]) -> list[str]:
@@ -61,12 +62,12 @@ def test_a_port_of_root_s_is_not_said_to_be_in_use(
     ("text", "mode", "level", "words"),
     [
         (key_file(KEY, "operator"), 0o600, "ok", "1 in"),
-        (key_file(KEY, "operator"), 0o640, "fail", "read by others"),
-        (key_file(KEY, "trader"), 0o600, "fail", "no operator"),
-        (key_file("abcd", "operator"), 0o600, "fail", "64 hex"),
-        (key_file("zz", "operator"), 0o600, "fail", "cannot be read"),
-        ("[]", 0o600, "fail", "cannot be read"),
-        ("{", 0o600, "fail", "cannot be read"),
+        (key_file(KEY, "operator"), 0o640, "fail", "others may read it"),
+        (key_file(KEY, "trader"), 0o600, "fail", "operator"),
+        (key_file("abcd", "operator"), 0o600, "fail", "64 lower-case hex"),
+        (key_file("zz", "operator"), 0o600, "fail", "64 lower-case hex"),
+        ("[]", 0o600, "fail", "is not a keys file"),
+        ("{", 0o600, "fail", "is not a keys file"),
     ],
 )
 def test_a_keys_file_is_checked(

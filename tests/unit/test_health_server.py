@@ -1,5 +1,6 @@
 """The small HTTP server that services answer probes and scrapes with."""
 
+import errno
 import socket
 import threading
 import time
@@ -78,6 +79,20 @@ def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     ):
         get(port, "/health/ready")
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_page_that_a_disk_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    port = free_port()
+
+    def pages() -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        serve_health(HOST, port, lives, lambda: "", pages),
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        get(port, "/metrics")
+    assert "Input/output error" in caplog.text
 
 
 def test_garbage_does_not_end_it() -> None:

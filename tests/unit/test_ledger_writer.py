@@ -13,6 +13,7 @@ from tradepit.ledger.errors import (
     GapFound,
     StoreInterrupted,
     StreamInterrupted,
+    StreamMissing,
 )
 from tradepit.ledger.metrics import Metrics
 from tradepit.ledger.ports import AccountPosition, StoreState
@@ -130,6 +131,33 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Setting:
         FakeCache(),
         Metrics(),
     )
+
+
+@pytest.mark.parametrize("stored_seq", [0, 20])
+def test_a_stream_that_is_not_there_is_normal_only_before_the_first_command(
+    setting: Setting, stored_seq: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger that has stored something follows nothing then, and is not ready."""
+    waits: list[float] = []
+    setting.store.position = Position(stored_seq)
+    writer = Writer(SHARD, setting.stream, setting.store, setting.cache, setting.metrics)
+    seen: list[bool] = []
+
+    async def missing(position: Position) -> None:
+        raise StreamMissing("no stream")
+
+    async def wait(stop: asyncio.Event, timeout_s: float) -> None:
+        waits.append(timeout_s)
+        seen.append(writer.ready)
+        if len(waits) == 8:
+            stop.set()
+
+    monkeypatch.setattr(setting.stream, "open", missing)
+    monkeypatch.setattr(writer_module, "wait_for_event", wait)
+    monkeypatch.setattr(writer_module, "backoff_s", backoff_s)
+    asyncio.run(writer.write_until(setting.stop))
+    assert seen == [stored_seq == 0] * 8
+    assert waits[0] < waits[-1] <= writer_module.MISSING_STREAM_WAIT_MAX_S
 
 
 def test_what_the_stream_delivers_is_stored_then_cached_then_acknowledged(setting: Setting) -> None:

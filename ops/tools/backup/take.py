@@ -145,6 +145,12 @@ def _dump(source: Source, folder: Path, run: str) -> tuple[Database, ...]:
         with path.open("rb") as file:
             os.fsync(file.fileno())
         migration, applied = postgres.read_dump(path)
+        if others := sorted(set(applied) - set(source.shard_ids)):
+            raise ConfigurationError(
+                f"the database of shard {shard_ids[0]} holds shard {others[0]} as well, whose journal "
+                f"is not in {source.data_dir}: it can be restored with all its shards only, or not at "
+                "all. Give each shard a database of its own ({shard} in TRADEPIT_POSTGRES_URL)"
+            )
         made.append(
             Database(
                 file=name,

@@ -111,7 +111,7 @@ async def reconcile(place: running.Running, wait_s: float, *, repair: bool = Fal
 async def _reconcile_once(place: running.Running, wait_s: float, *, repair: bool) -> Report:
     report = Report()
     status = await _ask_matcher(place, report)
-    shard_id = report.shard_id = status.shard_id if status else 0
+    shard_id = report.shard_id = place.shard_id
     journal = Journal(place.data_dir, shard_id)
     tables = await _read_ledger(place, shard_id, status.seq if status else 0, wait_s, report)
     report.seq = status.seq if status else 0
@@ -138,6 +138,11 @@ async def _ask_matcher(place: running.Running, report: Report) -> wire.ShardStat
         status = await asyncio.to_thread(_status, place)
     except TradepitError as error:
         check.differ(str(error))
+        return None
+    if status.shard_id != place.shard_id:
+        check.differ(
+            f"{place.order_endpoint} is shard {status.shard_id}, and shard {place.shard_id} was asked for"
+        )
         return None
     check.compared = f"shard {status.shard_id} at seq {status.seq}"
     return status
