@@ -71,6 +71,35 @@ def test_every_server_is_waited_for_until_it_is_ready(variant: str) -> None:
 
 
 @EVERY_VARIANT
+def test_whatever_serves_says_whether_it_is_ready(variant: str) -> None:
+    for name, service in services(variant, "observability").items():
+        serves = ONE_SHOTS.fullmatch(name) is None and name != "demo"
+        if service["image"].startswith("tradepit:"):  # the image has a check
+            assert service.get("healthcheck") == (None if serves else {"disable": True}), name
+        else:
+            assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL"), name
+
+
+@EVERY_VARIANT
+def test_all_secrets_are_in_one_service_and_the_others_have_a_share_to_read(variant: str) -> None:
+    mounted = {
+        name: {
+            volume["source"]: (volume["target"], volume.get("read_only", False))
+            for volume in service.get("volumes", [])
+            if volume["source"].startswith("secrets")
+        }
+        for name, service in services(variant, "observability").items()
+    }
+    given = mounted.pop("secrets")
+    assert given.pop("secrets") == ("/run/tradepit", False)
+    assert mounted.pop("prometheus") == {}
+    for name, shares in mounted.items():
+        kind = re.sub(r"-\d$", "", name).replace("migrate", "ledger")
+        assert shares == {f"secrets-{kind}": ("/run/tradepit", True)}, name
+    assert set(given) == {share for shares in mounted.values() for share in shares}
+
+
+@EVERY_VARIANT
 def test_secrets_are_named_by_file(variant: str) -> None:
     def words(service: dict[str, Any]) -> list[str]:
         return [*map(str, service.get("environment", {}).values()), *(service["command"] or [])]
