@@ -11,6 +11,7 @@ wall clock has jumped.
 
 import asyncio
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,9 @@ def segments(journal_dir: Path) -> list[Segment]:
 
 def elapsed_s() -> float:
     """A clock that nobody sets, and that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()  # on macOS it does not go on: segments stay longer
 
 
 class Ages:

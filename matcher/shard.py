@@ -328,7 +328,7 @@ def _following(core: MatcherCore, publisher: Publisher, snapshots: Snapshots) ->
     loop = asyncio.get_running_loop()
 
     def on_commit() -> None:
-        os.eventfd_read(core.follower_fd)
+        core.clear_follower_fd()
         publisher.wake()
         snapshots.wake()
 

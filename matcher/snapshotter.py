@@ -93,7 +93,8 @@ def report(**fields: object) -> None:
 
 def die_with_parent(parent_pid: int) -> None:
     """Have the kernel end us with the matcher; the end of stdin tells the same, only later."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent_pid:
         raise ParentGone
 

@@ -162,7 +162,10 @@ class MatcherCore:
 
     @property
     def follower_fd(self) -> int:
-        """An eventfd that counts up after each commit."""
+        """Readable after a commit, until `clear_follower_fd` is called."""
+
+    def clear_follower_fd(self) -> None:
+        """Whoever polls `follower_fd` has noticed."""
 
     @property
     def has_failed(self) -> bool:

@@ -132,7 +132,8 @@ class MatcherCore {
   }
 
   [[nodiscard]] std::uint64_t committed_seq() const { return journal_->committed_seq(); }
-  [[nodiscard]] int follower_fd() const { return journal_->follower_fd(); }
+  [[nodiscard]] int follower_fd() const { return journal_->followed().fd(); }
+  void clear_follower_fd() { journal_->followed().clear(); }
   [[nodiscard]] std::uint64_t digest() const { return engine_.digest(); }
   [[nodiscard]] bool has_failed() const { return journal_->has_failed(); }
 
@@ -296,6 +297,7 @@ void bind_matcher(py::module_& module) {
       .def("committed_ns", &MatcherCore::committed_ns, py::arg("seq"))
       .def_property_readonly("committed_seq", &MatcherCore::committed_seq)
       .def_property_readonly("follower_fd", &MatcherCore::follower_fd)
+      .def("clear_follower_fd", &MatcherCore::clear_follower_fd)
       .def_property_readonly("has_failed", &MatcherCore::has_failed)
       .def_property_readonly("digest", &MatcherCore::digest);
 

@@ -1,8 +1,5 @@
 #include "tradepit/hot_loop.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -103,23 +100,17 @@ HotLoop::HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<Api
       journal_(journal),
       sessions_(std::move(keys), engine.session_counter()),
       entries_(journal.config().directory),
-      now_ns_(engine.time_ns()),
-      stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      now_ns_(engine.time_ns()) {
   if (config_.clock_ns == nullptr) config_.clock_ns = detail::clock_ns;
-}
-
-HotLoop::~HotLoop() {
-  if (stop_fd_ >= 0) ::close(stop_fd_);
 }
 
 void HotLoop::stop() noexcept {
   stop_.store(true, std::memory_order_release);
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(stop_fd_, &one, sizeof one);
+  stop_wake_up_.notify();
 }
 
 std::string HotLoop::run() {
-  if (stop_fd_ < 0) return "cannot make an eventfd";
+  if (!stop_wake_up_.is_open()) return "cannot make a wake-up";
   if (std::string error = end_earlier_sessions(); !error.empty()) return error;
   while (!stop_.load(std::memory_order_acquire)) {
     if (std::string error = turn(); !error.empty()) return error;
@@ -423,8 +414,7 @@ std::uint64_t HotLoop::answerable_seq() const noexcept {
 
 void HotLoop::note_replicated(std::uint64_t seq) noexcept {
   replicated_seq_.store(seq, std::memory_order_release);
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(journal_.commit_fd(), &one, sizeof one);
+  journal_.committed().notify();
 }
 
 void HotLoop::note_time() noexcept { now_ns_ = std::max(now_ns_, config_.clock_ns()); }
@@ -441,8 +431,8 @@ long HotLoop::poll_timeout_ms() noexcept {
 /// `is_in_time`: nothing is due. Else there was no room for it, and a commit makes some.
 std::string HotLoop::wait_for_work(bool is_in_time) {
   ZmqPollItem items[] = {
-      {nullptr, journal_.commit_fd(), zmq_pollin, 0},
-      {nullptr, stop_fd_, zmq_pollin, 0},
+      {nullptr, journal_.committed().fd(), zmq_pollin, 0},
+      {nullptr, stop_wake_up_.fd(), zmq_pollin, 0},
       {config_.router_socket, 0, zmq_pollin, 0},
   };
   const int count_polled = has_room() ? 3 : 2;
@@ -450,10 +440,7 @@ std::string HotLoop::wait_for_work(bool is_in_time) {
       zmq_.error() != EINTR) {
     return "waiting on the order socket failed";
   }
-  if (items[0].revents != 0) {
-    std::uint64_t wake_ups;
-    [[maybe_unused]] const ssize_t got = ::read(journal_.commit_fd(), &wake_ups, sizeof wake_ups);
-  }
+  if (items[0].revents != 0) journal_.committed().clear();
   return "";
 }
 

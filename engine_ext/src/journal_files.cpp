@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "system_files.hpp"
 #include "tradepit/crc32c.hpp"
 #include "tradepit/journal.hpp"
 
@@ -32,7 +33,7 @@ std::uint32_t header_crc(const wire::SegmentHeader& header) noexcept {
 int sync_system_directory(const char* path) {
   const int file = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (file < 0) return -1;
-  const int result = ::fsync(file);
+  const int result = sync_all(file);
   ::close(file);
   return result;
 }
@@ -78,9 +79,9 @@ const DiskApi system_disk{
     .close = ::close,
     .pread = ::pread,
     .pwrite = ::pwrite,
-    .fdatasync = ::fdatasync,
-    .fsync = ::fsync,
-    .posix_fallocate = ::posix_fallocate,
+    .fdatasync = sync_data,
+    .fsync = sync_all,
+    .posix_fallocate = reserve,
     .rename = ::rename,
     .unlink = ::unlink,
     .sync_directory = sync_system_directory,

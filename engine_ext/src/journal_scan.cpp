@@ -1,6 +1,7 @@
 #include "journal_scan.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>

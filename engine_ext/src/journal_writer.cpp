@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,12 +22,6 @@ using detail::errno_text;
 constexpr std::uint64_t group_bytes_limit = 8ULL << 20;
 constexpr std::uint64_t zero_chunk_bytes = 1ULL << 20;
 constexpr auto prepare_retry = std::chrono::seconds(1);
-
-void wake(int eventfd) noexcept {
-  const std::uint64_t one = 1;
-  // EAGAIN would mean 2^64 - 2 unread wake-ups: the reader is awake in any case.
-  [[maybe_unused]] const ssize_t written = ::write(eventfd, &one, sizeof one);
-}
 
 /// Fills in the checksums of a group: done here, off the thread that orders wait for.
 void seal_entries(std::byte* at, std::uint64_t size) noexcept {
@@ -71,8 +64,6 @@ JournalWriter::JournalWriter(JournalConfig config, const JournalEnd& end,
 JournalWriter::~JournalWriter() {
   close();
   if (file_ >= 0) detail::disk->close(file_);
-  if (commit_fd_ >= 0) ::close(commit_fd_);
-  if (follower_fd_ >= 0) ::close(follower_fd_);
 }
 
 std::string JournalWriter::open() {
@@ -83,9 +74,7 @@ std::string JournalWriter::open() {
 }
 
 std::string JournalWriter::open_files() {
-  commit_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  follower_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (commit_fd_ < 0 || follower_fd_ < 0) return errno_text("make", "an eventfd");
+  if (!committed_.is_open() || !followed_.is_open()) return errno_text("make", "a wake-up");
   detail::disk->unlink(next_path().c_str());  // left half prepared by an earlier run
   if (open_path_.empty()) {
     if (std::string error = make_segment(next_path()); !error.empty()) return error;
@@ -221,7 +210,7 @@ void JournalWriter::sync_handed() noexcept {
   written_digest_ = group.last_digest;
   commit_times_.note(group.last_seq, now_ns);
   committed_seq_.store(group.last_seq, std::memory_order_release);
-  wake(follower_fd_);
+  followed_.notify();
 }
 
 bool JournalWriter::rotate() noexcept {
@@ -283,7 +272,7 @@ void JournalWriter::run_writer() noexcept {
     if (busy_.load(std::memory_order_acquire)) {
       write_group();
       busy_.store(false, std::memory_order_release);
-      wake(commit_fd_);
+      committed_.notify();
     }
     if (stop_.load(std::memory_order_acquire)) return;
   }
@@ -305,15 +294,15 @@ bool JournalWriter::prepare_next() noexcept {
   const bool made = make_segment(next_path()).empty();
   next_no_space_.store(!made, std::memory_order_release);
   next_ready_.store(made, std::memory_order_release);
-  wake(commit_fd_);  // the owner may be waiting for room
+  committed_.notify();  // the owner may be waiting for room
   return made;
 }
 
 void JournalWriter::fail(const std::string& what) noexcept {
   error_ = errno_text(what, open_path_);
   failed_.store(true, std::memory_order_release);
-  wake(commit_fd_);
-  wake(follower_fd_);
+  committed_.notify();
+  followed_.notify();
 }
 
 void JournalWriter::close() noexcept {

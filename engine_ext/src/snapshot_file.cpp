@@ -16,6 +16,7 @@
 
 #include "journal_files.hpp"
 #include "journal_scan.hpp"
+#include "system_files.hpp"
 #include "tradepit/crc32c.hpp"
 #include "tradepit/digest.hpp"
 
@@ -207,7 +208,7 @@ std::string write_file(const std::string& path, const SnapshotFileHeader& header
     if (!detail::write_at(file.number(), body.data() + done, count, sizeof header + done)) {
       return errno_text("write", path);
     }
-    if (::fdatasync(file.number()) != 0) return errno_text("sync", path);
+    if (detail::sync_data(file.number()) != 0) return errno_text("sync", path);
     done += count;
   }
   return ::fsync(file.number()) == 0 ? "" : errno_text("sync", path);

@@ -72,6 +72,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def run(argv: list[str]) -> int:
     """Serve until told to stop. Raises ConfigurationError for what a person has to mend."""
     arguments = parse(argv)
+    if sys.platform != "linux":
+        raise ConfigurationError(
+            "`tradepit up` needs Linux: use the containers (docker compose up), or start NATS, PostgreSQL "
+            "and Redis yourself, and `tradepit matcher`, `ledger` and `ingress` on them"
+        )
     say(f"tradepit: starting in {arguments.data.absolute()}")
     try:
         with DataFolder(arguments.data) as folder:

@@ -104,10 +104,9 @@ class Shard {
     while (!journal_.can_append()) {
       commit();
       if (journal_.can_append()) break;
-      pollfd item{journal_.commit_fd(), POLLIN, 0};
+      pollfd item{journal_.committed().fd(), POLLIN, 0};
       ::poll(&item, 1, 1000);
-      std::uint64_t count;
-      [[maybe_unused]] const ssize_t got = ::read(journal_.commit_fd(), &count, sizeof count);
+      journal_.committed().clear();
     }
     events_.clear();
     engine_.apply(command, events_, nullptr);

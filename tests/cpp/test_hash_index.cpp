@@ -83,7 +83,7 @@ void check_table(std::size_t max_entries, std::uint64_t step) {
 }  // namespace
 
 TEST(a_flat_table_equals_a_map_with_few_places_and_many) {
-  for (const std::uint64_t step : {1, 7, 16, 1024}) {
-    for (const std::size_t max_entries : {1, 5, 40, 300}) check_table(max_entries, step);
+  for (const std::uint64_t step : {1U, 7U, 16U, 1024U}) {
+    for (const std::size_t max_entries : {1U, 5U, 40U, 300U}) check_table(max_entries, step);
   }
 }

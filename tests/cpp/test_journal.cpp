@@ -61,11 +61,10 @@ void append(JournalWriter& journal, std::uint64_t seq) {
 }
 
 /// Waits as the hot loop does: for a commit, or for the next segment.
-void wait_for_journal(const JournalWriter& journal) {
-  pollfd item{journal.commit_fd(), POLLIN, 0};
+void wait_for_journal(JournalWriter& journal) {
+  pollfd item{journal.committed().fd(), POLLIN, 0};
   CHECK(::poll(&item, 1, 10'000) == 1);
-  std::uint64_t count;
-  CHECK(::read(journal.commit_fd(), &count, sizeof count) == sizeof count);
+  journal.committed().clear();
 }
 
 JournalEnd scan(const std::string& path, std::uint64_t first_seq = 1) {
@@ -84,7 +83,7 @@ JournalEnd scan(const std::string& path, std::uint64_t first_seq = 1) {
 }
 
 /// Follows the writer until `last_seq`, and checks every entry.
-void follow(const std::string& path, const JournalWriter& journal, std::uint64_t next_seq,
+void follow(const std::string& path, JournalWriter& journal, std::uint64_t next_seq,
             const std::atomic<std::uint64_t>& last_seq) {
   JournalReader reader(path, shard_id);
   CHECK(reader.seek(next_seq).empty());
@@ -94,7 +93,7 @@ void follow(const std::string& path, const JournalWriter& journal, std::uint64_t
     if (!error.empty()) std::fprintf(stderr, "%s\n", error.c_str());
     CHECK(error.empty());
     if (batch.empty()) {
-      pollfd item{journal.follower_fd(), POLLIN, 0};
+      pollfd item{journal.followed().fd(), POLLIN, 0};
       ::poll(&item, 1, 1);
       continue;
     }
@@ -114,7 +113,7 @@ TEST(a_journal_is_written_followed_closed_and_opened_again_with_other_segment_si
   const Folder folder;
   std::mt19937_64 random(7);
   std::uint64_t seq = 0;
-  for (const std::uint64_t segment_mib : {16, 32, 16, 64, 17}) {
+  for (const std::uint64_t segment_mib : {16U, 32U, 16U, 64U, 17U}) {
     const JournalEnd end = scan(folder.path);
     CHECK(end.last_seq == seq && end.torn_bytes == 0);
     JournalWriter journal({.directory = folder.path,

@@ -15,6 +15,7 @@
 #include "tradepit/replayed_answer.hpp"
 #include "tradepit/sessions.hpp"
 #include "tradepit/traces.hpp"
+#include "tradepit/wake_up.hpp"
 #include "tradepit/wire.hpp"
 #include "tradepit/zmq_api.hpp"
 
@@ -76,7 +77,6 @@ class HotLoop {
  public:
   HotLoop(const HotLoopConfig& config, const ZmqApi& zmq, std::vector<ApiKey> keys, Engine& engine,
           JournalWriter& journal);
-  ~HotLoop();
   HotLoop(const HotLoop&) = delete;
   HotLoop& operator=(const HotLoop&) = delete;
 
@@ -209,7 +209,7 @@ class HotLoop {
   TracedCommand trace_;        // what the message at hand has said of its next command
   std::int64_t taken_ns_ = 0;  // when the message at hand was, if its command is to be measured
   std::int64_t probed_ns_ = 0;
-  int stop_fd_ = -1;
+  WakeUp stop_wake_up_;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> replicated_seq_{0};
   std::string error_;

@@ -11,6 +11,7 @@
 
 #include "tradepit/latency.hpp"
 #include "tradepit/order_places.hpp"
+#include "tradepit/wake_up.hpp"
 #include "tradepit/wire.hpp"
 
 /// The journal: every sequenced command with its events, in segment files that are zero-filled
@@ -172,10 +173,10 @@ class JournalWriter {
   /// When a command was committed; any thread.
   [[nodiscard]] const CommitTimes& commit_times() const noexcept { return commit_times_; }
   [[nodiscard]] const JournalConfig& config() const noexcept { return config_; }
-  /// An eventfd that counts up after each commit by the journal's thread, and on failure.
-  [[nodiscard]] int commit_fd() const noexcept { return commit_fd_; }
-  /// A second one, for a reader that follows the journal; counts up after every commit.
-  [[nodiscard]] int follower_fd() const noexcept { return follower_fd_; }
+  /// Notified after each commit by the journal's thread, and on failure.
+  [[nodiscard]] WakeUp& committed() noexcept { return committed_; }
+  /// For a reader that follows the journal: notified after every commit.
+  [[nodiscard]] WakeUp& followed() noexcept { return followed_; }
 
   /// Commits what was appended, marks the journal as closed in order if all of it was synced, and
   /// stops the threads. Called by the owner.
@@ -238,8 +239,8 @@ class JournalWriter {
   JournalCounters counters_;
   CommitTimes commit_times_;
   std::string error_;
-  int commit_fd_ = -1;
-  int follower_fd_ = -1;
+  WakeUp committed_;
+  WakeUp followed_;
   std::thread writer_;
   std::thread preparer_;
 };

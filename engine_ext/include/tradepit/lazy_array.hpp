@@ -44,8 +44,9 @@ class LazyArray {
     const std::size_t after_bytes = large_page_bytes - before_bytes;
     if (before_bytes != 0) munmap(begin, before_bytes);
     if (after_bytes != 0) munmap(begin + before_bytes + size_bytes_, after_bytes);
-    // Where there are no large pages, nothing is lost.
+#if defined(MADV_HUGEPAGE)  // where there are no large pages, nothing is lost
     (void)madvise(begin + before_bytes, size_bytes_, MADV_HUGEPAGE);
+#endif
     data_ = reinterpret_cast<T*>(begin + before_bytes);
   }
 
