@@ -10,13 +10,14 @@ from tests.kubernetes.network import container_ports, edges, selects
 VOLUME_KINDS = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
 NAMESPACED_NOT = {"Namespace", "PriorityClass"}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+FILE_STORE_SHARE_MAX = Fraction(9, 10)  # of NATS's volume; the rest is the file system's and for the alert
 
 
 def breaches(objects: list[Object], secrets: dict[str, set[str]]) -> list[str]:
     """All of them. `secrets` are made elsewhere: the keys of each."""
     found: list[str] = []
     for pods in all_pods(objects):
-        for rule in (_identity, _restricted, _images, _resources, _probes, _writable, _spread):
+        for rule in (_identity, _restricted, _images, _resources, _probes, _writable, _spread, _file_store):
             found += rule(pods)
         found += _references(pods, objects, secrets)
     found += _namespace(objects)
@@ -120,6 +121,19 @@ def _writable(pods: Pods) -> Iterator[str]:
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in known:
                 yield f"{pods} {container['name']} mounts {mount['name']}, which is not there"
+
+
+def _file_store(pods: Pods) -> Iterator[str]:
+    """NATS stops at a limit that is known, and before its volume is full."""
+    if pods.component != "nats":
+        return
+    (claim,) = pods.owner["spec"]["volumeClaimTemplates"]
+    volume = claim["spec"]["resources"]["requests"]["storage"]
+    for container in pods.containers:
+        given = {each["name"]: each.get("value", "0") for each in container.get("env", [])}
+        limit = given.get("MAX_FILE_STORE", "0")
+        if not 0 < quantity(limit) <= FILE_STORE_SHARE_MAX * quantity(volume):
+            yield f"{pods} may store {limit} of its {volume}"
 
 
 def _spread(pods: Pods) -> Iterator[str]:

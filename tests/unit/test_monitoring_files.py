@@ -190,6 +190,7 @@ def test_the_dashboards_lead_to_nearly_every_runbook() -> None:
     without_panel = {
         "TradepitFilesRunOut",
         "TradepitIngressDown",
+        "TradepitNatsStorageFillsSoon",
         "TradepitReconcileDiffers",
         "TradepitReconcileNotRun",
         "TradepitRestarts",
