@@ -119,6 +119,19 @@ check_shard_count() {
     refuse "there are $there shards and the overlay says $wanted: a shard is never taken away"
 }
 
+# A changed server is replaced from the highest number on, whether or not a lower one is ready: the second
+# of three would go. Where none is ready there is nothing to lose, and this deployment may be what mends it.
+check_nats() {
+  local answer replicas ready
+  answer=$(kube -n "$namespace" get statefulset nats --ignore-not-found \
+    -o 'jsonpath={.spec.replicas} {.status.readyReplicas}')
+  read -r replicas ready <<<"$answer"
+  [[ ${ready:-0} == "${replicas:-0}" || ${ready:-0} == 0 ]] || refuse "$ready of $replicas NATS servers are ready, \
+and a deployment may take another one down. Bring them back first (kubectl -n $namespace get pods -l $COMPONENT=nats). \
+If only this deployment can, and an outage of NATS may be: kubectl -n $namespace delete statefulset nats \
+--cascade=orphan, and again"
+}
+
 show_diff() {
   if ! kube get namespace "$namespace" >/dev/null 2>&1; then
     say "there is no namespace $namespace: everything is new"
@@ -204,6 +217,7 @@ fi
 "image_for_$overlay"
 show_diff
 if [[ $overlay == production ]]; then ask; fi
+check_nats
 
 kube get namespace "$namespace" >/dev/null 2>&1 || kube create namespace "$namespace"
 if [[ $overlay == dev ]]; then make_secrets; fi

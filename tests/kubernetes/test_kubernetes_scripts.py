@@ -222,6 +222,20 @@ def test_the_volumes_say_how_many_shards_there_are_where_no_stateful_set_does(ru
     assert (done.code, done.error) == (0, "")
 
 
+@pytest.mark.parametrize("ready", ["3 2", "3 1"])
+def test_no_server_of_nats_is_replaced_while_another_is_away(run: Run, ready: str) -> None:
+    done = run("deploy.sh", "dev", FAKE_SHARDS="2", FAKE_NATS=ready)
+    assert done.code == 2
+    assert f"refused: {ready[2]} of 3 NATS servers are ready" in done.error
+    assert not [call for call in done.calls if re.search(r" (apply|create|delete) ", call)]
+
+
+@pytest.mark.parametrize("ready", ["3 3", "3 ", ""])
+def test_nats_that_is_whole_or_away_altogether_is_deployed(run: Run, ready: str) -> None:
+    done = run("deploy.sh", "dev", FAKE_SHARDS="2", FAKE_NATS=ready)
+    assert (done.code, done.error) == (0, "")
+
+
 @pytest.mark.parametrize(
     "answer", ["denied: requested access to the resource is denied", "dial tcp: i/o timeout"]
 )
