@@ -16,8 +16,26 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 check_context "$overlay"
 kubectl kustomize "$here/overlays/$overlay" >"$work_dir/overlay.yaml"
 namespace=$(namespace_of "$work_dir/overlay.yaml")
-kube -n "$namespace" get pvc "data-matcher-$shard" >/dev/null ||
+volume=$(kube -n "$namespace" get pvc "data-matcher-$shard" -o 'jsonpath={.spec.resources.requests.storage}') ||
   refuse "there is no volume data-matcher-$shard to write to"
+
+# All of the stream is written, and it is never shortened; the journal's volume may be made for days.
+streams=$(kube -n "$namespace" exec statefulset/nats -c nats -- \
+  wget -qO- 'http://127.0.0.1:8222/jsz?accounts=true&streams=true') ||
+  refuse "NATS does not say how large the stream is"
+room=$(python3 -c '
+import json, re, sys
+number, unit = re.fullmatch(r"([0-9.]+)([KMGT]?i?)", sys.argv[1]).groups()
+volume = float(number) * (1024 if unit.endswith("i") else 1000) ** ("KMGT".find(unit[:1] or "-") + 1)
+details = [stream for account in json.load(sys.stdin).get("account_details", [])
+           for stream in account.get("stream_detail", []) if stream["name"] == sys.argv[2]]
+size = details[0]["state"]["bytes"] if details else None
+if size is None:
+    print(f"NATS has no stream {sys.argv[2]}")
+elif size * 1.1 > volume:
+    print(f"the stream has {size / 2**30:.1f}Gi, and a tenth more is needed: make the volume anew, as README.md says")
+' "$volume" "tp-events-$shard" <<<"$streams")
+[[ -z $room ]] || refuse "data-matcher-$shard has $volume; $room"
 # Where it runs a second time the matchers' StatefulSet is gone; the ledgers' has the same image.
 for name in matcher ledger; do
   image=$(kube -n "$namespace" get statefulset "$name" --ignore-not-found \

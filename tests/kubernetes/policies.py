@@ -10,14 +10,25 @@ from tests.kubernetes.network import container_ports, edges, selects
 VOLUME_KINDS = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
 NAMESPACED_NOT = {"Namespace", "PriorityClass"}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-FILE_STORE_SHARE_MAX = Fraction(9, 10)  # of NATS's volume; the rest is the file system's and for the alert
+FILE_STORE_SHARE_MAX = Fraction(
+    9, 10
+)  # of NATS's volume; the rest is the file system's and for the alert
 
 
 def breaches(objects: list[Object], secrets: dict[str, set[str]]) -> list[str]:
     """All of them. `secrets` are made elsewhere: the keys of each."""
     found: list[str] = []
     for pods in all_pods(objects):
-        for rule in (_identity, _restricted, _images, _resources, _probes, _writable, _spread, _file_store):
+        for rule in (
+            _identity,
+            _restricted,
+            _images,
+            _resources,
+            _probes,
+            _writable,
+            _spread,
+            _file_store,
+        ):
             found += rule(pods)
         found += _references(pods, objects, secrets)
     found += _namespace(objects)

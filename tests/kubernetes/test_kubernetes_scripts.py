@@ -1,5 +1,6 @@
-"""deploy.sh and load.sh against a cluster that only writes down what it is told."""
+"""deploy.sh, load.sh and rebuild.sh against a cluster that only writes down what it is told."""
 
+import json
 import os
 import re
 import subprocess
@@ -309,15 +310,61 @@ def test_a_load_is_the_sum_of_its_pods_and_leaves_nothing(run: Run, tmp_path: Pa
     assert done.has("get job load", " delete -f")
 
 
+def streams(size: int) -> str:
+    """The page /jsz of NATS, of shard 1's stream with so many bytes."""
+    details = [
+        {"name": "tp-events-0", "state": {"bytes": 2**50}},
+        {"name": "tp-events-1", "state": {"bytes": size}},
+    ]
+    return json.dumps({"account_details": [{"name": "$G", "stream_detail": details}]})
+
+
+@pytest.mark.parametrize(
+    ("volume", "size", "fits"),
+    [
+        ("200Gi", 2**30 * 181, True),
+        ("200Gi", 2**30 * 182, False),
+        ("1Ti", 2**30 * 930, True),
+        ("1Ti", 2**30 * 931, False),
+        ("100G", 10**9 * 90, True),
+        ("100G", 10**9 * 91, False),
+        ("1000", 909, True),
+        ("1000", 910, False),
+    ],
+)
+def test_a_volume_with_less_room_than_the_stream_needs_is_refused_before_anything_stops(
+    run: Run, volume: str, size: int, fits: bool
+) -> None:
+    done = run(
+        "rebuild.sh", "dev", "1", answer="no\n", FAKE_VOLUME=volume, FAKE_STREAMS=streams(size)
+    )
+    assert done.code == 2
+    assert not [call for call in done.calls if CHANGES.search(call) and "nats" not in call]
+    if fits:
+        assert "nothing was changed" in done.error
+    else:
+        assert f"data-matcher-1 has {volume}; the stream has " in done.error
+
+
+@pytest.mark.parametrize("answer", ["", '{"streams": 0}'])
+def test_a_stream_whose_size_nobody_says_is_not_rebuilt_from(run: Run, answer: str) -> None:
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_STREAMS=answer)
+    assert done.code == 2
+    assert "NATS" in done.error
+    assert not done.has("delete")
+
+
 def test_a_journal_is_rebuilt_while_the_other_shards_stay(run: Run, tmp_path: Path) -> None:
-    done = run("rebuild.sh", "dev", "5", answer="matcher-5\n")
+    there = {"FAKE_STREAMS": streams(2**30)}
+    done = run("rebuild.sh", "dev", "5", answer="matcher-5\n", **there)
     assert done.code == 2
     assert "no volume data-matcher-5" in done.error
-    done = run("rebuild.sh", "dev", "1", answer="yes\n")
+    done = run("rebuild.sh", "dev", "1", answer="yes\n", **there)
     assert done.code == 2
-    assert not [call for call in done.calls if CHANGES.search(call)]
+    assert not done.has("delete")
+    assert not done.has("apply")
     assert "not there" not in done.error
-    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n")
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", **there)
     assert (done.code, done.error) == (0, "")
     assert done.has(
         "delete statefulset matcher --cascade=orphan",
@@ -336,12 +383,13 @@ def test_a_journal_is_rebuilt_while_the_other_shards_stay(run: Run, tmp_path: Pa
 
 
 def test_a_rebuild_that_fails_says_what_to_do_and_can_be_run_again(run: Run) -> None:
-    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_JOB="Failed")
+    there = {"FAKE_STREAMS": streams(2**30)}
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_JOB="Failed", **there)
     assert done.code == 1
     assert "the StatefulSet matcher is not there" in done.error
     assert "ops/k8s/deploy.sh dev" in done.error
     assert "ops/k8s/rebuild.sh dev 1" in done.error
-    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_ORPHANED="1")
+    done = run("rebuild.sh", "dev", "1", answer="matcher-1\n", FAKE_ORPHANED="1", **there)
     assert (done.code, done.error) == (0, "")
     assert done.has("delete statefulset matcher --cascade=orphan --ignore-not-found", "apply -f")
     assert "run ops/k8s/deploy.sh dev" in done.output
