@@ -10,6 +10,8 @@ from tests.kubernetes.network import container_ports, edges, selects
 VOLUME_KINDS = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
 NAMESPACED_NOT = {"Namespace", "PriorityClass"}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+REPLAYS = {"matcher", "nats"}  # before they serve, and for as long as what they hold is large
+REPLAY_MIN_S = 4 * 3600
 FILE_STORE_SHARE_MAX = Fraction(
     9, 10
 )  # of NATS's volume; the rest is the file system's and for the alert
@@ -114,6 +116,10 @@ def _probes(pods: Pods) -> Iterator[str]:
             request = container[probe].get("httpGet")
             if request is not None and request["port"] not in container_ports(pods):
                 yield f"{name} asks a port that is not there: {request['port']}"
+        start = container.get("startupProbe", {})
+        start_s = start.get("periodSeconds", 10) * start.get("failureThreshold", 3)
+        if pods.component in REPLAYS and start_s < REPLAY_MIN_S:
+            yield f"{pods} {container['name']} is killed after {start_s} s of a start"
         if container.get("readinessProbe") == container.get("livenessProbe"):
             yield f"{pods} {container['name']} is killed for what makes it unready"
 

@@ -172,6 +172,18 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         lambda o: container_of(o, "StatefulSet", "matcher").pop("startupProbe"),
         "StatefulSet/matcher matcher startupProbe is missing",
     ),
+    "a replay that is cut off": (
+        lambda o: container_of(o, "StatefulSet", "matcher")["startupProbe"].update(
+            failureThreshold=450
+        ),
+        "StatefulSet/matcher matcher is killed after 900 s of a start",
+    ),
+    "a copy that is cut off": (
+        lambda o: container_of(o, "StatefulSet", "nats")["startupProbe"].update(
+            failureThreshold=90
+        ),
+        "StatefulSet/nats nats is killed after 450 s of a start",
+    ),
     "probe of no port": (
         lambda o: container_of(o, "Deployment", "ingress")["readinessProbe"]["httpGet"].update(
             port="metrics"
