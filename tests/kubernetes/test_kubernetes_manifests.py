@@ -6,6 +6,7 @@ from pathlib import Path
 
 import kubernetes_validate  # type: ignore[import-untyped]  # ships no stubs
 import pytest
+from tradepit.ingress.ledger_reads import CONNECTIONS_MAX
 
 from tests.kubernetes.manifests import (
     FOLDER,
@@ -38,6 +39,7 @@ EDGES_OF_DEV = {
     *(Edge(source, "redis", 6379) for source in ("matcher", "ledger", "ingress")),
     Edge("seed", "matcher", 5555),
 }
+TOOLS_CONNECTIONS = 20  # migrations, reconcile, backup, and those that PostgreSQL reserves
 SCRAPED = {
     ("matcher", "Ingress", "monitoring", 9100),
     ("ledger", "Ingress", "monitoring", 9100),
@@ -204,11 +206,31 @@ def test_the_load_is_sent_once_or_fails() -> None:
     assert job["template"]["spec"]["restartPolicy"] == "Never"
 
 
+def assert_enough_connections(objects: list[Object], connections: int) -> None:
+    """For as many ingresses as the autoscaler may start, one ledger a shard, and some tools."""
+    shards, *_ = shard_numbers(objects)
+    autoscaler = named(objects, "HorizontalPodAutoscaler", "ingress")
+    ingresses = autoscaler["spec"]["maxReplicas"]
+    assert connections >= shards * (ingresses * CONNECTIONS_MAX + 1) + TOOLS_CONNECTIONS
+
+
+def test_postgresql_of_dev_takes_the_connections_of_every_ingress() -> None:
+    objects = render(FOLDER / "overlays" / "dev")
+    (container,) = named(objects, "StatefulSet", "postgres")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    (setting,) = (word for word in container["args"] if word.startswith("max_connections="))
+    assert_enough_connections(objects, int(setting.removeprefix("max_connections=")))
+
+
 def test_cloudnativepg_takes_the_place_of_a_server_outside(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "k8s")
     file = tmp_path / "k8s" / "overlays" / "production" / "kustomization.yaml"
     file.write_text(f"{file.read_text()}components: [../../cloudnativepg]\n")
     objects = render(file.parent)
-    assert named(objects, "Cluster", "postgres")["metadata"]["namespace"] == "tradepit"
+    cluster = named(objects, "Cluster", "postgres")
+    assert cluster["metadata"]["namespace"] == "tradepit"
+    parameters = cluster["spec"]["postgresql"].get("parameters", {})
+    assert_enough_connections(objects, int(parameters.get("max_connections", "100")))
     (rule,) = named(objects, "NetworkPolicy", "to-postgres")["spec"]["egress"]
     assert rule["to"] == [{"podSelector": {"matchLabels": {"cnpg.io/cluster": "postgres"}}}]
