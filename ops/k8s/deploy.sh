@@ -111,8 +111,8 @@ shards_there() {
 }
 
 # An account's funds and orders stay in the shard that has them: no shard may go.
-wanted=0 there=0
 check_shard_count() {
+  local wanted there
   wanted=$(sed -n 's/^ *TRADEPIT_SHARD_COUNT: "\([0-9]*\)"$/\1/p' "$rendered")
   there=$(shards_there)
   ((wanted >= there)) ||
@@ -224,8 +224,8 @@ if [[ $overlay == dev ]]; then make_secrets; fi
 
 say "settings, servers, and the databases' schema"
 kube -n "$namespace" delete job migrate seed --ignore-not-found
-kube apply -l "$COMPONENT notin (matcher,ledger,ingress,seed)" -f "$rendered"
-if [[ $overlay == production ]]; then
+kube apply -l "$COMPONENT notin (matcher,ledger,ingress,migrate,seed)" -f "$rendered"
+if grep -q '^kind: ExternalSecret$' "$rendered"; then # else the secrets are made in another way
   kube -n "$namespace" wait externalsecret --all --for=condition=Ready \
     --timeout="${SERVERS_TIMEOUT_S}s" || failed "a secret is not there"
 fi
@@ -234,14 +234,13 @@ if [[ $overlay == dev ]]; then
   wait_for_rollout statefulset/postgres "$SERVERS_TIMEOUT_S" || failed "PostgreSQL is not ready"
   wait_for_rollout deployment/redis "$SERVERS_TIMEOUT_S" || failed "Redis is not ready"
 fi
+apply_part migrate
 wait_for_job migrate "$MIGRATE_TIMEOUT_S" || failed "the databases were not migrated"
 
 # Who reads goes before who writes: a ledger reads what the matcher of the next version publishes, a
 # matcher what the ingress of the next version sends. README.md, "Upgrade".
 say "ledgers, then matchers, then ingresses"
 apply_part ledger
-# A new shard's ledger is ready only once its matcher has made the stream.
-if ((wanted > there)); then apply_part matcher; fi
 wait_for_part ledger
 apply_part matcher
 wait_for_part matcher

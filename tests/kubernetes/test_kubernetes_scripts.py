@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,11 +43,13 @@ Run = Callable[..., Done]
 def run(tmp_path: Path) -> Run:
     """`run("deploy.sh", "dev", FAKE_CONTEXT=...)`."""
 
-    def start(script: str, *arguments: str, answer: str = "", **fakes: str) -> Done:
+    def start(
+        script: str, *arguments: str, answer: str = "", folder: Path = FOLDER, **fakes: str
+    ) -> Done:
         calls = tmp_path / "calls"
         calls.write_text("")
         done = subprocess.run(
-            [FOLDER / script, *arguments],
+            [folder / script, *arguments],
             input=answer,
             env=os.environ
             | {
@@ -130,13 +133,14 @@ def test_a_first_deployment_to_dev_goes_step_by_step(run: Run) -> None:
         "create secret generic keys",
         "create secret generic redis",
         "delete job migrate seed",
-        "apply -l app.kubernetes.io/component notin (matcher,ledger,ingress,seed)",
+        "apply -l app.kubernetes.io/component notin (matcher,ledger,ingress,migrate,seed)",
         "rollout status statefulset/nats",
         "rollout status statefulset/postgres",
+        "apply -l app.kubernetes.io/component=migrate ",
         "get job migrate",
         "apply -l app.kubernetes.io/component=ledger ",
-        "apply -l app.kubernetes.io/component=matcher ",  # makes the stream that the ledger waits for
         "rollout status statefulset/ledger",
+        "apply -l app.kubernetes.io/component=matcher ",
         "rollout status statefulset/matcher",
         "apply -l app.kubernetes.io/component=ingress ",
         "rollout status deployment/ingress",
@@ -187,6 +191,19 @@ def test_production_is_applied_only_once_its_name_was_typed(run: Run) -> None:
     assert not done.has("docker build")
 
 
+def test_secrets_may_be_made_without_external_secrets(
+    run: Run, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("own") / "ops" / "k8s"
+    shutil.copytree(FOLDER, folder)
+    file = folder / "overlays" / "production" / "kustomization.yaml"
+    file.write_text(file.read_text().replace("  - secrets.yaml\n", ""))
+    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": "3", "FAKE_PUSHED": "1"}
+    done = run("deploy.sh", "production", answer="production\n", folder=folder, **there)
+    assert (done.code, done.error) == (0, "")
+    assert not done.has("externalsecret")
+
+
 def test_no_shard_is_taken_away(run: Run) -> None:
     for dry_run in ((), ("--dry-run",)):
         done = run("deploy.sh", "production", *dry_run, FAKE_CONTEXT=PRODUCTION, FAKE_SHARDS="8")
@@ -195,11 +212,14 @@ def test_no_shard_is_taken_away(run: Run) -> None:
         assert not [call for call in done.calls if CHANGES.search(call)]
 
 
-def test_an_upgrade_goes_from_who_reads_to_who_writes(run: Run) -> None:
-    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": "3", "FAKE_PUSHED": "1"}
+@pytest.mark.parametrize("shards", ["3", "2"])  # of three: none is new, or one
+def test_an_upgrade_goes_from_who_reads_to_who_writes(run: Run, shards: str) -> None:
+    there = {"FAKE_CONTEXT": PRODUCTION, "FAKE_SHARDS": shards, "FAKE_PUSHED": "1"}
     done = run("deploy.sh", "production", answer="production\n", **there)
     assert done.code == 0
     steps = [
+        "rollout status statefulset/nats",
+        "apply -l app.kubernetes.io/component=migrate ",
         "get job migrate",
         "apply -l app.kubernetes.io/component=ledger ",
         "rollout status statefulset/ledger",
@@ -262,7 +282,8 @@ def test_ledgers_do_not_start_before_their_databases_are_ready(run: Run) -> None
     assert done.code == 1
     assert "the last words of the job" in done.error
     assert "rollout undo" in done.error
-    assert len([call for call in done.calls if " apply " in call]) == 1
+    assert not done.has("apply -l app.kubernetes.io/component=ledger ")
+    assert not done.has("apply -f")
 
 
 @pytest.mark.parametrize(
