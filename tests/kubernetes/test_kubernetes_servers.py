@@ -1,5 +1,7 @@
 """The configuration of NATS and Redis that the manifests carry, on the real servers."""
 
+import asyncio
+import hashlib
 import json
 import subprocess
 import time
@@ -9,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nats
+import nats.errors
 import pytest
 import redis
 from tradepit.cli import ports, wheels
@@ -21,6 +25,7 @@ from tests.kubernetes.policies import quantity
 TIMEOUT_S = 30.0
 POLL_S = 0.05
 PASSWORD = "0123456789abcdef"  # noqa: S105 - of this test alone
+AWKWARD_PASSWORD = 'a"b/c@d:e%2Ff$g #{h}?\\'  # noqa: S105 - as above
 SIZE = 3
 
 
@@ -49,6 +54,28 @@ def until(child: Child, ask: Any) -> Any:
         time.sleep(POLL_S)
 
 
+async def connects(url: str) -> None:
+    client = await nats.connect(url, allow_reconnect=False, connect_timeout=int(TIMEOUT_S))
+    await client.close()
+
+
+def nats_secret(password: str) -> dict[str, str]:
+    """What external-secrets makes of that entry, with the functions that the templates use."""
+    secret = named(render(FOLDER / "overlays" / "production"), "ExternalSecret", "nats")
+    values = {
+        "{{ .password }}": password,
+        "{{ .password | sha256sum }}": hashlib.sha256(password.encode()).hexdigest(),
+    }
+    templates: dict[str, str] = secret["spec"]["target"]["template"]["data"]
+    made = {}
+    for key, text in templates.items():
+        for template, value in values.items():
+            text = text.replace(template, value)
+        assert "{{" not in text
+        made[key] = text
+    return made
+
+
 def page(port: int, path: str) -> Any:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=TIMEOUT_S) as answer:
         return json.load(answer)
@@ -63,6 +90,7 @@ def test_three_servers_with_this_configuration_are_a_cluster_that_syncs(tmp_path
     chosen = ports.choose(
         {}, [f"{kind}{n}" for kind in ("4222", "6222", "8222") for n in range(SIZE)]
     )
+    secret = nats_secret(AWKWARD_PASSWORD)
     children = []
     for number in range(SIZE):
         folder = tmp_path / f"nats-{number}"
@@ -76,8 +104,7 @@ def test_three_servers_with_this_configuration_are_a_cluster_that_syncs(tmp_path
             text = text.replace(f"0.0.0.0:{port}", f"127.0.0.1:{chosen[f'{port}{number}']}")
         text = text.replace("/data", str(folder / "data")).replace("/run/nats", str(folder))
         (folder / "nats.conf").write_text(text)
-        users = f'authorization {{ user: tradepit, password: "{PASSWORD}" }}\n'
-        (folder / "nats_users.conf").write_text(users)
+        (folder / "nats_users.conf").write_text(secret["users.conf"])
         children.append(
             Child(
                 name=f"nats-{number}",
@@ -117,6 +144,10 @@ def test_three_servers_with_this_configuration_are_a_cluster_that_syncs(tmp_path
                 ),
             )
             assert {route["remote_name"] for route in routes} <= {f"nats-{n}" for n in range(SIZE)}
+        client = f"127.0.0.1:{chosen['42220']}"
+        asyncio.run(connects(secret["url"].replace("nats:4222", client)))
+        with pytest.raises(nats.errors.Error, match="Authorization"):
+            asyncio.run(connects(f"nats://tradepit:{PASSWORD}@{client}"))
         # preStop, as the manifest has it, but for where the file is
         pid_file = tmp_path / "nats-2" / "nats.pid"
         command = container["lifecycle"]["preStop"]["exec"]["command"]
