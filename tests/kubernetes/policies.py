@@ -10,6 +10,8 @@ from tests.kubernetes.network import container_ports, edges, selects
 VOLUME_KINDS = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
 NAMESPACED_NOT = {"Namespace", "PriorityClass"}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+OURS = "tradepit"
+VERSION_PARTS = {"postgres": 2}  # of a release; of all others it is three
 REPLAYS = {"matcher", "nats"}  # before they serve, and for as long as what they hold is large
 REPLAY_MIN_S = 4 * 3600
 FILE_STORE_SHARE_MAX = Fraction(
@@ -84,6 +86,14 @@ def _images(pods: Pods) -> Iterator[str]:
         tag = image.rpartition("/")[2].partition(":")[2]
         if "@sha256:" not in image and tag in ("", "latest"):
             yield f"{pods} {container['name']} has no fixed image: {image}"
+        name = image.rpartition("/")[2].partition(":")[0]
+        parts = VERSION_PARTS.get(name, 3)
+        if (
+            "@sha256:" not in image
+            and name != OURS
+            and len(re.findall(r"\d+", tag.partition("-")[0])) < parts
+        ):
+            yield f"{pods} {container['name']} moves with every patch: {image}"
 
 
 def _resources(pods: Pods) -> Iterator[str]:

@@ -149,6 +149,10 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         lambda o: container_of(o, "StatefulSet", "nats").update(image="a.example:5000/nats"),
         "StatefulSet/nats nats has no fixed image",
     ),
+    "a tag that moves": (
+        lambda o: container_of(o, "StatefulSet", "nats").update(image="nats:2.15-alpine3"),
+        "StatefulSet/nats nats moves with every patch: nats:2.15-alpine3",
+    ),
     "no limit": (
         lambda o: container_of(o, "StatefulSet", "ledger")["resources"]["limits"].pop("memory"),
         "StatefulSet/ledger ledger has no memory request or limit",
