@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What deploy.sh and load.sh share. Sourced; needs bash, kubectl 1.31 or newer.
+# What deploy.sh, load.sh and rebuild.sh share. Sourced; needs bash, python3, kubectl 1.31 or newer.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 context=
@@ -36,7 +36,7 @@ check_context() {
 namespace_of() { awk '/^kind: Namespace$/ { found = 1 } found && /^  name: / { print $2; exit }' "$1"; }
 
 # A path as seen from the work folder: kustomize takes no absolute ones.
-from_work_dir() { realpath --relative-to "$work_dir" "$1"; }
+from_work_dir() { python3 -c 'import os, sys; print(os.path.relpath(*sys.argv[1:]))' "$1" "$work_dir"; }
 
 # Renders a folder for $namespace and the image that runs, with the patches on stdin, to $rendered.
 rendered=$work_dir/rendered.yaml
