@@ -14,9 +14,8 @@ OURS = "tradepit"
 VERSION_PARTS = {"postgres": 2}  # of a release; of all others it is three
 REPLAYS = {"matcher", "nats"}  # before they serve, and for as long as what they hold is large
 REPLAY_MIN_S = 4 * 3600
-FILE_STORE_SHARE_MAX = Fraction(
-    9, 10
-)  # of NATS's volume; the rest is the file system's and for the alert
+MEMORY_SHARE_MIN = Fraction(4, 5)
+SHARE_MAX = Fraction(9, 10)  # of NATS's volume; the rest is the file system's and for the alert
 
 
 def breaches(objects: list[Object], secrets: dict[str, set[str]]) -> list[str]:
@@ -31,7 +30,7 @@ def breaches(objects: list[Object], secrets: dict[str, set[str]]) -> list[str]:
             _probes,
             _writable,
             _spread,
-            _file_store,
+            _limits_of_nats,
         ):
             found += rule(pods)
         found += _references(pods, objects, secrets)
@@ -150,8 +149,8 @@ def _writable(pods: Pods) -> Iterator[str]:
                 yield f"{pods} {container['name']} mounts {mount['name']}, which is not there"
 
 
-def _file_store(pods: Pods) -> Iterator[str]:
-    """NATS stops at a limit that is known, and before its volume is full."""
+def _limits_of_nats(pods: Pods) -> Iterator[str]:
+    """It is told of both: where it stops before its volume is full, and what memory it has."""
     if pods.component != "nats":
         return
     (claim,) = pods.owner["spec"]["volumeClaimTemplates"]
@@ -159,8 +158,12 @@ def _file_store(pods: Pods) -> Iterator[str]:
     for container in pods.containers:
         given = {each["name"]: each.get("value", "0") for each in container.get("env", [])}
         limit = given.get("MAX_FILE_STORE", "0")
-        if not 0 < quantity(limit) <= FILE_STORE_SHARE_MAX * quantity(volume):
+        if not 0 < quantity(limit) <= SHARE_MAX * quantity(volume):
             yield f"{pods} may store {limit} of its {volume}"
+        memory, known = container["resources"]["limits"]["memory"], given.get("GOMEMLIMIT", "0")
+        share = quantity(known.removesuffix("B")) / quantity(memory)
+        if not MEMORY_SHARE_MIN <= share <= SHARE_MAX:
+            yield f"{pods} knows of {known} of its {memory}"
 
 
 def _spread(pods: Pods) -> Iterator[str]:

@@ -236,6 +236,12 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         lambda o: container_of(o, "StatefulSet", "nats").pop("env"),
         "StatefulSet/nats may store 0 of its ",
     ),
+    "memory that Go does not know of": (
+        lambda o: container_of(o, "StatefulSet", "nats")["resources"]["limits"].update(
+            memory="16Gi"
+        ),
+        "MiB of its 16Gi",
+    ),
     "a mount of nothing": (
         lambda o: container_of(o, "StatefulSet", "matcher")["volumeMounts"][0].update(name="disk"),
         "mounts disk, which is not there",
