@@ -203,3 +203,16 @@ def test_what_tradepit_top_points_to_exists() -> None:
     alerts = set(re.findall(r'"(Tradepit[A-Z]\w+)"', text)) - {"TradepitError"}
     assert len(alerts) > 10
     assert alerts <= {rule["alert"] for rule in alert_rules()}
+
+
+def test_every_workflow_that_checks_brings_what_the_checks_skip_without() -> None:
+    """`.ci/run` installs it as root only, and a skipped test is green."""
+    checked = 0
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values():
+            scripts = [step.get("run", "") for step in job["steps"]]
+            if ".ci/run" in scripts:
+                before = "".join(scripts[: scripts.index(".ci/run")])
+                assert re.search(r"sudo apt-get install .* prometheus clang$", before, re.MULTILINE)
+                checked += 1
+    assert checked == 2
