@@ -18,6 +18,7 @@ from tests.kubernetes.manifests import (
     render,
 )
 from tests.kubernetes.network import Edge, edges, outside
+from tests.kubernetes.policies import PROBES
 
 VERSIONS = ("1.31", "1.37")  # the oldest that README.md promises, and the newest that is known here
 OF_OTHERS = {"ExternalSecret"}  # kinds of operators, which the API server learns from them
@@ -48,7 +49,9 @@ SCRAPED = {
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("folder", [*(f"overlays/{name}" for name in OVERLAYS), "load", "rebuild"])
+@pytest.mark.parametrize(
+    "folder", [*(f"overlays/{name}" for name in OVERLAYS), "load", "rebuild", "asleep"]
+)
 def test_every_object_fits_the_schema_of_the_api(folder: str, version: str) -> None:
     objects = [each for each in render(FOLDER / folder) if each["kind"] not in OF_OTHERS]
     assert objects
@@ -177,6 +180,20 @@ def test_the_network_has_exactly_these_edges(overlay: str) -> None:
     )
     assert all(direction == "Egress" for _, direction, _, _ in servers)
     assert names | SCRAPED | public <= found_outside
+
+
+def test_matchers_that_sleep_are_those_of_production_in_all_else() -> None:
+    awake, asleep = (render(FOLDER / folder) for folder in ("overlays/production", "asleep"))
+    pod = named(asleep, "StatefulSet", "matcher")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert (container.pop("command"), container["args"]) == (["tini", "--", "sleep"], ["infinity"])
+    (of_production,) = named(awake, "StatefulSet", "matcher")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    container["args"] = of_production["args"]
+    for probe in PROBES:
+        container[probe] = of_production[probe]
+    assert asleep == awake
 
 
 def test_only_the_api_its_pages_and_nothing_else_is_public() -> None:

@@ -2,17 +2,23 @@
 servers where a cluster would have its own. Two shards, seeded, take an order.
 """
 
+import asyncio
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from tradepit.cli import ports
 from tradepit.cli.child import Child
@@ -101,10 +107,16 @@ class Pod:
             return False
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    with namespace(tmp_path / "k8s") as folder:
+        yield folder
+
+
+@contextmanager
+def namespace(folder: Path) -> Iterator[Path]:
     """The secrets, and servers that they lead to."""
-    folder = tmp_path_factory.mktemp("k8s")
+    folder.mkdir()
     with EmbeddedServers(folder / "servers") as servers:
         with DataFolder(folder / "keys") as data:
             write_json(folder / "keys.json", {"keys": data.keys()})
@@ -178,3 +190,93 @@ def test_the_commands_of_the_manifests_are_an_exchange_of_two_shards(home: Path)
     finally:
         for _, child in started:
             child.stop(TIMEOUT_S)
+
+
+def commands_of(section: str) -> list[list[str]]:
+    """What a section of the README runs in the pod of each shard's matcher."""
+    text = (
+        (FOLDER / "README.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    )
+    lines = re.findall(r"^kubectl -n tradepit exec matcher-N -- (.*)$", text, re.MULTILINE)
+    assert lines
+    return [shlex.split(line) for line in lines]
+
+
+def execute(pod: Pod, command: list[str]) -> str:
+    """As `kubectl exec`."""
+    words = [
+        word.replace("/var/lib/tradepit", pod.environment["TRADEPIT_DATA_DIR"]) for word in command
+    ]
+    if words[0] == "tradepit":
+        words[:1] = [sys.executable, "-m", "tradepit.cli.main"]
+    done = subprocess.run(
+        words,
+        env=os.environ | pod.environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, (command, done.stdout, done.stderr)
+    return done.stdout
+
+
+async def create_database(url: str) -> None:
+    server, _, name = url.rpartition("/")
+    connection = await asyncpg.connect(f"{server}/postgres")
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+
+
+@contextmanager
+def running(pods: list[Pod], home: Path) -> Iterator[None]:
+    children = [pod.child(home) for pod in pods]
+    try:
+        for child in children:
+            child.start()
+        until_ready(list(zip(pods, children, strict=True)))
+        yield
+    finally:
+        for child in reversed(children):
+            child.stop(TIMEOUT_S)
+
+
+def test_a_backup_that_was_taken_in_the_pods_comes_back_in_a_new_namespace(
+    home: Path, tmp_path: Path
+) -> None:
+    """By the commands of the README, in the order that it has."""
+    objects = render(FOLDER / "overlays" / "dev")
+    of_ledgers = ("StatefulSet", "ledger")
+    matchers = [Pod(objects, "StatefulSet", "matcher", shard, home) for shard in range(SHARDS)]
+    for shard in range(SHARDS):
+        Pod(objects, "Job", "migrate", shard, home).run()
+    ledgers = [Pod(objects, *of_ledgers, shard, home) for shard in range(SHARDS)]
+    backup, remove = commands_of("Back up")
+    with running([*matchers, *ledgers], home):
+        Pod(objects, "Job", "seed", 0, home).run()
+        for shard, pod in enumerate(matchers):
+            execute(pod, backup)
+            taken = Path(pod.environment["TRADEPIT_DATA_DIR"]) / "backup"
+            shutil.copytree(taken, tmp_path / f"backup-{shard}")
+            execute(pod, remove)
+
+    *restore, reconcile = commands_of("Restore a backup")
+    with namespace(tmp_path / "new") as new:
+        matchers = [Pod(objects, "StatefulSet", "matcher", shard, new) for shard in range(SHARDS)]
+        url = (new / "postgres-url").read_text().strip()
+        for shard, pod in enumerate(matchers):
+            asyncio.run(create_database(url.replace("{shard}", str(shard))))
+            data = Path(pod.environment["TRADEPIT_DATA_DIR"])
+            shutil.copytree(tmp_path / f"backup-{shard}", data / "backup")
+            for command in restore:
+                execute(pod, command)
+            assert [path.name for path in data.iterdir()] == ["journal"]
+        with running(matchers, new):
+            for shard in range(SHARDS):
+                Pod(objects, "Job", "migrate", shard, new).run()
+            ledgers = [Pod(objects, *of_ledgers, shard, new) for shard in range(SHARDS)]
+            with running(ledgers, new):
+                for pod in matchers:
+                    assert "CONSISTENT" in execute(pod, reconcile)
