@@ -38,7 +38,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._is_whole or self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._is_whole:
+            # After the answer something came that begins no request (an empty line, the rest of a body
+            # that nobody wanted): uvicorn has stopped its timer for it, and would start none.
+            if self.cycle.response_complete and self._timer is None:
+                self._start_timer()
             return
         if self._timer is None:
             self._start_timer()

@@ -286,12 +286,24 @@ def test_a_request_that_never_ends_is_ended(tmp_path: Path) -> None:
                     pass  # with what we sent still under way
                 return received
 
+        def ends_after_answer(request: bytes, rest: bytes) -> bytes:
+            """What comes until the server hangs up, for a `rest` that is sent after the answer."""
+            with socket.create_connection(
+                ("127.0.0.1", port), timeout=3 * REQUEST_TIMEOUT_S
+            ) as peer:
+                peer.sendall(request)
+                received = peer.recv(4096)
+                peer.sendall(rest)
+                while more := peer.recv(4096):
+                    received += more
+                return received
+
         assert ends(b"GET / HTTP/1.1\r\nX: ", *[b"a" * 1024] * 64).startswith(b"HTTP/1.1 431 ")
         assert ends(b"GET / HTTP/1.1\r\n", *[b"X: %b\r\n" % (b"a" * 1024)] * 2000)[:12] in (
             b"HTTP/1.1 431",
             b"",  # reset while it was sent
         )
-        with ThreadPoolExecutor() as peers:
+        with ThreadPoolExecutor(8) as peers:
             started = [
                 peers.submit(ends, *pieces)
                 for pieces in (
@@ -301,7 +313,17 @@ def test_a_request_that_never_ends_is_ended(tmp_path: Path) -> None:
                     [b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"],
                 )
             ]
+            answered = [
+                peers.submit(ends_after_answer, request, rest)
+                for request, rest in (
+                    (b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"),
+                    (b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", b"{}"),
+                )
+            ]
             silent, headless, second, bodiless = [peer.result() for peer in started]
+            empty_line, late_body = [peer.result() for peer in answered]
+        assert empty_line.count(b"HTTP/1.1 200") == empty_line.count(b"HTTP/1.1") == 1
+        assert late_body.count(b"HTTP/1.1 404") == late_body.count(b"HTTP/1.1") == 1
         assert silent == headless == b""
         assert second.count(b"HTTP/1.1 200") == 1
         assert bodiless.count(b"HTTP/1.1 2") == 0
