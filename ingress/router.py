@@ -326,7 +326,13 @@ class MatcherLink:
                     pending.future.set_result(pending.answer)
 
     def _refused_as_new_session(self, request_id: int, pending: _Pending) -> None:
-        """The connection is new to the matcher: log on, then send again. Nothing was sequenced."""
+        """The connection is new to the matcher: log on, then send again. Nothing was sequenced.
+
+        A command and the TraceContext before it are refused one by one, under one id: the first
+        refusal has both sent again.
+        """
+        if not pending.sent:
+            return
         pending.resends += 1
         pending.sent = False
         if pending.closed_by is wire.LoggedOn or pending.resends > RESENDS_MAX:

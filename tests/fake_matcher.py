@@ -42,6 +42,7 @@ class FakeMatcher:
         self.silent = False
         self.full = False
         self.refused_count = 0
+        self.instruments = [BTC_USD]
         self.message_record_counts: list[int] = []
         self.seq = 0
         self.orders: list[wire.NewOrder] = []
@@ -94,7 +95,7 @@ class FakeMatcher:
             requests = wire.decode_all(message)
             self.message_record_counts.append(len(requests))
             replies = [reply for request in requests for reply in self._answer(identity, request)]
-            if not self.silent:
+            if replies and not self.silent:
                 self._socket.send_multipart([identity, b"".join(r.encode() for r in replies)])
 
     def _answer(self, identity: bytes, request: Any) -> list[Any]:
@@ -115,12 +116,15 @@ class FakeMatcher:
     def _end(self, account_id: int, count: int) -> wire.QueryEnd:
         return wire.QueryEnd(0, self.seq, self._account_seq[account_id], count)
 
+    def _on_TraceContext(self, request: wire.TraceContext) -> list[Any]:
+        return []
+
     def _on_StatusQuery(self, request: wire.StatusQuery) -> list[Any]:
         return [wire.ShardStatus(seq=self.seq, committed_seq=self.seq)]
 
     def _on_InstrumentsQuery(self, request: wire.InstrumentsQuery) -> list[Any]:
         assets = [wire.AssetChanged(0, 1, 0, symbol, id_, digits) for id_, symbol, digits in ASSETS]
-        return [*assets, BTC_USD, self._end(0, 3)]
+        return [*assets, *self.instruments, self._end(0, len(assets) + len(self.instruments))]
 
     def _on_BookQuery(self, request: wire.BookQuery) -> list[Any]:
         bid = wire.BookLevel(0, 10_000, 5, 2, 1, wire.Side.BUY)

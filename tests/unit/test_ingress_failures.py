@@ -17,6 +17,7 @@ import pytest
 from tradepit.ingress import router as router_module
 from tradepit.ingress.app import Ingress
 from tradepit.ingress.http_protocol import REQUEST_TIMEOUT_S
+from tradepit.ingress.request_context import TRACE
 from tradepit.protocol import wire
 
 from tests.fake_matcher import FakeMatcher
@@ -76,6 +77,21 @@ def test_a_matcher_that_forgot_the_session_gets_logon_and_the_order_once(
         assert [answer.status_code for answer in answers] == [201] * 20
         assert matcher.seq == 20
         assert app.resources.router.all()[0].epoch == 2
+
+    run(matcher, body)
+
+
+def test_a_traced_order_that_a_new_session_refuses_is_sent_again_once(
+    matcher: FakeMatcher,
+) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        matcher.forget_sessions()
+        TRACE.set((b"t" * 16, b"s" * 8))
+        await link.request(wire.NewOrder, account_id=7, price_ticks=10_000, quantity_lots=5)
+        await link.request(wire.StatusQuery)  # by its answer, all that was sent before has come
+        assert link.epoch == 2
+        assert len(matcher.orders) == 1
 
     run(matcher, body)
 
