@@ -7,12 +7,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tradepit.ingress.errors import Problem
 from tradepit.ingress.ledger_reads import LedgerReads
 from tradepit.ingress.order_answers import refuse_rejects
 from tradepit.ingress.router import Answer, MatcherLink
 from tradepit.protocol import wire
+from tradepit.protocol.errors import OutcomeUnknown
 
 REFUSALS = (wire.Reject, wire.CommandRejected)
+# True of what concerns a whole account: a mass cancel, the dead-man timer, the kill switch.
+_HALF_DONE = (
+    "some shards may have carried this out and others not: send it again, which does no harm where it "
+    "was"
+)
 
 
 class AsOf(NamedTuple):
@@ -36,7 +43,8 @@ async def ask(
 
     Every shard has been asked, and has answered or not, before anything is raised: what one request
     raises, or the Problem of a refusal. Refusals with `unknown_account`, or the reason `ignored`, are
-    left out; the first is raised where no shard knows the account.
+    left out; the first is raised where no shard knows the account. A command that one shard did not
+    carry out, and another did or may have, is Problem(outcome_unknown).
     """
     answers = await asyncio.gather(
         *(link.request(kind, *fields, **named) for link in links), return_exceptions=True
@@ -44,9 +52,11 @@ async def ask(
     told: list[tuple[MatcherLink, Answer]] = []
     strange: Any = None
     knows_account = False
+    failures: list[BaseException] = []
     for link, answer in zip(links, answers, strict=True):
         if isinstance(answer, BaseException):
-            raise answer
+            failures.append(answer)
+            continue
         last = answer[-1]
         if isinstance(last, REFUSALS) and last.reason == wire.Reason.UNKNOWN_ACCOUNT:
             strange = strange or last
@@ -54,8 +64,17 @@ async def ask(
         knows_account = True
         if isinstance(last, REFUSALS) and last.reason == ignored:
             continue
-        refuse_rejects(last)
-        told.append((link, answer))
+        try:
+            refuse_rejects(last)
+        except Problem as refusal:
+            failures.append(refusal)
+        else:
+            told.append((link, answer))
+    if failures:
+        may_be_done = told or any(isinstance(failure, OutcomeUnknown) for failure in failures)
+        if kind in wire.COMMANDS and may_be_done:
+            raise Problem("outcome_unknown", _HALF_DONE) from failures[0]
+        raise failures[0]
     if not knows_account:
         refuse_rejects(strange)
     return told

@@ -26,14 +26,17 @@ CONDITION_TIMEOUT_S = 10.0
 Run = Callable[[httpx.AsyncClient, Ingress], Awaitable[None]]
 
 
-def settings_for(matcher: FakeMatcher) -> Settings:
+def settings_for(*matchers: FakeMatcher) -> Settings:
+    """A shard for each."""
     return Settings(
-        shards=(
+        shards=tuple(
             Shard(
+                shard_id=shard_id,
                 order_endpoint=matcher.endpoint,
                 feed_endpoint=matcher.feed_endpoint,
                 postgres_url=f"postgresql://{NOBODY_LISTENS}/tradepit",
-            ),
+            )
+            for shard_id, matcher in enumerate(matchers)
         ),
         redis_url=f"redis://{NOBODY_LISTENS}/0",
         keys=KEYS,
@@ -47,11 +50,11 @@ async def client_of(app: Any) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def run(matcher: FakeMatcher, body: Run) -> None:
-    """Run `body` against a started application."""
+def run(matcher: FakeMatcher, body: Run, *others: FakeMatcher) -> None:
+    """Run `body` against a started application; `others` are the shards from 1 on."""
 
     async def main() -> None:
-        app = create_app(settings_for(matcher))
+        app = create_app(settings_for(matcher, *others))
         async with app.litestar.lifespan(), client_of(app) as client:
             await body(client, app)
 

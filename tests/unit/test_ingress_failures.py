@@ -96,6 +96,42 @@ def test_a_traced_order_that_a_new_session_refuses_is_sent_again_once(
     run(matcher, body)
 
 
+def test_a_command_to_all_shards_that_one_did_not_carry_out_is_outcome_unknown(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "SILENCE_S", 0.2)
+    monkeypatch.setattr(router_module, "HEARTBEAT_S", 0.05)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        first, second = app.resources.router.all()
+        await until(lambda: first.up and second.up)
+        client.headers.update(AUTHORIZED)
+
+        async def cancel_all() -> httpx.Response:
+            assert (await client.post("/v1/orders", json=LIMIT)).status_code == 201
+            return await client.delete("/v1/orders")
+
+        assert (await cancel_all()).status_code == 200
+        other.full = True
+        assert_problem(await cancel_all(), 504, "outcome_unknown", None)
+        assert matcher.open == {}  # what the client must not take for "nothing was sent"
+        other.full, other.silent = False, True
+        await until(lambda: not second.up)
+        answer = await cancel_all()
+        assert_problem(answer, 504, "outcome_unknown", None)
+        assert "send it again" in answer.json()["detail"]
+        assert matcher.open == {}
+        assert_problem(await client.get("/v1/orders"), 503, "matcher_unreachable", None)
+        matcher.silent = True
+        await until(lambda: not first.up)
+        assert_problem(await client.delete("/v1/orders"), 503, "matcher_unreachable", None)
+        matcher.silent = other.silent = False
+
+    with FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as other:
+        other.instruments = []
+        run(matcher, body, other)
+
+
 def test_no_answer_in_time_is_outcome_unknown(
     matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
