@@ -46,7 +46,8 @@ class Catalogue:
         self._loaded_epochs: dict[int, int] = {}
         self._loading: asyncio.Task[None] | None = None
         self._loaded_s = float("-inf")
-        self.loaded = asyncio.Event()  # set when the matcher has answered once
+        self._trouble: BaseException | None = None  # why a shard's part was not loaded the last time
+        self.loaded = asyncio.Event()  # set when every shard has answered at one time
         self.assets: dict[int, Asset] = {}
         self.by_symbol: dict[str, Instrument] = {}
         self.by_id: dict[int, Instrument] = {}
@@ -91,16 +92,27 @@ class Catalogue:
         return self.by_id[instrument_id]
 
     async def refresh(self, age_s_max: float = 0.0) -> None:
-        """Ask every shard, unless what is here is younger than `age_s_max`. Callers at one time
-        share one question.
+        """Ask every shard, unless that was done less than `age_s_max` ago. Callers at one time
+        share one question. Raises what came of it while a shard's answer is missing.
         """
         loop = asyncio.get_running_loop()
-        if loop.time() - self._loaded_s < age_s_max:
-            return
-        if self._loading is None or self._loading.done():
-            self._loading = loop.create_task(self._load(), name="ingress.catalogue")
-        # Bounded by the requests' own deadlines. Shielded: one caller's end is not the others'.
-        await asyncio.shield(self._loading)
+        if loop.time() - self._loaded_s >= age_s_max:
+            if self._loading is None or self._loading.done():
+                self._loading = loop.create_task(self._load(), name="ingress.catalogue")
+            # Bounded by the requests' own deadlines. Shielded: one caller's end is not the others'.
+            await asyncio.shield(self._loading)
+        if self._trouble is not None:
+            raise self._trouble.with_traceback(None)
+
+    async def refresh_if_possible(self) -> None:
+        """What a shard listed stands for as long as it does not answer. Raises what `refresh` does
+        if nothing is known at all.
+        """
+        try:
+            await self.refresh(age_s_max=REFRESH_INTERVAL_S)
+        except (TradepitError, Problem):
+            if not self.by_id:
+                raise
 
     async def _load(self) -> None:
         """A shard that does not answer keeps nobody from the instruments of the others."""
@@ -108,11 +120,10 @@ class Catalogue:
         outcomes = await asyncio.gather(
             *(self._load_shard(link) for link in links), return_exceptions=True
         )
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
+        self._trouble = next((outcome for outcome in outcomes if outcome is not None), None)
         self._loaded_s = asyncio.get_running_loop().time()
-        self.loaded.set()
+        if self._trouble is None:
+            self.loaded.set()
 
     async def _load_shard(self, link: MatcherLink) -> None:
         epoch = link.epoch

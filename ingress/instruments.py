@@ -8,7 +8,7 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
-from tradepit.ingress.catalogue import REFRESH_INTERVAL_S, Catalogue, Instrument
+from tradepit.ingress.catalogue import Catalogue, Instrument
 from tradepit.ingress.feed import BOOK_LEVELS, TRADES_KEPT, Book, Feed, PublicTrade
 from tradepit.ingress.openapi import problem_responses
 from tradepit.protocol import wire
@@ -131,8 +131,11 @@ def _share_text(ppm: int) -> str | None:
 
 @get("/instruments", responses=problem_responses(503, 504))
 async def list_instruments(catalogue: NamedDependency[Catalogue]) -> Instruments:
-    """What can be traded"""
-    await catalogue.refresh(age_s_max=REFRESH_INTERVAL_S)
+    """What can be traded
+
+    Instruments of a shard that does not answer are shown as they were when it last did.
+    """
+    await catalogue.refresh_if_possible()
     return Instruments([_view(instrument) for instrument in sorted(catalogue.by_id.values())])
 
 
@@ -140,8 +143,11 @@ async def list_instruments(catalogue: NamedDependency[Catalogue]) -> Instruments
 async def get_instrument(
     symbol: FromPath[str], catalogue: NamedDependency[Catalogue]
 ) -> InstrumentView:
-    """One instrument's terms"""
-    await catalogue.refresh(age_s_max=REFRESH_INTERVAL_S)
+    """One instrument's terms
+
+    Those of a shard that does not answer are shown as they were when it last did.
+    """
+    await catalogue.refresh_if_possible()
     return _view(await catalogue.find(symbol))
 
 

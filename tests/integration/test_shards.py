@@ -301,7 +301,14 @@ def test_a_shard_that_is_down_leaves_the_other_trading(venue: Venue) -> None:
     order = limit_order("buy", PRICES["ETH-USD"], "0.01", symbol="ETH-USD")
     assert venue.ask("/v1/orders", demo.DEMO_ACCOUNT_ID, "POST", order)[0] == 503
     assert venue.ask("/v1/orders?symbol=BTC-USD")[0] == 200
+    status, body = venue.ask("/v1/instruments")
+    assert status == 200
+    assert {each["symbol"] for each in body["instruments"]} == SYMBOLS.keys()
+    assert all(venue.ask(f"/v1/instruments/{symbol}")[0] == 200 for symbol in SYMBOLS)
     assert venue.ask("/v1/orders")[0] == 503  # half an answer would look like a whole one
+    status, body = venue.ask("/v1/orders", demo.DEMO_ACCOUNT_ID, "DELETE")
+    assert (status, body["code"]) == (504, "outcome_unknown")  # the other shard has carried it out
+    assert venue.ask("/v1/orders?symbol=BTC-USD")[1]["orders"] == []
     venue.children["matcher-1"].start()
     until(lambda: _ready(venue.http_port), "the shard is back")
     assert venue.place("ETH-USD", side="buy")["status"] == "open"

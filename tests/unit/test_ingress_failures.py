@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tradepit.ingress import catalogue as catalogue_module
 from tradepit.ingress import router as router_module
 from tradepit.ingress.app import Ingress
 from tradepit.ingress.http_protocol import REQUEST_TIMEOUT_S
@@ -126,6 +127,31 @@ def test_a_command_to_all_shards_that_one_did_not_carry_out_is_outcome_unknown(
         await until(lambda: not first.up)
         assert_problem(await client.delete("/v1/orders"), 503, "matcher_unreachable", None)
         matcher.silent = other.silent = False
+
+    with FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as other:
+        other.instruments = []
+        run(matcher, body, other)
+
+
+def test_what_is_listed_is_shown_while_a_shard_is_away(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "SILENCE_S", 0.2)
+    monkeypatch.setattr(router_module, "HEARTBEAT_S", 0.05)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        other.silent = True
+        await until(lambda: not app.resources.router.of_shard(1).up)
+        for interval_s in (0.0, 3600.0):  # the shards are asked each time; they are not asked again
+            monkeypatch.setattr(catalogue_module, "REFRESH_INTERVAL_S", interval_s)
+            listed = await client.get("/v1/instruments")
+            assert listed.status_code == 200
+            assert listed.json()["instruments"] == [
+                (await client.get("/v1/instruments/BTC-USD")).json()
+            ]
+            # Whether the other shard has listed it meanwhile, nobody can say.
+            unknown = await client.get("/v1/instruments/NEW-USD")
+            assert_problem(unknown, 503, "matcher_unreachable", None)
 
     with FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as other:
         other.instruments = []
