@@ -158,9 +158,13 @@ class Catalogue:
         known = self.assets.setdefault(asset.asset_id, asset)
         if known.decimals != asset.decimals:
             log.error(
-                "assets_contradict shard_id=%d asset_id=%d symbol=%s decimals=%d others=%d",
-                shard_id, asset.asset_id, asset.symbol, asset.decimals, known.decimals,
-            )  # fmt: skip
+                "assets_contradict",
+                shard_id=shard_id,
+                asset_id=asset.asset_id,
+                symbol=asset.symbol,
+                decimals=asset.decimals,
+                others=known.decimals,
+            )
             raise Problem(
                 "matcher_unreachable",
                 f"shard {shard_id} counts asset {asset.symbol} in other units than the others: an "
@@ -182,9 +186,12 @@ class Catalogue:
         for known in (self.by_id.get(record.instrument_id), self.by_symbol.get(record.symbol)):
             if known is not None and known.shard_id != shard_id:
                 log.error(
-                    "instrument_listed_twice symbol=%s instrument_id=%d shard_id=%d served_from=%d",
-                    record.symbol, record.instrument_id, shard_id, known.shard_id,
-                )  # fmt: skip
+                    "instrument_listed_twice",
+                    symbol=record.symbol,
+                    instrument_id=record.instrument_id,
+                    shard_id=shard_id,
+                    served_from=known.shard_id,
+                )
                 return
         old = self.by_id.get(record.instrument_id)
         if old is not None and old.symbol != record.symbol:

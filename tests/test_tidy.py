@@ -20,6 +20,7 @@ PACKAGES += ["engine_ext/engine", "engine_ext/protocol"]
 FOLDERS_WITH_README = ["client", "engine_ext", "ingress", "ledger", "matcher", "ops", "tests"]
 # A home folder, or where this happens to be checked out: right on one machine only.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|Users)/\w+|" + re.escape(str(ROOT)) + r"(?![\w-])")
+LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 UNOWNED = re.compile(r"\b(?:TODO|FIXME|XXX)\b")  # say what is missing where users look for it
 
 
@@ -118,6 +119,20 @@ def test_a_task_has_a_name_and_somebody_who_awaits_it() -> None:
                 function = ast.unparse(node.value.func)
                 assert "loop" not in function, f"{name(path)}:{node.lineno}"
                 assert not function.startswith("asyncio."), f"{name(path)}:{node.lineno}"
+
+
+def test_a_log_line_is_an_events_name_and_fields() -> None:
+    """Values within the name can be neither counted nor searched for."""
+    for path in PYTHON:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in LOG_LEVELS
+                and ast.unparse(node.func.value) == "log"
+            ):
+                event = ", ".join(map(ast.unparse, node.args))
+                assert re.fullmatch("'[a-z0-9_]+'", event), f"{name(path)}:{node.lineno}: {event}"
 
 
 def is_create_task(node: ast.AST) -> TypeGuard[ast.Call]:
