@@ -15,7 +15,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 from tradepit.ingress.errors import Problem
 from tradepit.protocol.log import get_logger
-from tradepit.protocol.names import applied_key, position_key
+from tradepit.protocol.names import applied_key, ids_of_shard, position_key
 
 log = get_logger(__name__)
 
@@ -32,6 +32,11 @@ _ORDERS = """SELECT order_id, account_id, instrument_id, client_order_id, side, 
     cancel_reason, updated_seq, updated_ns, self_trade_prevention, trigger_price_ticks,
     display_quantity_lots, expire_time_ns, offset_ticks, trail_offset_bps, peg_reference
     FROM orders LEFT JOIN order_terms USING (order_id)"""
+# By the shard's ids, which are one range of the primary key: other shards may share the database.
+RECENT_TRADES = """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
+    FROM (SELECT * FROM current_trades WHERE trade_id BETWEEN $3 AND $4
+        ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
+    WHERE instrument_id = $1 AND quantity_lots > 0 ORDER BY trade_id DESC LIMIT $2"""
 _POSITION_FIELDS = (
     "bought_lots",
     "sold_lots",
@@ -217,14 +222,7 @@ class LedgerReads:
     async def recent_trades(self, shard_id: int, instrument_id: int, limit: int) -> list[Any]:
         """The instrument's newest trades, newest first, without parties."""
         return await self._gather(
-            [shard_id],
-            """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
-            FROM (SELECT * FROM current_trades WHERE shard_id = $3
-                ORDER BY trade_id DESC LIMIT $2 * 20) AS newest
-            WHERE instrument_id = $1 AND quantity_lots > 0 ORDER BY trade_id DESC LIMIT $2""",
-            instrument_id,
-            limit,
-            shard_id,
+            [shard_id], RECENT_TRADES, instrument_id, limit, *ids_of_shard(shard_id)
         )
 
     async def cached_positions(

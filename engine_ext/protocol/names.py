@@ -16,6 +16,11 @@ def shard_of_id(order_or_trade_id: int) -> int:
     return order_or_trade_id >> ORDER_ID_BITS
 
 
+def ids_of_shard(shard_id: int) -> tuple[int, int]:
+    """The lowest and the highest id that the shard can give to an order or a trade."""
+    return shard_id << ORDER_ID_BITS, ((shard_id + 1) << ORDER_ID_BITS) - 1
+
+
 def position_key(account_id: int, instrument_id: int) -> str:
     """Redis: a hash with the sums of an account's trades in an instrument."""
     return f"tp:position:{account_id}:{instrument_id}"
