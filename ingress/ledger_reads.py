@@ -32,6 +32,11 @@ _ORDERS = """SELECT order_id, account_id, instrument_id, client_order_id, side, 
     cancel_reason, updated_seq, updated_ns, self_trade_prevention, trigger_price_ticks,
     display_quantity_lots, expire_time_ns, offset_ticks, trail_offset_bps, peg_reference
     FROM orders LEFT JOIN order_terms USING (order_id)"""
+# The index holds no order without an id, and is used only where that is said.
+ORDERS_BY_CLIENT_ORDER_ID = f"""{_ORDERS}
+    WHERE account_id = $1 AND client_order_id = $2 AND client_order_id <> 0
+        AND status = ANY($3::smallint[]) AND shard_id = ANY($4::integer[])
+    ORDER BY order_id DESC LIMIT $5"""
 # By the shard's ids, which are one range of the primary key: other shards may share the database.
 RECENT_TRADES = """SELECT trade_id, seq, time_ns, price_ticks, quantity_lots, instrument_id, taker_side
     FROM (SELECT * FROM current_trades WHERE trade_id BETWEEN $3 AND $4
@@ -181,8 +186,7 @@ class LedgerReads:
         before: int,
         statuses: Sequence[int],
         limit: int,
-        instrument_id: int | None = None,
-        client_order_id: int | None = None,
+        instrument_id: int | None,
     ) -> list[Any]:
         """The account's orders with ids below `before`, highest first: of a shard, newest first."""
         rows = await self._gather(
@@ -190,16 +194,35 @@ class LedgerReads:
             f"""{_ORDERS}
             WHERE account_id = $1 AND order_id < $2 AND status = ANY($3::smallint[])
                 AND ($4::bigint IS NULL OR instrument_id = $4)
-                AND ($5::bigint IS NULL OR client_order_id = $5)
-                AND shard_id = ANY($7::integer[])
-            ORDER BY order_id DESC LIMIT $6""",
+                AND shard_id = ANY($6::integer[])
+            ORDER BY order_id DESC LIMIT $5""",
             account_id,
             before,
             list(statuses),
             instrument_id,
-            client_order_id,
             limit,
             list(shard_ids),
+        )
+        return sorted(rows, key=lambda row: row["order_id"], reverse=True)[:limit]
+
+    async def orders_of_client(
+        self,
+        shard_ids: Sequence[int],
+        account_id: int,
+        client_order_id: int,
+        *,
+        statuses: Sequence[int],
+        limit: int,
+    ) -> list[Any]:
+        """The account's orders of that client order id, highest first: over time it may name several."""
+        rows = await self._gather(
+            shard_ids,
+            ORDERS_BY_CLIENT_ORDER_ID,
+            account_id,
+            client_order_id,
+            list(statuses),
+            list(shard_ids),
+            limit,
         )
         return sorted(rows, key=lambda row: row["order_id"], reverse=True)[:limit]
 

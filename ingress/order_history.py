@@ -226,12 +226,11 @@ async def _by_client_order_id(
     others = [link for link in links if link not in {link for link, _ in answers}]
     if others:
         applied = await bring_up_to_date(others, account_id, ledger)
-        rows = await ledger.orders(
+        rows = await ledger.orders_of_client(
             [link.shard_id for link in others],
             account_id,
-            before=ID_MAX,
+            client_order_id,
             statuses=_CLOSED,
-            client_order_id=client_order_id,
             limit=LIMIT_MAX,
         )
         orders += [await order_of_row(row, catalogue) for row in rows]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from tradepit.ingress.ledger_reads import RECENT_TRADES, LedgerReads
+from tradepit.ingress.ledger_reads import ORDERS_BY_CLIENT_ORDER_ID, RECENT_TRADES, LedgerReads
 from tradepit.ledger.migrate import migrate
 from tradepit.protocol import wire
 from tradepit.protocol.names import ids_of_shard, shard_of_id
@@ -63,6 +63,30 @@ def test_the_ids_of_a_shard_are_those_that_name_it() -> None:
         assert shard_of_id(first_id - 1) == shard_id - 1
         assert shard_of_id(last_id + 1) == shard_id + 1
         assert last_id < 2**63
+
+
+def test_an_order_is_found_by_its_client_order_id_without_reading_the_others(
+    database_url: str,
+) -> None:
+    async def run() -> None:
+        async with filled(database_url) as connection, reads_of(database_url) as reads:
+            name = 17
+            found = await reads.orders_of_client(
+                range(SHARD_COUNT), ACCOUNT_ID, name, statuses=CLOSED, limit=10
+            )
+            assert [row["order_id"] for row in found] == [
+                ids_of_shard(shard_id)[0] + name - 1 for shard_id in reversed(range(SHARD_COUNT))
+            ]
+            for one in ([1], [2]):
+                [row] = await reads.orders_of_client(
+                    one, ACCOUNT_ID, name, statuses=CLOSED, limit=10
+                )
+                assert shard_of_id(row["order_id"]) == one[0]
+            assert not await reads.orders_of_client([1], 8, name, statuses=CLOSED, limit=10)
+            arguments = f"{ACCOUNT_ID}, {name}, ARRAY[{CLOSED[0]}], ARRAY[0, 1, 2], 400"
+            assert await rows_read(connection, ORDERS_BY_CLIENT_ORDER_ID, arguments) < 100
+
+    asyncio.run(run())
 
 
 def test_a_shards_newest_trades_are_read_without_those_of_the_others(database_url: str) -> None:
