@@ -46,7 +46,7 @@ class Catalogue:
         self._loaded_epochs: dict[int, int] = {}
         self._loading: asyncio.Task[None] | None = None
         self._loaded_s = float("-inf")
-        self._trouble: BaseException | None = None  # why a shard's part was not loaded the last time
+        self._trouble: BaseException | None = None  # why a shard was not loaded, the last time
         self.loaded = asyncio.Event()  # set when every shard has answered at one time
         self.assets: dict[int, Asset] = {}
         self.by_symbol: dict[str, Instrument] = {}

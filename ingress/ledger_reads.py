@@ -6,7 +6,7 @@ seq that he has seen, and waits, with a bound, until the ledger has it.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -159,17 +159,18 @@ class LedgerReads:
         return self._applied[shard_id]
 
     async def catch_up(self, shard_id: int, seq: int) -> int:
-        """Wait until the ledger has applied `seq`, at most CATCH_UP_TIMEOUT_S; where it stands."""
-        applied = self._applied.get(shard_id, 0)
-        deadline_s = asyncio.get_running_loop().time() + CATCH_UP_TIMEOUT_S
+        """Wait until the ledger has applied `seq`, at most CATCH_UP_TIMEOUT_S; where it stood when it
+        last said so.
+        """
         pause_s = POLL_FIRST_S
-        while applied < seq:
-            applied = await self.applied_seq(shard_id)
-            if applied >= seq or asyncio.get_running_loop().time() + pause_s > deadline_s:
-                break
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, POLL_MAX_S)
-        return applied
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
+                while (
+                    self._applied.get(shard_id, 0) < seq and await self.applied_seq(shard_id) < seq
+                ):
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, POLL_MAX_S)
+        return self._applied.get(shard_id, 0)
 
     async def order(self, shard_id: int, account_id: int, order_id: int) -> Any | None:
         """The account's order of that id, or None."""

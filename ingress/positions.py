@@ -1,5 +1,6 @@
 """What an account has: balances from the matcher, fills and positions from the ledger."""
 
+import asyncio
 from collections import defaultdict
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from tradepit.ingress.ledger_reads import LedgerReads, Position
 from tradepit.ingress.openapi import problem_responses
 from tradepit.ingress.order_answers import ID_MAX, SIDE_NAMES, parse_id
 from tradepit.ingress.order_history import Before, Limit, parse_cursor
-from tradepit.ingress.router import Router
+from tradepit.ingress.router import MatcherLink, Router
 from tradepit.ingress.shards import account_seqs, ask, bring_up_to_date
 from tradepit.protocol import wire
 from tradepit.protocol.units import format_units
@@ -135,28 +136,38 @@ async def list_positions(
 ) -> Positions:
     """What the account's trades come to
 
-    From Redis if it is up to date, else from PostgreSQL.
+    From Redis if it is up to date and has a position in each instrument that is asked for, else from
+    PostgreSQL: what is missing in Redis need not be nothing.
     """
     instrument = None if symbol is None else await catalogue.find(symbol)
     links = router.all_or(None if instrument is None else instrument.shard_id)
     listed = [instrument] if instrument else sorted(catalogue.by_id.values())
-    positions: list[PositionView] = []
-    as_of_seqs: dict[str, int] = {}
-    complete = True
-    for link, seq in await account_seqs(links, account_id):
+
+    async def of_shard(link: MatcherLink, seq: int) -> tuple[list[Position], int]:
+        """The shard's positions, and the seq that they are good for."""
         instrument_ids = [each.instrument_id for each in listed if each.shard_id == link.shard_id]
         found = await ledger.cached_positions(account_id, instrument_ids, link.shard_id, seq)
-        applied = seq
-        if found is None:
-            applied = await ledger.catch_up(link.shard_id, seq)
-            found = await ledger.positions(link.shard_id, account_id)
-        for position in found:
-            if instrument is None or position.instrument_id == instrument.instrument_id:
-                traded = await catalogue.of_id(position.instrument_id)
-                positions.append(_position_view(traded, position))
-        as_of_seqs[str(link.shard_id)] = applied
-        complete = complete and applied >= seq
-    return Positions(positions=positions, as_of_seqs=as_of_seqs, complete=complete)
+        if found is not None:
+            return found, seq
+        reached = await ledger.catch_up(link.shard_id, seq)
+        return await ledger.positions(link.shard_id, account_id), reached
+
+    seqs = await account_seqs(links, account_id)
+    answers = await asyncio.gather(*(of_shard(link, seq) for link, seq in seqs))
+    positions = [
+        _position_view(await catalogue.of_id(position.instrument_id), position)
+        for found, _ in answers
+        for position in found
+        if instrument is None or position.instrument_id == instrument.instrument_id
+    ]
+    return Positions(
+        positions=positions,
+        as_of_seqs={
+            str(link.shard_id): reached
+            for (link, _), (_, reached) in zip(seqs, answers, strict=True)
+        },
+        complete=all(reached >= seq for (_, seq), (_, reached) in zip(seqs, answers, strict=True)),
+    )
 
 
 def _position_view(instrument: Instrument, position: Position) -> PositionView:

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import pytest
+from tradepit.ingress import ledger_reads
 from tradepit.ingress.ledger_reads import ORDERS_BY_CLIENT_ORDER_ID, RECENT_TRADES, LedgerReads
 from tradepit.ledger.migrate import migrate
 from tradepit.protocol import wire
@@ -100,6 +102,23 @@ def test_a_shards_newest_trades_are_read_without_those_of_the_others(database_ur
                 assert not await reads.recent_trades(shard_id, INSTRUMENT_ID + 1, 3)
             arguments = "{}, 3, {}, {}".format(INSTRUMENT_ID, *ids_of_shard(0))
             assert await rows_read(connection, RECENT_TRADES, arguments) < 1_000
+
+    asyncio.run(run())
+
+
+def test_a_read_waits_no_longer_than_it_may_for_a_database_that_hangs(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with filled(database_url) as connection, reads_of(database_url) as reads:
+            await connection.execute("INSERT INTO applied VALUES (0, 5, 5, 0)")
+            assert await reads.catch_up(0, 5) == 5
+            monkeypatch.setattr(ledger_reads, "CATCH_UP_TIMEOUT_S", 0.1)
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE applied")
+                assert await reads.catch_up(0, 6) == 5  # what is known
+            await connection.execute("UPDATE applied SET seq = 6")
+            assert await reads.catch_up(0, 6) == 6
 
     asyncio.run(run())
 

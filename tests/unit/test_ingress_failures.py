@@ -18,6 +18,7 @@ from tradepit.ingress import catalogue as catalogue_module
 from tradepit.ingress import router as router_module
 from tradepit.ingress.app import Ingress
 from tradepit.ingress.http_protocol import REQUEST_TIMEOUT_S
+from tradepit.ingress.ledger_reads import Position
 from tradepit.ingress.request_context import TRACE
 from tradepit.protocol import wire
 
@@ -152,6 +153,28 @@ def test_what_is_listed_is_shown_while_a_shard_is_away(
             # Whether the other shard has listed it meanwhile, nobody can say.
             unknown = await client.get("/v1/instruments/NEW-USD")
             assert_problem(unknown, 503, "matcher_unreachable", None)
+
+    with FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as other:
+        other.instruments = []
+        run(matcher, body, other)
+
+
+def test_positions_are_read_of_all_shards_at_once(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        await until(lambda: all(link.up for link in app.resources.router.all()))
+        all_asked = asyncio.Barrier(2)
+
+        async def wait_for_the_other(*_: Any) -> list[Position]:
+            async with asyncio.timeout(CONDITION_TIMEOUT_S):
+                await all_asked.wait()
+            return []
+
+        monkeypatch.setattr(app.resources.ledger, "cached_positions", wait_for_the_other)
+        answer = await client.get("/v1/positions", headers=AUTHORIZED)
+        assert (answer.status_code, answer.json()["complete"]) == (200, True)
+        assert list(answer.json()["as_of_seqs"]) == ["0", "1"]
 
     with FakeMatcher(bytes.fromhex(OPERATOR_KEY)) as other:
         other.instruments = []
