@@ -121,7 +121,7 @@ async def get_order(
         raise problem_of_reason(report.reason)
     as_of = await bring_up_to_date([link], account_id, ledger)
     row = await ledger.order(link.shard_id, account_id, number)
-    if row is not None and row["status"] in _CLOSED:
+    if row is not None and (as_of.complete or row["status"] in _CLOSED):
         return await order_of_row(row, catalogue)
     if not as_of.complete:
         raise Problem("ledger_behind")
@@ -230,7 +230,7 @@ async def _by_client_order_id(
             [link.shard_id for link in others],
             account_id,
             client_order_id,
-            statuses=_CLOSED,
+            statuses=_STATUSES["all"],  # it may have been accepted since the matchers were asked
             limit=LIMIT_MAX,
         )
         orders += [await order_of_row(row, catalogue) for row in rows]

@@ -67,6 +67,8 @@ BACKOFF_S_MIN = 0.05
 BACKOFF_S_MAX = 2.0
 DUPLICATE_WINDOW_S = 120.0
 UNLIMITED = (None, 0, -1)  # as the broker says it of a limit of a stream
+SILENT_MAX = 3
+SILENT_REMEDY = "a_nats_server_whose_disk_was_full_acknowledges_nothing_until_it_is_restarted"
 NO_REPLICAS_WITHOUT_CLUSTER = 10074  # the broker's code: replicas > 1 not supported
 
 
@@ -157,13 +159,16 @@ class Publisher:
         the journal cannot be read: the shard must stop.
         """
         backoff_s = BACKOFF_S_MIN
+        silent_count = 0
         while True:
+            has_answered = False
             try:
                 client = await self._connect()
                 try:
                     await self._publish_all(client, stop)
                     return
                 finally:
+                    has_answered = self.is_connected
                     if self._is_healthy:
                         backoff_s = BACKOFF_S_MIN
                     self._is_healthy = self.is_connected = False
@@ -173,11 +178,14 @@ class Publisher:
                         await client.close()
             except (NatsError, TimeoutError, OSError) as error:
                 self.interruption_count += 1
+                is_silent = has_answered and isinstance(error, TimeoutError)
+                silent_count = silent_count + 1 if is_silent else 0
                 log.warning(
                     "publishing_interrupted",
                     published_seq=self.published_seq,
                     committed_seq=self._committed_seq(),
                     error=repr(error),
+                    **({"remedy": SILENT_REMEDY} if silent_count >= SILENT_MAX else {}),
                 )
             if stop.is_set():
                 return  # what is missing goes out after the next start

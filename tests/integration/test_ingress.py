@@ -72,6 +72,32 @@ def test_every_read_shows_the_write_that_was_just_answered(client: httpx.Client)
         assert client.get("/v1/positions").json()["positions"] == after["positions"]
 
 
+def test_an_order_that_is_on_its_way_is_not_said_to_have_never_been_accepted(
+    exchange: RunningExchange,
+) -> None:
+    """Whoever asks by client order id while it is accepted sees it, or a state from before."""
+    headers = {"authorization": f"Bearer {exchange.demo_key}"}
+    order = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "price": "1.00", "quantity": "1"}
+    with (
+        httpx.Client(base_url=exchange.ingress_url, headers=headers, timeout=TIMEOUT_S) as client,
+        concurrent.futures.ThreadPoolExecutor(5) as pool,
+    ):
+        for _ in range(40):
+            number = str(next(_client_order_ids))
+            placing = pool.submit(
+                client.post, "/v1/orders", json={**order, "client_order_id": number}
+            )
+            asking = [
+                pool.submit(client.get, f"/v1/orders?client_order_id={number}") for _ in range(4)
+            ]
+            placed = placing.result().json()
+            for answer in (each.result().json() for each in asking):
+                is_told = [found["order_id"] for found in answer["orders"]] == [placed["order_id"]]
+                is_older = int(answer["as_of_seqs"]["0"]) < int(placed["seq"])
+                assert is_told or is_older or not answer["complete"], (placed, answer)
+        assert client.delete("/v1/orders").status_code == 200
+
+
 def test_an_account_protects_itself(exchange: RunningExchange, client: httpx.Client) -> None:
     order = place(client, side="buy", price="1.00")
     path = f"/v1/orders/{order['order_id']}"

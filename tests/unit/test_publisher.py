@@ -8,6 +8,7 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.api import PubAck
 from nats.js.errors import NotFoundError
+from tradepit.matcher import publisher as publisher_module
 from tradepit.matcher import stream_end
 from tradepit.matcher.publisher import Publisher, StreamAhead, StreamUnfit
 from tradepit.protocol import wire
@@ -281,3 +282,28 @@ def test_a_replicated_stream_has_one_batch_in_flight(replicas: int, in_flight: i
     publisher = Publisher("nats://nowhere", 0, lambda: reader, lambda: 1, replicas=replicas)
     asyncio.run(publisher._send_committed(sender, reader, 1000))
     assert len(publisher._in_flight) == in_flight
+
+
+def test_a_server_that_only_keeps_silent_is_said_to_need_a_restart(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NATS does once its disk was full."""
+    publisher, _, _ = publisher_of(FakeJetStream(1, 1, 0))
+    stop = asyncio.Event()
+    attempts: list[bool] = []
+
+    async def connect() -> Any:
+        attempts.append("restarted" in caplog.text)
+        if len(attempts) > publisher_module.SILENT_MAX:
+            stop.set()
+        return SimpleNamespace(close=lambda: asyncio.sleep(0))
+
+    async def publish_all(_client: Any, _stop: asyncio.Event) -> None:
+        publisher.is_connected = True
+        raise TimeoutError
+
+    monkeypatch.setattr(publisher, "_connect", connect)
+    monkeypatch.setattr(publisher, "_publish_all", publish_all)
+    monkeypatch.setattr(publisher_module, "BACKOFF_S_MAX", 0.0)
+    asyncio.run(publisher.run(stop))
+    assert attempts == [False] * publisher_module.SILENT_MAX + [True]
