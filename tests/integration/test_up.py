@@ -105,6 +105,12 @@ def test_it_serves_stops_in_order_and_keeps_what_it_knew(start_exchange: StartEx
     assert again.stop(signal.SIGINT) == 0
 
 
+def take_terminal() -> None:
+    """Of a new session, and not as under nohup, which these tests may run under."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def test_it_stops_in_good_order_when_its_terminal_is_closed(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     terminal, other_end = pty.openpty()
@@ -114,7 +120,7 @@ def test_it_stops_in_good_order_when_its_terminal_is_closed(tmp_path: Path) -> N
         stdout=other_end,
         stderr=other_end,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 -- no other thread
+        preexec_fn=take_terminal,  # noqa: PLW1509 -- no other thread
     )
     os.close(other_end)
     printed = b""
