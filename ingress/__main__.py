@@ -23,7 +23,6 @@ log = get_logger(__name__)
 BACKLOG = 1_024
 KEEP_ALIVE_S = 30
 SHUTDOWN_TIMEOUT_S = 5
-CONNECTIONS_MAX = 4_096
 HELP = f"""usage: tradepit ingress
 
 Serves the REST API, its documentation at /docs and the market page at /.
@@ -86,7 +85,6 @@ async def serve(app: Ingress, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,  # nothing here trusts an address, and the order path saves the look
         backlog=BACKLOG,
-        limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
     )

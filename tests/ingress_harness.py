@@ -1,8 +1,13 @@
-"""The ingress on a fake matcher, with no ledger and no cache behind it."""
+"""The ingress on a fake matcher, with no ledger and no cache behind it, or its process on nothing."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -65,6 +70,37 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(CONDITION_TIMEOUT_S):
         while not condition():  # noqa: ASYNC110 - what is waited for is state, not an event
             await asyncio.sleep(0.01)
+
+
+def start_process(tmp_path: Path, *, first: str = "", **environment: str) -> subprocess.Popen[str]:
+    """`tradepit ingress`, whose parts are all away; the code `first` runs before it starts."""
+    keys = tmp_path / "keys.json"
+    keys.write_text(
+        json.dumps(
+            {"keys": [{"key": k.key, "account_id": k.account_id, "role": k.role} for k in KEYS]}
+        )
+    )
+    keys.chmod(0o600)
+    defaults = {
+        "TRADEPIT_KEYS_FILE": str(keys),
+        "TRADEPIT_HTTP_PORT": "0",
+        "TRADEPIT_ORDER_ENDPOINT": f"tcp://{NOBODY_LISTENS}",
+        "TRADEPIT_FEED_ENDPOINT": f"tcp://{NOBODY_LISTENS}",
+        "TRADEPIT_POSTGRES_URL": f"postgresql://{NOBODY_LISTENS}/tradepit",
+    }
+    code = f"{first}\nfrom tradepit.ingress.__main__ import main\nraise SystemExit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code],
+        env=os.environ | defaults | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    """Where it serves, once it does."""
+    assert process.stderr is not None
+    return next(line.split("url=")[1].strip() for line in process.stderr if " ready " in line)
 
 
 def assert_problem(response: httpx.Response, status: int, code: str, field: str | None) -> None:

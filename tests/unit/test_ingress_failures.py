@@ -1,14 +1,9 @@
 """What the REST service does when the world fails, and how its process starts and stops."""
 
 import asyncio
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +12,6 @@ import pytest
 from tradepit.ingress import catalogue as catalogue_module
 from tradepit.ingress import router as router_module
 from tradepit.ingress.app import Ingress
-from tradepit.ingress.http_protocol import REQUEST_TIMEOUT_S
 from tradepit.ingress.ledger_reads import Position
 from tradepit.ingress.request_context import TRACE
 from tradepit.protocol import wire
@@ -27,11 +21,12 @@ from tests.ingress_harness import (
     AUTHORIZED,
     CONDITION_TIMEOUT_S,
     LIMIT,
-    NOBODY_LISTENS,
     OPERATOR_KEY,
     assert_problem,
     run,
+    start_process,
     until,
+    url_of,
 )
 
 
@@ -331,31 +326,10 @@ def test_without_a_ledger_what_needs_it_says_so_and_the_rest_works(matcher: Fake
 # -- the process -------------------------------------------------------------------------------
 
 
-def start_process(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
-    keys = tmp_path / "keys.json"
-    keys.write_text(
-        json.dumps({"keys": [{"key": OPERATOR_KEY, "account_id": 0, "role": "operator"}]})
-    )
-    keys.chmod(0o600)
-    defaults = {
-        "TRADEPIT_KEYS_FILE": str(keys),
-        "TRADEPIT_HTTP_PORT": "0",
-        "TRADEPIT_ORDER_ENDPOINT": f"tcp://{NOBODY_LISTENS}",
-        "TRADEPIT_FEED_ENDPOINT": f"tcp://{NOBODY_LISTENS}",
-        "TRADEPIT_POSTGRES_URL": f"postgresql://{NOBODY_LISTENS}/tradepit",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "tradepit.ingress"],
-        env=os.environ | defaults | environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_the_process_serves_without_a_matcher_and_stops_in_order(tmp_path: Path) -> None:
     with start_process(tmp_path) as process:
         assert process.stderr is not None
-        url = next(line.split("url=")[1].strip() for line in process.stderr if " ready " in line)
+        url = url_of(process)
         assert httpx.get(f"{url}/health/live").status_code == 200
         ready = httpx.get(f"{url}/health/ready")
         assert (ready.status_code, ready.json()["matcher"]) == (503, False)
@@ -364,74 +338,6 @@ def test_the_process_serves_without_a_matcher_and_stops_in_order(tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(CONDITION_TIMEOUT_S) == 0
         assert "Traceback" not in process.stderr.read()
-
-
-def test_a_request_that_never_ends_is_ended(tmp_path: Path) -> None:
-    with start_process(tmp_path) as process:
-        assert process.stderr is not None
-        url = next(line.split("url=")[1].strip() for line in process.stderr if " ready " in line)
-        port = int(url.rpartition(":")[2])
-
-        def ends(*pieces: bytes) -> bytes:
-            """What comes back until the server hangs up."""
-            with socket.create_connection(
-                ("127.0.0.1", port), timeout=3 * REQUEST_TIMEOUT_S
-            ) as peer:
-                received = b""
-                try:
-                    for piece in pieces:
-                        peer.sendall(piece)
-                    while more := peer.recv(4096):
-                        received += more
-                except ConnectionError:
-                    pass  # with what we sent still under way
-                return received
-
-        def ends_after_answer(request: bytes, rest: bytes) -> bytes:
-            """What comes until the server hangs up, for a `rest` that is sent after the answer."""
-            with socket.create_connection(
-                ("127.0.0.1", port), timeout=3 * REQUEST_TIMEOUT_S
-            ) as peer:
-                peer.sendall(request)
-                received = peer.recv(4096)
-                peer.sendall(rest)
-                while more := peer.recv(4096):
-                    received += more
-                return received
-
-        assert ends(b"GET / HTTP/1.1\r\nX: ", *[b"a" * 1024] * 64).startswith(b"HTTP/1.1 431 ")
-        assert ends(b"GET / HTTP/1.1\r\n", *[b"X: %b\r\n" % (b"a" * 1024)] * 2000)[:12] in (
-            b"HTTP/1.1 431",
-            b"",  # reset while it was sent
-        )
-        with ThreadPoolExecutor(8) as peers:
-            started = [
-                peers.submit(ends, *pieces)
-                for pieces in (
-                    [],
-                    [b"GET / HTTP/1.1\r\nHost: x\r\n"],
-                    [b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /health"],
-                    [b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"],
-                )
-            ]
-            answered = [
-                peers.submit(ends_after_answer, request, rest)
-                for request, rest in (
-                    (b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"),
-                    (b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n", b"{}"),
-                )
-            ]
-            silent, headless, second, bodiless = [peer.result() for peer in started]
-            empty_line, late_body = [peer.result() for peer in answered]
-        assert empty_line.count(b"HTTP/1.1 200") == empty_line.count(b"HTTP/1.1") == 1
-        assert late_body.count(b"HTTP/1.1 404") == late_body.count(b"HTTP/1.1") == 1
-        assert silent == headless == b""
-        assert second.count(b"HTTP/1.1 200") == 1
-        assert bodiless.count(b"HTTP/1.1 2") == 0
-        with httpx.Client(base_url=url) as client:  # whole requests are not ended
-            for _ in range(3):
-                assert client.get("/health/live").status_code == 200
-        process.terminate()
 
 
 def test_what_keeps_it_from_starting_is_one_sentence(tmp_path: Path) -> None:
