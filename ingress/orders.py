@@ -9,7 +9,7 @@ from litestar import Request, Response, delete, patch, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
-from tradepit.ingress.bodies import decode_body, read_json_body
+from tradepit.ingress.bodies import decode_body, read_body, read_json_body
 from tradepit.ingress.catalogue import Catalogue
 from tradepit.ingress.errors import Problem, invalid_parameter, problem_of_reason
 from tradepit.ingress.openapi import operation_with_body, problem_responses
@@ -151,15 +151,24 @@ async def cancel_order(
     return order_of_answer(await catalogue.of_id(answer[-1].instrument_id), answer)
 
 
-@delete("/orders", status_code=200, responses=problem_responses(400, 401, 403, 404, 503, 504))
+@delete("/orders", status_code=200, responses=problem_responses(400, 401, 403, 404, 413, 503, 504))
 async def cancel_orders(
+    request: Request[Any, Any, Any],
     account_id: NamedDependency[int],
     catalogue: NamedDependency[Catalogue],
     router: NamedDependency[Router],
     symbol: Annotated[str | None, QueryParameter(description="only this instrument's")] = None,
     side: Annotated[str | None, QueryParameter(description="only `buy` or `sell` orders")] = None,
 ) -> MassCancelResult:
-    """Cancel all open orders, or those of one instrument or side"""
+    """Cancel all open orders, or those of one instrument or side
+
+    The query says which: a request with a body is refused.
+    """
+    if await read_body(request.receive, request.headers.get("content-length", "").encode()):
+        raise Problem(
+            "invalid_body",
+            "this request takes no body: the query parameters symbol and side say what to cancel",
+        )
     if side is not None and side not in SIDES:
         raise invalid_parameter("side", "must be buy or sell")
     instrument = None if symbol is None else await catalogue.find(symbol)

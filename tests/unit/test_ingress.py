@@ -177,6 +177,11 @@ def test_mass_cancel_takes_the_account_s_own_orders_only(matcher: FakeMatcher) -
         assert_problem(twice, 400, "invalid_parameter", "side")
         wrong = await client.delete("/v1/orders?side=both", headers=AUTHORIZED)
         assert_problem(wrong, 400, "invalid_parameter", "side")
+        misplaced = await client.request(
+            "DELETE", "/v1/orders", json={"symbol": "ETH-USD"}, headers=AUTHORIZED
+        )
+        assert_problem(misplaced, 400, "invalid_body", None)
+        assert "query parameters symbol and side" in misplaced.json()["detail"]
         answer = await client.delete("/v1/orders?symbol=BTC-USD&side=buy", headers=AUTHORIZED)
         assert answer.json()["canceled_count"] == 2
         assert len((await client.get("/v1/orders", headers=other)).json()["orders"]) == 1
