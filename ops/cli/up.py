@@ -26,7 +26,8 @@ again; if it keeps dying, everything stops.
 """
 EPILOG = """\
 The table shows URLs without passwords; the ready file has them in full and is readable by you only.
-Exit codes: 0 stopped on request; 1 a part failed; 2 the folder, a port or a setting is not fit.
+Exit codes: 0 stopped on request; 1 a part failed; 2 the folder, a port or a setting is not fit;
+130 Ctrl-C before anything was begun.
 """
 
 

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,28 @@ def test_the_command_imports_no_service_before_it_is_told_which() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["tradepit.cli.main", "tradepit.protocol.errors", "tradepit.cli.supervisor"]
+)
+def test_ctrl_c_while_it_imports_itself_ends_it_quietly(module: str) -> None:
+    (script,) = entry_points(group="console_scripts", name="tradepit")
+    code = f"""
+import os, signal, sys
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, CtrlC())
+from {script.module} import {script.attr} as main
+sys.argv = ["tradepit", "up", "--help"]
+sys.exit(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_url_is_shown_without_its_password() -> None:
