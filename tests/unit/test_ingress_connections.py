@@ -161,6 +161,12 @@ def test_silent_connections_keep_nobody_out(tmp_path: Path) -> None:
         stream.read()
 
 
+def test_one_connection_too_many_is_closed_where_no_other_waits(tmp_path: Path) -> None:
+    none = "from tradepit.ingress import http_protocol as p; p.CONNECTIONS_MAX = 0"
+    with serving(tmp_path, none) as url, connect(url) as peer:
+        assert peer.recv(1) == b""
+
+
 def test_an_offer_of_another_protocol_is_ignored(tmp_path: Path) -> None:
     with serving(tmp_path) as url:
         for offer, expected in [
