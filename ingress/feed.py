@@ -1,13 +1,15 @@
 """Market data of the feed, kept per worker: last trades, best prices, and who is watching them.
 
-The feed may lose messages (a slow reader is dropped by ZeroMQ's high-water mark); nothing here is a
-record of anything. The page and the public trades route read it.
+The feed may lose messages (with a matcher that is killed, or to ZeroMQ's high-water mark), so the last
+trades are compared with the ledger's whenever somebody asks for them; nothing here is a record of
+anything. The page and the public trades route read it.
 """
 
 import asyncio
 import itertools
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +26,8 @@ from tradepit.protocol.log import get_logger
 log = get_logger(__name__)
 
 TRADES_KEPT = 200  # per instrument
+COMPARE_INTERVAL_S = 1.0  # an instrument's trades are compared no more often with the ledger's
+COMPARE_TIMEOUT_S = 1.0
 QUEUED_MESSAGES_MAX = 10_000
 READ_MESSAGES_MAX = 256  # in one turn of the loop
 WATCHDOG_S = 0.1
@@ -122,7 +126,9 @@ class Feed:
         self._tops: dict[int, wire.TopOfBook] = {}
         self._news: deque[wire.MarketTrade] = deque(maxlen=TRADES_KEPT)
         self._changed: set[int] = set()
-        self._filled: set[int] = set()  # instruments whose older trades were asked of the ledger
+        self._change_seqs: dict[int, int] = {}  # by instrument, of its last bust or correction
+        self._comparing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._compared_s: dict[int, float] = {}
         self._watchers: set[Watcher] = set()
         self._books: dict[int, Book] = {}
         self.seq = 0
@@ -194,6 +200,7 @@ class Feed:
 
     def _change(self, record: wire.MarketTradeChanged) -> None:
         """Show a trade as it stands now, and a busted one no longer."""
+        self._change_seqs[record.instrument_id] = record.seq
         trades = self._trades[record.instrument_id]
         for index, trade in enumerate(trades):
             if trade.trade_id == record.trade_id:
@@ -205,27 +212,38 @@ class Feed:
                 return
 
     async def trades(self, instrument: Instrument, limit: int) -> list[PublicTrade]:
-        """The newest trades, newest first. After a start, the ledger fills in what came before."""
+        """The newest trades, newest first. Those that the feed did not bring, because it was lost or
+        because we were not there yet, come from the ledger.
+        """
         instrument_id = instrument.instrument_id
-        if len(self._trades[instrument_id]) < TRADES_KEPT and instrument_id not in self._filled:
-            try:
-                rows = await self._ledger.recent_trades(
-                    instrument.shard_id, instrument_id, TRADES_KEPT
-                )
-            except Problem:  # what the feed brought is better than nothing
-                rows = []
-            else:
-                self._filled.add(instrument_id)
-            known = self._trades[instrument_id]
-            first = known[0].trade_id if known else None
-            older = [
-                wire.MarketTrade(0, **dict(row))
-                for row in rows
-                if first is None or row["trade_id"] < first
-            ]
-            known.extendleft(older[: TRADES_KEPT - len(known)])
+        async with self._comparing[instrument_id]:
+            since_s = self._loop.time() - self._compared_s.get(instrument_id, float("-inf"))
+            if since_s >= COMPARE_INTERVAL_S:
+                # What the feed brought is better than nothing.
+                with suppress(Problem, TimeoutError):
+                    async with asyncio.timeout(COMPARE_TIMEOUT_S):
+                        await self._compare(instrument)
+                self._compared_s[instrument_id] = self._loop.time()
         newest = itertools.islice(reversed(self._trades[instrument_id]), limit)
         return [_public_trade(instrument, record) for record in newest]
+
+    async def _compare(self, instrument: Instrument) -> None:
+        """Of what the ledger had applied before it was asked, it is right; of what came later, the feed."""
+        instrument_id = instrument.instrument_id
+        applied_seq = await self._ledger.applied_seq(instrument.shard_id)
+        rows = await self._ledger.recent_trades(instrument.shard_id, instrument_id, TRADES_KEPT)
+        if self._change_seqs.get(instrument_id, 0) > applied_seq:
+            return  # rows may show a trade as it was before the change
+        oldest_id = rows[-1]["trade_id"] if rows else None
+        trades = {
+            trade.trade_id: trade
+            for trade in self._trades[instrument_id]
+            if trade.seq > applied_seq or oldest_id is None or trade.trade_id < oldest_id
+        }
+        trades |= {row["trade_id"]: wire.MarketTrade(0, **dict(row)) for row in rows}
+        self._trades[instrument_id] = deque(
+            (trades[trade_id] for trade_id in sorted(trades)), maxlen=TRADES_KEPT
+        )
 
     async def book(self, instrument: Instrument, levels: int) -> Book:
         """The book from the matcher. Raises what a request to the matcher raises."""
