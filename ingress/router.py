@@ -24,6 +24,7 @@ from tradepit.protocol.names import shard_of_id
 log = get_logger(__name__)
 
 REQUEST_TIMEOUT_S = 3.0
+LOGON_TIMEOUT_S = 1.0  # then another try: the connection that the Logon went into may be gone
 OUTSTANDING_MAX = 8_192  # requests of one worker without an answer; beyond it, `busy`
 WATCHDOG_S = 0.05  # how long a missed edge or a passed deadline can go unnoticed
 HEARTBEAT_S = 1.0
@@ -100,6 +101,8 @@ class MatcherLink:
         self._flush_scheduled = False
         self._next_request_id = 0
         self._logging_on = False
+        self._logon_id = 0
+        self._logon_s = 0.0
         self._heard_s = 0.0
         self._heartbeat_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -235,13 +238,18 @@ class MatcherLink:
         self._logging_on = True
         pending = self._enqueue(wire.Logon, 0, self._key, 0)
         self._outbox.pop()
+        self._logon_id, self._logon_s = self._next_request_id, self._loop.time()
         pending.sent = True
         pending.future.add_done_callback(self._logged_on)
         if self._send(pending.payload):
             self._read_soon()
         else:  # not connected: nothing was sent, so the next tick may try again
-            self._heartbeat_s = 0.0
-            del self._pending[self._next_request_id]
+            self._give_up_logon()
+
+    def _give_up_logon(self) -> None:
+        """The next tick tries again, unless somebody has."""
+        self._heartbeat_s = 0.0
+        if (pending := self._pending.pop(self._logon_id, None)) is not None:
             pending.future.cancel()
 
     def _logged_on(self, future: asyncio.Future[Answer]) -> None:
@@ -379,6 +387,8 @@ class MatcherLink:
                 self._enqueue(wire.StatusQuery).future.add_done_callback(_ignore)
             if self.up and self._is_full and not self._is_probing:
                 self._probe()
+        if self._logging_on and now_s - self._logon_s > LOGON_TIMEOUT_S:
+            self._give_up_logon()
         self._timer = self._loop.call_later(WATCHDOG_S, self._tick)
 
 

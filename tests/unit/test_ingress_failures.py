@@ -241,6 +241,26 @@ def test_a_matcher_that_is_away_is_told_at_once_and_found_again(
     run(matcher, body)
 
 
+def test_a_logon_without_an_answer_does_not_keep_the_next_one_waiting(
+    matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_module, "SILENCE_S", 0.2)
+    monkeypatch.setattr(router_module, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(router_module, "REQUEST_TIMEOUT_S", 10 * CONDITION_TIMEOUT_S)
+
+    async def body(client: httpx.AsyncClient, app: Ingress) -> None:
+        link = app.resources.router.all()[0]
+        matcher.silent = True
+        await until(lambda: not link.up)
+        asked_count = len(matcher.message_record_counts)
+        await until(lambda: len(matcher.message_record_counts) > asked_count)
+        matcher.silent = False
+        await until(lambda: link.up)
+        assert (await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)).status_code == 201
+
+    run(matcher, body)
+
+
 def test_more_requests_than_the_bound_are_busy(
     matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
