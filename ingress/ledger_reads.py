@@ -26,6 +26,7 @@ CATCH_UP_TIMEOUT_S = 1.0
 POLL_FIRST_S, POLL_MAX_S = 0.004, 0.05
 REDIS_TIMEOUT_S = 0.25
 HEALTH_TIMEOUT_S = 0.5
+_ALL_AT_WORK = "too many reads of the ledger are at work: try again"
 
 _ORDERS = """SELECT order_id, account_id, instrument_id, client_order_id, side, order_type,
     time_in_force, flags, price_ticks, quantity_lots, filled_lots, notional_units, fee_units, status,
@@ -82,7 +83,8 @@ class Position(NamedTuple):
 
 class LedgerReads:
     """Pools of connections to PostgreSQL and Redis. Use as an async context manager; it opens
-    without either server, and each read then tells: Problem(ledger_unreachable).
+    without either server, and each read then tells: Problem(ledger_unreachable), or Problem(busy)
+    where too many are at work.
     """
 
     def __init__(self, postgres_urls: Mapping[int, str], redis_url: str) -> None:
@@ -132,11 +134,19 @@ class LedgerReads:
 
     @asynccontextmanager
     async def _connection(self, url: str) -> AsyncIterator[Any]:
-        """A connection to a database; what its server's absence raises becomes Problem(ledger_unreachable)."""
+        """A connection to a database. What its server's absence raises becomes
+        Problem(ledger_unreachable); that others have all connections, Problem(busy).
+        """
+        pool = self._pools[url]
+        has_connection = False
         try:
-            async with self._pools[url].acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                has_connection = True
                 yield connection
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            is_waiting = isinstance(error, TimeoutError) and not has_connection
+            if is_waiting and pool.get_size() == pool.get_max_size():
+                raise Problem("busy", _ALL_AT_WORK) from error
             log.warning("ledger_unreachable", error=type(error).__name__)
             raise Problem("ledger_unreachable") from error
 

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tradepit.ingress import ledger_reads
+from tradepit.ingress.errors import Problem
 from tradepit.ingress.ledger_reads import ORDERS_BY_CLIENT_ORDER_ID, RECENT_TRADES, LedgerReads
 from tradepit.ledger.migrate import migrate
 from tradepit.protocol import wire
@@ -119,6 +120,35 @@ def test_a_read_waits_no_longer_than_it_may_for_a_database_that_hangs(
                 assert await reads.catch_up(0, 6) == 5  # what is known
             await connection.execute("UPDATE applied SET seq = 6")
             assert await reads.catch_up(0, 6) == 6
+
+    asyncio.run(run())
+
+
+def test_a_database_all_of_whose_connections_are_at_work_is_busy_and_one_that_hangs_unreachable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_reads, "CONNECT_TIMEOUT_S", 0.5)
+
+    async def run() -> None:
+        async with filled(database_url) as connection, reads_of(database_url) as reads:
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE applied")
+                asked = [reads.applied_seq(0) for _ in range(ledger_reads.CONNECTIONS_MAX + 3)]
+                answers = await asyncio.gather(*asked, return_exceptions=True)
+            codes = [answer.document.code for answer in answers if isinstance(answer, Problem)]
+            assert sorted(codes) == ["busy"] * 3 + (
+                ["ledger_unreachable"] * ledger_reads.CONNECTIONS_MAX
+            )
+            assert await reads.applied_seq(0) == 0
+
+        async def never_greets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await writer.wait_closed()
+
+        silent = await asyncio.start_server(never_greets, "127.0.0.1", 0)
+        port = silent.sockets[0].getsockname()[1]
+        async with silent, reads_of(f"postgresql://127.0.0.1:{port}/tradepit") as reads:
+            with pytest.raises(Problem, match="ledger_unreachable"):
+                await reads.applied_seq(0)
 
     asyncio.run(run())
 
