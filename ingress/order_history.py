@@ -151,7 +151,8 @@ async def list_orders(
     Open orders come from the matcher, oldest first, paged with `after`. Closed ones and `all` come
     from the ledger, newest first, paged with `before`. Those of several shards come shard by shard.
     With `client_order_id` the status does not
-    matter: an empty, complete list means that no order with that id was ever accepted.
+    matter, and there are no pages: an empty, complete list means that no order with that id was ever
+    accepted (in that instrument, with a `symbol`).
     """
     if status not in _STATUSES:
         raise invalid_parameter("status", "must be open, closed or all")
@@ -162,7 +163,12 @@ async def list_orders(
         number = parse_id(client_order_id)
         if number is None:
             raise invalid_parameter("client_order_id", "must be digits, from 1 to 2^63 - 1")
-        return await _by_client_order_id(links, account_id, number, catalogue, ledger)
+        for name, cursor in (("before", before), ("after", after)):
+            if cursor is not None:
+                raise invalid_parameter(name, "must be left out beside client_order_id")
+        return await _by_client_order_id(
+            links, account_id, number, instrument_id, catalogue, ledger
+        )
     if status == "open":
         if before is not None:
             raise invalid_parameter("before", "does not go with status=open: use after")
@@ -210,6 +216,7 @@ async def _by_client_order_id(
     links: Sequence[MatcherLink],
     account_id: int,
     client_order_id: int,
+    instrument_id: int | None,
     catalogue: Catalogue,
     ledger: LedgerReads,
 ) -> OrderPage:
@@ -221,6 +228,10 @@ async def _by_client_order_id(
         client_order_id,
         ignored=wire.Reason.UNKNOWN_ORDER,
     )
+    if instrument_id is not None:
+        answers = [
+            (link, answer) for link, answer in answers if answer[-1].instrument_id == instrument_id
+        ]
     orders = [await _open_order(answer[-1], catalogue) for _, answer in answers]
     as_of = AsOf({str(link.shard_id): link.last_seq for link, _ in answers}, True)
     others = [link for link in links if link not in {link for link, _ in answers}]
@@ -233,7 +244,11 @@ async def _by_client_order_id(
             statuses=_STATUSES["all"],  # it may have been accepted since the matchers were asked
             limit=LIMIT_MAX,
         )
-        orders += [await order_of_row(row, catalogue) for row in rows]
+        orders += [
+            await order_of_row(row, catalogue)
+            for row in rows
+            if instrument_id is None or row["instrument_id"] == instrument_id
+        ]
         as_of = AsOf(as_of.seqs | applied.seqs, applied.complete)
     return OrderPage(orders=orders, next=None, as_of_seqs=as_of.seqs, complete=as_of.complete)
 

@@ -98,6 +98,21 @@ def test_an_order_that_is_on_its_way_is_not_said_to_have_never_been_accepted(
         assert client.delete("/v1/orders").status_code == 200
 
 
+def test_a_client_order_id_is_asked_for_within_an_instrument(client: httpx.Client) -> None:
+    order = place(client, side="buy", price="1.00")
+    asked = f"/v1/orders?client_order_id={order['client_order_id']}"
+    for status in ("open", "canceled"):
+        for symbol, found in (("BTC-USD", [(order["order_id"], status)]), ("ETH-USD", [])):
+            page = client.get(f"{asked}&symbol={symbol}").json()
+            assert page["complete"]
+            assert [(each["order_id"], each["status"]) for each in page["orders"]] == found
+        client.delete(f"/v1/orders/{order['order_id']}")
+    for cursor in ("before", "after"):
+        answer = client.get(f"{asked}&{cursor}=1")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+        assert answer.json()["field"] == cursor
+
+
 def test_an_account_protects_itself(exchange: RunningExchange, client: httpx.Client) -> None:
     order = place(client, side="buy", price="1.00")
     path = f"/v1/orders/{order['order_id']}"
