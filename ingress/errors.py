@@ -19,8 +19,9 @@ from litestar.status_codes import (
     HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     HTTP_500_INTERNAL_SERVER_ERROR,
 )
+from tradepit.ingress.router import NoAnswer
 from tradepit.protocol import wire
-from tradepit.protocol.errors import OutcomeUnknown, Refused, Unreachable
+from tradepit.protocol.errors import Refused, Unreachable
 from tradepit.protocol.log import get_logger
 
 log = get_logger(__name__)
@@ -250,8 +251,8 @@ def problem_of(exception: Exception) -> Problem:
             return exception
         case Refused():
             return problem_of_reason(exception.reason)
-        case OutcomeUnknown():
-            return Problem("outcome_unknown")
+        case NoAnswer():
+            return Problem("outcome_unknown", _no_answer_detail(exception.kind))
         case Unreachable():
             return Problem("matcher_unreachable")
         case NotFoundException():
@@ -269,6 +270,19 @@ def problem_of(exception: Exception) -> Problem:
         case _:
             log.error("request_failed", error=type(exception).__name__, exc_info=exception)
             return Problem("internal_error")
+
+
+def _no_answer_detail(kind: type[Any]) -> str | None:
+    """What to do after a request of this kind had no answer; None for what the code's text says."""
+    if kind not in wire.COMMANDS:
+        return "the matcher was asked and did not answer in time; nothing was changed: try again"
+    if kind in (wire.NewOrder, wire.NewOrderList):
+        return None
+    if kind in (wire.ReplaceOrder, wire.MassQuote):  # lots may have traded since
+        advice = "ask with GET /v1/orders what is open"
+    else:
+        advice = "send it again, which does no harm where it has"
+    return f"this was sent and no answer came in time, so it may have taken effect: {advice}"
 
 
 def _problem_of_validation(exception: ValidationException) -> Problem:

@@ -37,20 +37,38 @@ SHUTDOWN_TIMEOUT_S = 2.0
 Answer = list[Any]  # the records that answer one request, in order, the last one closing it
 
 
+class NoAnswer(OutcomeUnknown):
+    """A request of this kind was sent and no answer came in time. A query has changed nothing."""
+
+    def __init__(self, endpoint: str, kind: type[Any]) -> None:
+        super().__init__(endpoint)
+        self.kind = kind
+
+
 class _Pending:
     """A request that was handed to the socket, or waits for the session to log on."""
 
-    __slots__ = ("answer", "closed_by", "deadline_s", "future", "payload", "resends", "sent")
+    __slots__ = (
+        "answer",
+        "closed_by",
+        "deadline_s",
+        "future",
+        "kind",
+        "payload",
+        "resends",
+        "sent",
+    )
 
     def __init__(
         self,
+        kind: type[Any],
         payload: bytes,
-        closed_by: type[Any],
         future: asyncio.Future[Answer],
         deadline_s: float,
     ) -> None:
+        self.kind = kind
         self.payload = payload
-        self.closed_by = closed_by
+        self.closed_by = _CLOSED_BY[kind]
         self.future = future
         self.deadline_s = deadline_s
         self.answer: Answer = []
@@ -158,7 +176,7 @@ class MatcherLink:
         """Send one request, `kind` with its fields after request_id, and return what answers it.
 
         The answer is never empty; its last record closes it. Refusals come back as records, except
-        `busy` from this side. Raises Unreachable (nothing was sent), OutcomeUnknown (no answer in
+        `busy` from this side. Raises Unreachable (nothing was sent), NoAnswer (no answer in
         time), Refused(busy).
         """
         if not self.up:
@@ -181,8 +199,8 @@ class MatcherLink:
         if (trace := TRACE.get()) is not None and kind in _COMMANDS:
             payload = wire.TraceContext(request_id, *trace).encode() + payload
         pending = _Pending(
+            kind,
             payload,
-            _CLOSED_BY[kind],
             self._loop.create_future(),
             self._loop.time() + REQUEST_TIMEOUT_S,
         )
@@ -275,7 +293,7 @@ class MatcherLink:
         if pending.future.done():
             return
         pending.future.set_exception(
-            OutcomeUnknown(self._endpoint) if pending.sent else Unreachable(self._endpoint)
+            NoAnswer(self._endpoint, pending.kind) if pending.sent else Unreachable(self._endpoint)
         )
 
     # -- reading -------------------------------------------------------------------------------

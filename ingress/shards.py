@@ -72,7 +72,7 @@ async def ask(
             told.append((link, answer))
     if failures:
         may_be_done = told or any(isinstance(failure, OutcomeUnknown) for failure in failures)
-        if kind in wire.COMMANDS and may_be_done:
+        if kind in wire.COMMANDS and may_be_done and len(links) > 1:
             raise Problem("outcome_unknown", _HALF_DONE) from failures[0]
         raise failures[0]
     if not knows_account:

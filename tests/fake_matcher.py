@@ -351,3 +351,11 @@ class FakeMatcher:
             self._on_CancelOrder(wire.CancelOrder(0, 0, r.account_id, r.order_id))[0] for r in mine
         ]
         return [*canceled, wire.MassCanceled(0, self.seq, 0, request.account_id, len(mine), 0)]
+
+    def _on_CancelAfter(self, request: wire.CancelAfter) -> list[Any]:
+        self.seq += 1
+        return [wire.CancelAfterChanged(seq=self.seq, account_id=request.account_id)]
+
+    def _on_KillSwitch(self, request: wire.KillSwitch) -> list[Any]:
+        self.seq += 1
+        return [wire.KillSwitchChanged(seq=self.seq, account_id=request.account_id)]

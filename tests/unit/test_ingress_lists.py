@@ -284,19 +284,30 @@ def test_without_an_answer_the_outcome_is_unknown(
     matcher: FakeMatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(router_module, "REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(router_module, "SILENCE_S", 600.0)  # else it is down after some of them
 
     async def body(client: httpx.AsyncClient, _: Ingress) -> None:
         client.headers.update(AUTHORIZED)
         await client.get("/v1/orders")
         matcher.silent = True
-        for method, path, document in (
-            ("POST", LISTS, BRACKET),
-            ("PUT", QUOTES, {"levels": []}),
-            ("PUT", PROTECTION, {}),
-            ("DELETE", QUOTES, None),
+        for method, path, document, advice in (
+            ("POST", LISTS, BRACKET, "client_order_id"),
+            ("PUT", QUOTES, {"levels": []}, "GET /v1/orders"),
+            ("PUT", PROTECTION, {}, "send it again"),
+            ("DELETE", QUOTES, None, "GET /v1/orders"),
+            ("DELETE", "/v1/orders", None, "send it again"),
+            ("DELETE", "/v1/orders/1", None, "send it again"),
+            ("POST", "/v1/cancel-after", {"timeout_ms": 0}, "send it again"),
+            ("POST", "/v1/kill-switch", None, "send it again"),
+            ("GET", "/v1/balances", None, "nothing was changed"),
+            ("PATCH", "/v1/orders/1", {"price": "1"}, "nothing was changed"),  # only looked for
         ):
             answer = await client.request(method, path, json=document)
             assert_problem(answer, 504, "outcome_unknown", None)
+            detail = answer.json()["detail"]
+            assert advice in detail
+            assert ("the order was sent" in detail) == (path == LISTS)
+            assert "some shards" not in detail  # there is one
         matcher.silent = False
 
     run(matcher, body)
