@@ -44,10 +44,10 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trigger_price: PRICE | UnsetType | None = UNSET  # stop and stop_limit need one, others not
     time_in_force: TimeInForceName | UnsetType | None = UNSET  # gtc; ioc for market and stop
     client_order_id: str | int | UnsetType | None = UNSET
-    post_only: bool | UnsetType = UNSET
+    post_only: bool | UnsetType | None = UNSET
     self_trade_prevention: SelfTradeName | UnsetType | None = UNSET  # none
-    post_only_slide: bool | UnsetType = UNSET
-    reduce_only: bool | UnsetType = UNSET
+    post_only_slide: bool | UnsetType | None = UNSET
+    reduce_only: bool | UnsetType | None = UNSET
     display_quantity: QUANTITY | UnsetType | None = UNSET  # iceberg
     minimum_quantity: QUANTITY | UnsetType | None = UNSET  # ioc
     quote_budget: MONEY | UnsetType | None = UNSET  # market buys, in place of quantity

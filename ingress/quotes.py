@@ -50,10 +50,12 @@ class QuoteLevel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class MassQuote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All quotes of the account in the instrument, levels from the best down; the rest is of each."""
+    """All quotes of the account in the instrument, levels from the best down; the rest is of each, and may
+    be left out or null.
+    """
 
     levels: Annotated[list[QuoteLevel], msgspec.Meta(max_length=QUOTE_LEVELS_MAX)]
-    post_only: bool | UnsetType = UNSET
+    post_only: bool | UnsetType | None = UNSET
     self_trade_prevention: SelfTradeName | UnsetType | None = UNSET  # none
 
 

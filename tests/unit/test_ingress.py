@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tradepit.ingress.app import Ingress
 from tradepit.ingress.errors import CODES, Problem
 from tradepit.ingress.guards import KeyRing
+from tradepit.ingress.order_requests import PlaceOrder
 from tradepit.ingress.settings import Settings, read_settings
 from tradepit.protocol import wire
 from tradepit.protocol.errors import ConfigurationError
@@ -227,9 +228,9 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
         *("0", "x", "01", "", str(2**63)),
         *(-1, 0, 1.5, 2**53, True),
     ),
-    ("post_only", "invalid_flags"): ("true", 1, None),
-    ("post_only_slide", "invalid_flags"): ("true", 1, None),
-    ("reduce_only", "invalid_flags"): ("true", 1, None),
+    ("post_only", "invalid_flags"): ("true", 1),
+    ("post_only_slide", "invalid_flags"): ("true", 1),
+    ("reduce_only", "invalid_flags"): ("true", 1),
     ("display_quantity", "invalid_display_quantity"): ("0", "-1", "0.00001", "1e30", 1, True),
     ("minimum_quantity", "invalid_minimum_quantity"): ("0", "-1", "0.00001", "1e30", 1, True),
     ("quote_budget", "invalid_quote_budget"): ("0", "-1", "0.0000001", "1e30", 1, True),
@@ -273,6 +274,22 @@ def test_every_wrong_field_is_named_with_its_rule(matcher: FakeMatcher) -> None:
         )
         assert_problem(refused, 422, "insufficient_funds", None)
         assert matcher.seq == 1  # only the last one came so far
+
+    run(matcher, body)
+
+
+def test_every_optional_field_of_an_order_may_be_null(matcher: FakeMatcher) -> None:
+    async def body(client: httpx.AsyncClient, _: Ingress) -> None:
+        optional = set(PlaceOrder.__struct_fields__) - LIMIT.keys()
+        nulls = dict.fromkeys(optional)
+        for path in ("/v1/orders", "/v1/orders/"):  # the fast path and the typed route
+            answer = await client.post(path, json=LIMIT | nulls, headers=AUTHORIZED)
+            assert answer.status_code == 201, answer.text
+        bare = await client.post("/v1/orders", json=LIMIT, headers=AUTHORIZED)
+        assert answer.json().keys() == bare.json().keys()
+        quotes: dict[str, Any] = {"levels": [], "post_only": None, "self_trade_prevention": None}
+        answer = await client.put("/v1/quotes/BTC-USD", json=quotes, headers=AUTHORIZED)
+        assert answer.status_code == 200, answer.text
 
     run(matcher, body)
 
