@@ -6,13 +6,11 @@ import msgspec
 from litestar import Request, post
 from litestar.di import NamedDependency
 from tradepit.ingress.bodies import decode_body, read_json_body
+from tradepit.ingress.errors import NS_PER_MS, TIMEOUT_MS_MAX
 from tradepit.ingress.openapi import operation_with_body, problem_responses
 from tradepit.ingress.router import Router
 from tradepit.ingress.shards import ask
 from tradepit.protocol import wire
-
-NS_PER_MS = 1_000_000
-TIMEOUT_MS_MAX = wire.CANCEL_AFTER_NS_MAX // NS_PER_MS
 
 
 class CancelAfter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,6 +31,8 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 LIST_ORDERS_MAX = wire.REPEATS[wire.NewOrderList][2]
 QUOTE_LEVELS_MAX = wire.REPEATS[wire.MassQuote][2]
 COUNT_MAX = 2**32 - 1
+NS_PER_MS = 1_000_000
+TIMEOUT_MS_MAX = wire.CANCEL_AFTER_NS_MAX // NS_PER_MS
 
 # Codes of the ingress itself: what is refused before the matcher is asked, or for want of it.
 INGRESS_CODES: dict[str, tuple[int, str]] = {
@@ -129,13 +131,28 @@ FIELD_RULES = {
     "window_ns": f"must be a whole number from 0 to {wire.QUOTE_WINDOW_NS_MAX}",
     "fill_count_max": f"must be a whole number from 0 to {COUNT_MAX}",
     "filled_quantity_max": _DECIMAL_RULE,
+    "timeout_ms": f"must be a whole number from 0 to {TIMEOUT_MS_MAX}",
 }
-# Where the wire's text speaks of more than a REST request can do wrong.
+# Where the wire's text speaks of more than a REST request can do wrong, or of fields in other units.
 _REST_DETAIL = {
     wire.Reason.INVALID_TIME_IN_FORCE: "time_in_force must be ioc or fok for a market "
     "order, ioc for a stop order, gtc or ioc for a stop_limit order",
     wire.Reason.INVALID_FLAGS: "post_only must be false for an order that cannot rest in the book: "
     "a market order, or ioc, or fok, or one that waits for a trigger price",
+    wire.Reason.INVALID_DISPLAY_QUANTITY: "display_quantity must lie between the instrument's smallest "
+    "quantity and the order's, on a limit order that rests in an instrument that does not allocate pro "
+    "rata; other orders have none",
+    wire.Reason.INVALID_MINIMUM_QUANTITY: "minimum_quantity must be at most the order's quantity, on a "
+    "limit or market order that is ioc; other orders have none",
+    wire.Reason.INVALID_QUOTE_BUDGET: "quote_budget must take the place of quantity on a market order to "
+    "buy, in an instrument that does not allocate pro rata; other orders have none",
+    wire.Reason.INVALID_EXPIRE_TIME: "expire_time_ns must lie ahead, and below 2^63 - 1, on a gtd order; "
+    "other orders have none",
+    wire.Reason.INVALID_OFFSET: "a trailing_stop order must have either offset, from one tick up to the "
+    "instrument's highest price, or trail_offset_bps; a pegged order peg_reference and perhaps offset, at "
+    "most the highest price either way; other orders have none of them",
+    wire.Reason.MINIMUM_NOT_FILLABLE: "less than minimum_quantity would have traded at once",
+    wire.Reason.BUDGET_TOO_SMALL: "quote_budget buys less than the instrument's smallest quantity",
     wire.Reason.INVALID_QUOTE: "levels must go from the best down, bids falling and asks rising, with "
     "every bid below every ask",
     wire.Reason.INVALID_QUOTE_PROTECTION: "window_ns must be given, and fill_count_max or "

@@ -127,7 +127,11 @@ def listed_order_fields(order: OrderTerms, instrument: Instrument) -> dict[str, 
     if order.quantity is not UNSET and order.quantity is not None:
         quantity_lots = quantity_lots_of(instrument, order.quantity)
     elif isinstance(order.quote_budget, str):
-        pass  # it says how much
+        if order.type != "market" or order.side != "buy":
+            raise invalid_field(
+                "quote_budget",
+                f"must be left out of a {order.type} order to {order.side}: it needs a quantity",
+            )
     elif order.quantity is None:
         raise invalid_field("quantity", "is required unless there is a quote_budget")
     else:

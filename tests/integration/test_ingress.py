@@ -250,11 +250,32 @@ def test_a_refusal_says_what_to_send_instead(client: httpx.Client) -> None:
             {"type": "market", "price": None, "time_in_force": "gtc"},
             "time_in_force must be ioc or fok for a market order",
         ),
+        (
+            {
+                "type": "market",
+                "price": None,
+                "side": "sell",
+                "quantity": None,
+                "quote_budget": "5",
+            },
+            "quote_budget must be left out of a market order to sell: it needs a quantity",
+        ),
+        ({"quote_budget": "5"}, "quote_budget must take the place of quantity on a market order"),
+        ({"display_quantity": "2"}, "display_quantity must lie between the instrument's smallest"),
+        ({"minimum_quantity": "1"}, "minimum_quantity must be at most the order's quantity, on a"),
+        (
+            {"time_in_force": "gtd", "expire_time_ns": str(2**63 - 1)},
+            "expire_time_ns must lie ahead, and below 2^63 - 1, on a gtd order",
+        ),
     ]
     for wrong, detail in cases:
         answer = client.post("/v1/orders", json=order | wrong)
         assert (answer.status_code, answer.json()["field"]) == (400, detail.partition(" ")[0])
         assert answer.json()["detail"].startswith(detail)
+    for timeout_ms in (-1, 86_400_001, "1", None):
+        refused = client.post("/v1/cancel-after", json={"timeout_ms": timeout_ms}).json()
+        assert refused["detail"] == "timeout_ms must be a whole number from 0 to 86400000"
+        assert refused["field"] == "timeout_ms"
     unknown = client.get("/v1/orders/281474976710655").json()
     assert unknown["detail"] == "no order of this account has that id"
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tradepit.ingress.app import Ingress
-from tradepit.ingress.errors import CODES, Problem
+from tradepit.ingress.errors import CODES, Problem, problem_of_reason
 from tradepit.ingress.guards import KeyRing
 from tradepit.ingress.order_requests import PlaceOrder
 from tradepit.ingress.settings import Settings, read_settings
@@ -553,3 +553,10 @@ def test_every_reason_has_a_problem() -> None:
     for reason in wire.Reason:
         if reason is not wire.Reason.NONE:
             assert Problem(reason.name.lower()).status == wire.REASON_HTTP_STATUS[reason]
+
+
+def test_no_refusal_of_an_order_speaks_of_fields_in_ticks_lots_or_units() -> None:
+    of_operators = {wire.Reason.INVALID_AMOUNT, wire.Reason.INVALID_FEE_SCHEDULE}
+    for reason in set(wire.Reason) - {wire.Reason.NONE} - of_operators:
+        detail = problem_of_reason(reason).document.detail
+        assert not re.search(r"_(ticks|lots|units)\b|_ticks_|_units_|_lots_", detail), detail
