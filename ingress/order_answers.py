@@ -35,9 +35,11 @@ class Fill(msgspec.Struct, frozen=True):
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An order as of `seq`. Prices, quantities and money are decimal text; ids are text.
 
-    `fills`, `average_price` and `fees` of an answer to POST and PATCH tell what that command traded;
-    the average and the fees are null if the order had traded before. Elsewhere they tell the
-    order's whole life, as far as the ledger has it, and `fills` is empty (GET /v1/fills has them).
+    Of an answer to a command, `fills`, `average_price` and `fees` tell what that command traded; the
+    average and the fees are null if the order had traded before. Read back, `fills` is empty (GET
+    /v1/fills has them), and the other two tell the order's whole life, as far as the ledger has it. But
+    they are null for an open order that has traded, except with `status=all`: the matcher, which knows
+    the open ones, does not say what they cost. The average is null as long as nothing has traded.
     The fields behind `time_ns` stand there only if the order has such a thing. A `pending` order waits,
     in no book, until the first order of its list is filled. `price` of a pegged order is where it rests,
     `trigger_price` of a trailing stop order where it is now, or where it began if the order is closed.
