@@ -78,6 +78,7 @@ def test_ctrl_c_while_it_imports_itself_ends_it_quietly(module: str) -> None:
     (script,) = entry_points(group="console_scripts", name="tradepit")
     code = f"""
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 class CtrlC:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
