@@ -22,11 +22,10 @@ from tradepit.ledger.batch import (
     StreamMessage,
 )
 from tradepit.ledger.errors import BatchRefused
-from tradepit.protocol import wire
+from tradepit.protocol import commit_batch, wire
 from tradepit.protocol.errors import MalformedRecord
 from tradepit.protocol.wire import MessageType, OrderStatus
 
-BATCH_MAGIC = b"TPCB"
 HOUSE_ACCOUNT_ID = 0
 
 _BATCH_HEADER = wire.COMMIT_BATCH_HEADER_LAYOUT
@@ -92,13 +91,6 @@ class _Refusal(Exception):
     """What is wrong with the entry at hand; `fold` adds where it was found."""
 
 
-def header_of(data: bytes) -> wire.CommitBatchHeader:
-    """The header of a commit batch. Raises BatchRefused if the bytes cannot begin one."""
-    if len(data) < _BATCH_HEADER.size or not data.startswith(BATCH_MAGIC):
-        raise BatchRefused("the bytes do not begin a commit batch")
-    return wire.CommitBatchHeader._make(_BATCH_HEADER.unpack_from(data))
-
-
 def fold(
     shard_id: int,
     messages: Sequence[StreamMessage],
@@ -132,7 +124,7 @@ def _fold_message(batch: Batch, message: StreamMessage, known: dict[int, Instrum
     magic, version, shard_id, entry_count, first_seq, last_seq, last_digest = (
         _BATCH_HEADER.unpack_from(data)
     )
-    if magic != BATCH_MAGIC:
+    if magic != commit_batch.MAGIC:
         raise _Refusal("it does not begin with the magic of a commit batch")
     if version != wire.VERSION:
         raise _Refusal(f"version {version}, not {wire.VERSION}")

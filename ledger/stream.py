@@ -23,10 +23,10 @@ from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from tradepit.ledger.batch import Position, StreamMessage
-from tradepit.ledger.errors import BatchRefused, StreamInterrupted, StreamMissing
-from tradepit.ledger.fold import header_of
+from tradepit.ledger.errors import StreamInterrupted, StreamMissing
 from tradepit.protocol import names
-from tradepit.protocol.errors import ConfigurationError
+from tradepit.protocol.commit_batch import header_of
+from tradepit.protocol.errors import ConfigurationError, MalformedRecord
 from tradepit.protocol.log import get_logger
 from tradepit.protocol.traces import BATCH_HEADER
 
@@ -207,7 +207,7 @@ class JetStream:
         try:
             message = await js.get_msg(self._stream, seq=position.stream_seq)
             header = header_of(message.data or b"")
-        except (nats.js.errors.NotFoundError, BatchRefused):
+        except (nats.js.errors.NotFoundError, MalformedRecord):
             header = None
         if header is not None and (header.last_seq, header.last_digest) == (
             position.seq,

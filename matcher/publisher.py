@@ -34,8 +34,9 @@ from nats.js.errors import APIError, NotFoundError
 from tradepit.engine import JournalReader
 from tradepit.matcher.async_publish import AsyncPublish
 from tradepit.matcher.shard_traces import BatchTraces, ShardTraces
-from tradepit.matcher.stream_end import end_of, header_of
+from tradepit.matcher.stream_end import end_of
 from tradepit.protocol import names
+from tradepit.protocol.commit_batch import header_of
 from tradepit.protocol.errors import MalformedRecord, TradepitError
 from tradepit.protocol.log import get_logger
 from tradepit.protocol.traces import BATCH_HEADER

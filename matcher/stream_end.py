@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
+from tradepit.protocol.commit_batch import header_of
 from tradepit.protocol.errors import MalformedRecord
-from tradepit.protocol.wire import COMMIT_BATCH_HEADER_LAYOUT, CommitBatchHeader
+from tradepit.protocol.wire import CommitBatchHeader
 
-MAGIC = b"TPCB"
 LOOK_BACK_MAX = 1000
 """Messages at the end of a stream that are looked at for a batch."""
 
@@ -40,10 +40,3 @@ async def end_of(jetstream: JetStreamContext, stream: str, subject: str) -> Stre
     if last_seq - 1 > LOOK_BACK_MAX:
         raise MalformedRecord(f"its last {LOOK_BACK_MAX:,} messages are no commit batches")
     return StreamEnd(last_seq, None, damage)
-
-
-def header_of(message: bytes) -> CommitBatchHeader:
-    """Raises MalformedRecord if the message is no commit batch."""
-    if len(message) < COMMIT_BATCH_HEADER_LAYOUT.size or not message.startswith(MAGIC):
-        raise MalformedRecord("it is not a commit batch")
-    return CommitBatchHeader(*COMMIT_BATCH_HEADER_LAYOUT.unpack_from(message))

@@ -12,8 +12,8 @@
 namespace tradepit::detail {
 
 /// The file calls that the journal makes, as a table: a test puts a disk of its own in their place,
-/// one that tears, forgets and refuses. Each is the system call of its name, errno included, but
-/// for the last four.
+/// one that tears, forgets and refuses. Each does what Linux's call of its name does, errno
+/// included, but for the last four.
 struct DiskApi {
   int (*open)(const char* path, int flags, mode_t mode);
   int (*close)(int file);

@@ -74,7 +74,8 @@ std::string JournalWriter::open() {
 }
 
 std::string JournalWriter::open_files() {
-  if (!committed_.is_open() || !followed_.is_open()) return errno_text("make", "a wake-up");
+  if (!committed_.is_open() || !followed_.is_open())
+    return "cannot make a wake-up: no file descriptor is left";
   detail::disk->unlink(next_path().c_str());  // left half prepared by an earlier run
   if (open_path_.empty()) {
     if (std::string error = make_segment(next_path()); !error.empty()) return error;

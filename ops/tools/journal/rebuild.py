@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tradepit.engine import JOURNAL_VERSION, Engine, chain_digest, crc32c
-from tradepit.ledger.fold import BATCH_MAGIC
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
+from tradepit.protocol.commit_batch import MAGIC
 from tradepit.protocol.errors import ConfigurationError, JournalDamaged
 from tradepit.tools.journal.files import SEGMENT_MAGIC, Journal, read_entry
 
@@ -99,7 +99,7 @@ async def _copy(nats_url: str, shard_id: int, writer: "_SegmentWriter") -> None:
 
 def _raw_entries(message: bytes, stream_seq: int) -> Iterator[bytes]:
     offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
-    if not message.startswith(BATCH_MAGIC):
+    if not message.startswith(MAGIC):
         raise JournalDamaged(f"message {stream_seq} of the stream is no commit batch")
     while offset < len(message):
         entry = read_entry(message, offset, _STREAM)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tradepit.ledger.fold import BATCH_MAGIC
 from tradepit.ledger.stream import JetStream
 from tradepit.protocol import wire
+from tradepit.protocol.commit_batch import MAGIC
 from tradepit.tools.journal.files import Entry, Journal, read_entry
 from tradepit.tools.reconcile.report import Check
 
@@ -75,7 +75,7 @@ def entries_of(message: bytes) -> Iterator[Entry]:
     anything that is no commit batch.
     """
     offset = wire.COMMIT_BATCH_HEADER_LAYOUT.size
-    if not message.startswith(BATCH_MAGIC) or len(message) <= offset:
+    if not message.startswith(MAGIC) or len(message) <= offset:
         yield Entry(0, 0, 0, 0, b"", b"", _STREAM, 0)
         return
     while offset < len(message):
